@@ -1,0 +1,167 @@
+"""A blocking client: the client's side of the twelve steps.
+
+    with Client("tcp://127.0.0.1:7000") as client:      # steps 4, 5, 7 and, at HELLO, 8b
+        print(client.ask(b"hello"))                     # steps 9 and 10
+                                                        # step 11, at the end of the block
+"""
+
+import socket
+from collections.abc import Iterator
+from functools import partial
+
+from threadserver.address import Address, Endpoint
+from threadserver.conversation import ClientConversation, Hello, shown
+from threadserver.errors import KitError, reason
+from threadserver.recording import RecordedSocket, Recorder
+
+RECEIVE_SIZE = 65_536
+
+
+class ConnectError(KitError):
+    """No connection could be had, or it was not confirmed; the message says why."""
+
+
+class Disconnected(KitError):
+    """The server went away while it owed an answer."""
+
+
+class Client:
+    """One connection to a server, confirmed as soon as it is made. Not for use by two threads at once,
+    except that one may send while another receives.
+
+    ``timeout`` is in seconds, for connecting, for the greeting and for each answer; None waits for ever.
+    Raises ConnectError, with one line that says why, when there is no connection to be had.
+    """
+
+    def __init__(
+        self,
+        address: Address | str,
+        *,
+        confirm: bool = True,
+        timeout: float | None = 5.0,
+        recorder: Recorder | None = None,
+    ) -> None:
+        self.address = Address.parse(str(address))
+        self.conversation = ClientConversation(confirm=confirm)
+        self._recorder = recorder
+        self._make_socket = partial(RecordedSocket, recorder, "client") if recorder else socket.socket
+        self.socket = self._connect(timeout)
+        if confirm:
+            self._await_hello(timeout)
+
+    @property
+    def hello(self) -> Hello | None:
+        """How the server described the connection; None without confirmation."""
+        return self.conversation.hello
+
+    def ask(self, line: bytes) -> bytes:
+        """Send a line, without its LF, and wait for its answer.
+
+        Raises Disconnected when the server goes away instead, TimeoutError when it is silent for too long.
+        """
+        self.send(line)
+        answer = self.receive()
+        if answer is None:
+            raise Disconnected(f"{self.address} closed the connection while it owed an answer")
+        return answer
+
+    def send(self, line: bytes) -> None:
+        """Send a line, without its LF, and wait for nothing.
+
+        A server that has gone is not noticed here but by who reads: what it said last may still be there.
+        """
+        if b"\n" in line:
+            raise ValueError("a line cannot hold an LF")
+        try:
+            self.socket.sendall(line + b"\n")
+        except (BrokenPipeError, ConnectionResetError):
+            pass
+
+    def receive(self) -> bytes | None:
+        """Wait for the next answer; None when the server has said its last.
+
+        Raises Disconnected when the connection is reset, TimeoutError when the server is silent for too long.
+        """
+        while not self.conversation.answers and not self.conversation.finished:
+            try:
+                self._take()
+            except ConnectionError as error:
+                raise Disconnected(f"{self.address}: {reason(error)}") from error
+        return self.conversation.answers.popleft() if self.conversation.answers else None
+
+    def finish(self) -> None:
+        """Half-close: say that no line follows. Answers that are owed still come."""
+        try:
+            self.socket.shutdown(socket.SHUT_WR)
+        except OSError:  # already gone: who reads will see it
+            pass
+
+    def close(self) -> None:
+        """Close the connection."""
+        self.socket.close()
+
+    def __iter__(self) -> Iterator[bytes]:
+        """Give the answers until the server has said its last."""
+        while (answer := self.receive()) is not None:
+            yield answer
+
+    def __enter__(self) -> "Client":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _take(self) -> None:
+        reply = self.conversation.receive(self.socket.recv(RECEIVE_SIZE))
+        if self._recorder and self.hello:
+            self._recorder.introduce(self.socket, self.hello.connection)
+        if reply:
+            self.socket.sendall(reply)
+
+    def _connect(self, timeout: float | None) -> socket.socket:
+        """Try each address that the name stands for, in the resolver's order."""
+        failure: OSError | None = None
+        for endpoint in self.address.resolve():
+            try:
+                return self._connect_to(endpoint, timeout)
+            except OSError as error:
+                failure = failure or error
+        raise ConnectError(self._why_not(failure)) from failure
+
+    def _connect_to(self, endpoint: Endpoint, timeout: float | None) -> socket.socket:
+        connection = self._make_socket(endpoint.family, endpoint.type, endpoint.protocol)
+        try:
+            connection.settimeout(timeout)
+            connection.connect(endpoint.sockaddr)
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
+    def _await_hello(self, timeout: float | None) -> None:
+        try:
+            while not self.conversation.established:
+                self._take()
+        except BaseException as error:
+            self.close()
+            if isinstance(error, TimeoutError):
+                raise ConnectError(
+                    f"{self.address} took the connection but sent no HELLO within {timeout:g} s: "
+                    "it is busy with another client, or does not confirm (then try --no-confirm)"
+                ) from error
+            if isinstance(error, OSError):
+                raise ConnectError(f"{self.address} took the connection, then: {reason(error)}") from error
+            if isinstance(error, KitError):
+                raise ConnectError(f"no confirmation from {self.address}: {error}") from error
+            raise
+
+    def _why_not(self, failure: OSError | None) -> str:
+        why = reason(failure) if failure else "it has no address"
+        if isinstance(failure, ConnectionRefusedError | FileNotFoundError):
+            why += "; nobody listens there (threadserver serve starts a server)"
+        elif isinstance(failure, TimeoutError):
+            why = "no answer in time"
+        return f"cannot connect to {self.address}: {why}"
+
+
+__all__ = ["Client", "ConnectError", "Disconnected", "shown"]
