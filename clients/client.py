@@ -1,5 +1,7 @@
 """A blocking client: the client's side of the twelve steps.
 
+::
+
     with Client("tcp://127.0.0.1:7000") as client:      # steps 4, 5, 7 and, at HELLO, 8b
         print(client.ask(b"hello"))                     # steps 9 and 10
                                                         # step 11, at the end of the block
@@ -7,10 +9,11 @@
 
 import socket
 from collections.abc import Iterator
+from contextlib import suppress
 from functools import partial
 
 from threadserver.address import Address, Endpoint
-from threadserver.conversation import ClientConversation, Hello, shown
+from threadserver.conversation import ClientConversation, Hello
 from threadserver.errors import KitError, reason
 from threadserver.recording import RecordedSocket, Recorder
 
@@ -21,13 +24,14 @@ class ConnectError(KitError):
     """No connection could be had, or it was not confirmed; the message says why."""
 
 
-class Disconnected(KitError):
+class DisconnectedError(KitError):
     """The server went away while it owed an answer."""
 
 
 class Client:
-    """One connection to a server, confirmed as soon as it is made. Not for use by two threads at once,
-    except that one may send while another receives.
+    """One connection to a server, confirmed as soon as it is made.
+
+    Not for use by two threads at once, except that one may send while another receives.
 
     ``timeout`` is in seconds, for connecting, for the greeting and for each answer; None waits for ever.
     Raises ConnectError, with one line that says why, when there is no connection to be had.
@@ -57,12 +61,12 @@ class Client:
     def ask(self, line: bytes) -> bytes:
         """Send a line, without its LF, and wait for its answer.
 
-        Raises Disconnected when the server goes away instead, TimeoutError when it is silent for too long.
+        Raises DisconnectedError when the server goes away instead, TimeoutError when it is silent for too long.
         """
         self.send(line)
         answer = self.receive()
         if answer is None:
-            raise Disconnected(f"{self.address} closed the connection while it owed an answer")
+            raise DisconnectedError(f"{self.address} closed the connection while it owed an answer")
         return answer
 
     def send(self, line: bytes) -> None:
@@ -72,29 +76,25 @@ class Client:
         """
         if b"\n" in line:
             raise ValueError("a line cannot hold an LF")
-        try:
+        with suppress(BrokenPipeError, ConnectionResetError):
             self.socket.sendall(line + b"\n")
-        except (BrokenPipeError, ConnectionResetError):
-            pass
 
     def receive(self) -> bytes | None:
         """Wait for the next answer; None when the server has said its last.
 
-        Raises Disconnected when the connection is reset, TimeoutError when the server is silent for too long.
+        Raises DisconnectedError when the connection is reset, TimeoutError when the server is silent for too long.
         """
         while not self.conversation.answers and not self.conversation.finished:
             try:
                 self._take()
             except ConnectionError as error:
-                raise Disconnected(f"{self.address}: {reason(error)}") from error
+                raise DisconnectedError(f"{self.address}: {reason(error)}") from error
         return self.conversation.answers.popleft() if self.conversation.answers else None
 
     def finish(self) -> None:
         """Half-close: say that no line follows. Answers that are owed still come."""
-        try:
+        with suppress(OSError):  # already gone: who reads will see it
             self.socket.shutdown(socket.SHUT_WR)
-        except OSError:  # already gone: who reads will see it
-            pass
 
     def close(self) -> None:
         """Close the connection."""
@@ -162,6 +162,3 @@ class Client:
         elif isinstance(failure, TimeoutError):
             why = "no answer in time"
         return f"cannot connect to {self.address}: {why}"
-
-
-__all__ = ["Client", "ConnectError", "Disconnected", "shown"]

@@ -73,7 +73,9 @@ class Conversation:
         "server",
     )
 
-    def __init__(self, service: Service, number: int, server: Address, client: Address, *, confirm: bool = True) -> None:
+    def __init__(
+        self, service: Service, number: int, server: Address, client: Address, *, confirm: bool = True
+    ) -> None:
         self.number = number
         self.server = server
         self.client = client
@@ -172,12 +174,10 @@ class Hello:
         """Read a HELLO line. Raises ProtocolError when it is another one."""
         word, _, pairs = line.decode("utf-8", "replace").partition(" ")
         fields = dict(pair.partition("=")[::2] for pair in pairs.split())
-        try:
-            if word != "HELLO":
-                raise ValueError(word)
-            return cls(fields["server"], fields["client"], int(fields["connection"]), fields["worker"])
-        except (KeyError, ValueError) as error:
-            raise ProtocolError(f"expected HELLO, the server said {shown(line)}") from error
+        described = word == "HELLO" and {"server", "client", "connection", "worker"} <= fields.keys()
+        if not described or not fields["connection"].isdecimal():
+            raise ProtocolError(f"expected HELLO, the server said {shown(line)}")
+        return cls(fields["server"], fields["client"], int(fields["connection"]), fields["worker"])
 
 
 class ClientConversation:

@@ -21,6 +21,6 @@ def reason(error: OSError) -> str:
 
     An error of the resolver has a code of its own, so its own text is taken.
     """
-    if error.errno in errno.errorcode:
+    if error.errno is not None and error.errno in errno.errorcode:
         return os.strerror(error.errno).lower()
     return (error.strerror or str(error) or type(error).__name__).lower()

@@ -10,6 +10,7 @@ import socket
 import stat
 from collections.abc import Callable
 from contextlib import suppress
+from pathlib import Path
 
 from threadserver.address import Address, Endpoint
 from threadserver.errors import KitError, UsageError, reason
@@ -42,7 +43,7 @@ def unlink(listener: socket.socket) -> None:
     """Remove the file of a local socket that is about to be closed."""
     if listener.family == socket.AF_UNIX:
         with suppress(OSError, ValueError):
-            os.unlink(listener.getsockname())
+            Path(os.fsdecode(listener.getsockname())).unlink()
 
 
 def _prepare(listener: socket.socket, endpoint: Endpoint) -> None:
@@ -68,7 +69,7 @@ def _replace_stale_file(endpoint: Endpoint) -> None:
             probe.connect(endpoint.sockaddr)
         except ConnectionRefusedError:
             if stale:
-                os.unlink(endpoint.sockaddr)
+                Path(endpoint.sockaddr).unlink()
         except OSError:
             pass
 

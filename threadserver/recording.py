@@ -1,7 +1,8 @@
 """Recording: sockets that tell of every call, so that the twelve steps can be seen.
 
 A server or client that is to be recorded is given a `RecordedSocket` where it would have made a socket; without a
-recorder it has a plain one, so what is not recorded pays nothing. A trace is a stream of lines, one JSON object a call::
+recorder it has a plain one, so what is not recorded pays nothing. A trace is a stream of lines, one JSON object for
+each call::
 
     {"step": "8", "side": "server", "call": "accept", "arguments": "", "result": "tcp://127.0.0.1:51324",
      "begin": 81.20411, "end": 81.39712, "process": 8622, "thread": 8622, "thread_name": "MainThread",
@@ -92,7 +93,13 @@ class RecordedSocket(socket.socket):
     """A socket of one `side` that tells a recorder of every call; otherwise a socket like any other."""
 
     def __init__(
-        self, recorder: Recorder, side: str, family: int, type: int, proto: int, fileno: int | None = None  # noqa: A002
+        self,
+        recorder: Recorder,
+        side: str,
+        family: int,
+        type: int,
+        proto: int,
+        fileno: int | None = None,
     ) -> None:
         begin = monotonic()
         super().__init__(family, type, proto, fileno)
@@ -115,18 +122,18 @@ class RecordedSocket(socket.socket):
             self._accepted = None
 
     def bind(self, address: Any) -> None:  # noqa: ANN401
-        """Step 2."""
+        """Take step 2."""
         with _Call(self, "2", "bind", str(Address.of(self.family, address))):
             super().bind(address)
             self._addresses = (str(Address.of(self.family, self.getsockname())), None)
 
     def listen(self, backlog: int = 128, /) -> None:
-        """Step 3."""
+        """Take step 3."""
         with _Call(self, "3", "listen", str(backlog)):
             super().listen(backlog)
 
     def accept(self) -> tuple[socket.socket, Any]:
-        """Step 6 while it is blocked, step 8 when it returns."""
+        """Be in step 6 while it is blocked; step 8 is when it returns."""
         begin = monotonic()
         self._record("6", "accept", "", None, begin)
         try:
@@ -144,7 +151,7 @@ class RecordedSocket(socket.socket):
         return connection, peer
 
     def connect(self, address: Any) -> None:  # noqa: ANN401
-        """Step 5 when it is called, step 7 when it returns."""
+        """Take step 5 when it is called; step 7 is when it returns."""
         peer = str(Address.of(self.family, address))
         self._record("5", "connect", peer, None, monotonic())
         with _Call(self, "7", "connect", peer):
@@ -152,31 +159,31 @@ class RecordedSocket(socket.socket):
             self._addresses = (str(Address.of(self.family, self.getsockname())), peer)
 
     def recv(self, bufsize: int, flags: int = 0, /) -> bytes:
-        """Step 10 for the server; what the client's steps 8b, 9 and 11 look like from the other side."""
+        """Take the server's step 10, or see a step of the other side arrive."""
         with _Call(self, None, "recv", str(bufsize)) as call:
             data = super().recv(bufsize, flags)
             call.step, call.result = self._step_received(data), _shown(data)
         return data
 
     def send(self, data: Any, flags: int = 0, /) -> int:  # noqa: ANN401
-        """Outside the steps: the server sends a refusal without waiting."""
+        """Send without waiting, outside the steps: a refusal."""
         with _Call(self, None, "send", _shown(data)) as call:
             sent = super().send(data, flags)
             call.result = f"{sent} bytes"
         return sent
 
     def sendall(self, data: Any, flags: int = 0, /) -> None:  # noqa: ANN401
-        """Steps 8a and 10 of the server, 8b and 9 of the client."""
+        """Take steps 8a and 10 of the server, 8b and 9 of the client."""
         with _Call(self, self._step_sent(data), "sendall", _shown(data)):
             super().sendall(data, flags)
 
     def shutdown(self, how: int, /) -> None:
-        """Step 11, where the client half-closes."""
+        """Take step 11, where the client half-closes."""
         with _Call(self, self._step_ended(), "shutdown", ("SHUT_RD", "SHUT_WR", "SHUT_RDWR")[how]):
             super().shutdown(how)
 
     def close(self) -> None:
-        """Steps 11 and 12."""
+        """Take steps 11 and 12."""
         if self.fileno() == -1:
             return
         step = "12" if self._side == "server" and self._addresses[1] else self._step_ended()

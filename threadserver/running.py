@@ -6,7 +6,8 @@ import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from threading import Thread, current_thread, enumerate as threads
+from threading import Thread, current_thread
+from threading import enumerate as threads
 from typing import Any
 
 from threadserver.address import Address

@@ -27,7 +27,7 @@ def echo(line: bytes) -> bytes:
     return line
 
 
-def discard(line: bytes) -> None:  # noqa: ARG001
+def discard(line: bytes) -> None:
     """Answer nothing."""
 
 

@@ -1,0 +1,42 @@
+"""A client in a pipeline: lines of a file in, answers out.
+
+One thread sends while another receives, so that neither side waits for the other with full buffers: whoever sends
+everything before reading anything stands still as soon as the answers fill what lies between.
+"""
+
+from threading import Thread
+from typing import BinaryIO
+
+from clients.client import Client, DisconnectedError
+
+
+def pipe(client: Client, source: BinaryIO, target: BinaryIO, *, answers: bool = True) -> None:
+    """Send each line of ``source`` and write each answer to ``target`` until both are at their end.
+
+    ``answers`` says whether the service answers each line. Raises DisconnectedError when the server ends while it still
+    owes answers.
+    """
+    client.socket.settimeout(None)  # the source may be silent for long
+    sent = 0
+
+    def send() -> None:
+        nonlocal sent
+        for line in source:
+            client.send(line.removesuffix(b"\n"))
+            sent += 1
+        client.finish()
+
+    sender = Thread(target=send, name="sender", daemon=True)
+    sender.start()
+    received = 0
+    for answer in client:
+        received += 1
+        target.write(answer + b"\n")
+        target.flush()
+    if client.conversation.finished and sender.is_alive():
+        raise DisconnectedError(f"{client.address} closed the connection before the end of input")
+    if answers and received < sent:
+        raise DisconnectedError(
+            f"{client.address} closed the connection while it owed {sent - received} of {sent} answers "
+            "(a service that answers nothing, such as discard, wants --no-answers)"
+        )

@@ -1,0 +1,51 @@
+"""A client for a person at a terminal: a prompt with line editing and history."""
+
+import os
+import readline
+from contextlib import suppress
+from pathlib import Path
+
+from clients.client import Client, DisconnectedError
+
+PROMPT = "> "
+
+
+def prompt(client: Client, *, answers: bool = True) -> None:
+    """Ask for lines until Ctrl-D, send each and print its answer.
+
+    ``answers`` says whether the service answers each line. Raises DisconnectedError when the server goes away.
+    """
+    if client.hello:
+        print(f"{client.hello.client} is connected to {client.hello.server}")
+        print(f"connection {client.hello.connection}, served by worker {client.hello.worker} (process/thread)")
+    print("Each line is sent as it is; Ctrl-D ends.")
+    with suppress(OSError):
+        readline.read_history_file(_history())
+    client.socket.settimeout(None)
+    try:
+        _converse(client, answers=answers)
+    finally:
+        with suppress(OSError):
+            _history().parent.mkdir(parents=True, exist_ok=True)
+            readline.write_history_file(_history())
+
+
+def _converse(client: Client, *, answers: bool) -> None:
+    while True:
+        try:
+            line = input(PROMPT)
+        except EOFError:
+            print()
+            return
+        client.send(line.encode("utf-8", "surrogateescape"))
+        if not answers:
+            continue
+        answer = client.receive()
+        if answer is None:
+            raise DisconnectedError(f"{client.address} closed the connection")
+        print(answer.decode("utf-8", "backslashreplace"))
+
+
+def _history() -> Path:
+    state = os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state"
+    return Path(state) / "threadserver" / "history"

@@ -1,0 +1,160 @@
+"""What most tests need: servers in this process and in one of their own, and raw sockets to be rude with."""
+
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+from contextlib import contextmanager
+from pathlib import Path
+from threading import Event
+from time import monotonic
+
+import pytest
+
+from clients import Client
+from threadserver.address import Address
+
+PATIENCE = 30.0
+"""Seconds after which something that should happen is said not to. Nothing passes by waiting this long."""
+
+
+def eventually(condition, what):
+    """Wait for a thing, not for a time: ask until it is so. Fails with `what` when it never is."""
+    deadline = monotonic() + PATIENCE
+    while not (result := condition()):
+        assert monotonic() < deadline, f"never came true: {what}"
+        Event().wait(0.005)
+    return result
+
+
+def require(*programs):
+    """Skip where a program is missing; in CI that is a failure."""
+    missing = [program for program in programs if shutil.which(program) is None]
+    if missing and os.environ.get("CI"):
+        pytest.fail(f"missing in CI: {', '.join(missing)}")
+    if missing:
+        pytest.skip(f"not installed here: {', '.join(missing)}")
+
+
+def dial(address):
+    """A raw socket that is connected to a server."""
+    endpoint = Address.parse(str(address)).resolve()[0]
+    sock = socket.socket(*endpoint[:3])
+    sock.settimeout(PATIENCE)
+    sock.connect(endpoint.sockaddr)
+    return sock
+
+
+def read_line(sock):
+    line = b""
+    while not line.endswith(b"\n"):
+        byte = sock.recv(1)
+        assert byte, f"the connection ended after {line!r}"
+        line += byte
+    return line
+
+
+def read_all(sock):
+    """Everything until the end; a reset is an end, too."""
+    pieces = []
+    try:
+        while piece := sock.recv(65536):
+            pieces.append(piece)
+    except ConnectionResetError:
+        pass
+    return b"".join(pieces)
+
+
+def confirm(sock):
+    """Read the HELLO, confirm it, and give the connection's number."""
+    number = int(re.search(rb"connection=(\d+)", read_line(sock))[1])
+    sock.sendall(b"CONFIRM %d\n" % number)
+    return number
+
+
+class ServerProcess:
+    """`threadserver serve` in a process of its own."""
+
+    def __init__(self, *arguments, preexec=None, env=None):
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "threadserver", "serve", *arguments],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            preexec_fn=preexec,
+            env={**os.environ, **(env or {})},
+        )
+        first = self.process.stdout.readline()
+        if not first.startswith("listening on "):
+            pytest.fail(f"the server did not start: {first}{self.process.stderr.read()}")
+        self.address = first.split()[2]
+
+    @property
+    def pid(self):
+        return self.process.pid
+
+    @property
+    def tasks(self):
+        return sorted(int(task) for task in os.listdir(f"/proc/{self.pid}/task"))
+
+    @property
+    def descriptors(self):
+        return len(os.listdir(f"/proc/{self.pid}/fd"))
+
+    @property
+    def cpu_seconds(self):
+        fields = Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+    def stop(self, number=signal.SIGTERM):
+        """Ask it to end; give its exit code and what it said on standard error."""
+        self.process.send_signal(number)
+        _, err = self.process.communicate(timeout=PATIENCE)
+        return self.process.returncode, err
+
+
+@pytest.fixture
+def serve():
+    """Start `threadserver serve` with arguments; it is gone when the test ends."""
+    servers = []
+
+    def start(*arguments, **options):
+        servers.append(ServerProcess(*(arguments or ("tcp://127.0.0.1:0",)), **options))
+        return servers[-1]
+
+    yield start
+    for server in servers:
+        if server.process.poll() is None:
+            server.process.kill()
+        server.process.communicate()
+
+
+@pytest.fixture
+def threadserver(tmp_path):
+    """Run the command to its end: arguments in, a finished process out."""
+
+    def run(*arguments, stdin="", env=None, **options):
+        return subprocess.run(
+            [sys.executable, "-m", "threadserver", *map(str, arguments)],
+            input=stdin,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            env={**os.environ, "COLUMNS": "100", **(env or {})},
+            **options,
+        )
+
+    return run
+
+
+@contextmanager
+def bystander(server):
+    """A client that must not notice what another one does: it asks before, may ask meanwhile, and asks after."""
+    with Client(server.address, timeout=PATIENCE) as client:
+        assert client.ask(b"before") == b"before"
+        yield client
+        assert client.ask(b"after") == b"after"

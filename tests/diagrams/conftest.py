@@ -1,0 +1,157 @@
+"""Traces of real conversations over real sockets, and one browser to look at pages with."""
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing
+from dataclasses import dataclass
+from pathlib import Path
+from threading import Thread
+
+import pytest
+
+import threadserver
+from clients import Client
+from threadserver.diagrams.sequence import Sequence, sequence
+from threadserver.models import thread
+from threadserver.recording import Record, Recorder, read
+
+HOSTILE = (
+    b"</script><img src=x onerror=document.title='owned'>",
+    b"a; b # c: <d> %%{init}%% \x1b[31mred\x1b[0m \x07 \xe2\x80\xae end",
+    b"\xff\xfe not UTF-8, \\n not a line feed",
+)
+FORKING = """
+import os, sys
+import threadserver
+from threadserver.recording import Recorder
+from threadserver.running import run_until_signalled
+
+def serve(server):
+    for connection in server.connections():
+        if os.fork() == 0:
+            server.converse(connection)
+            os._exit(0)
+        server.close(connection)
+
+with threadserver.Server(recorder=Recorder(sys.argv[1])) as server:
+    print(server.address, flush=True)
+    run_until_signalled(server, serve)
+"""
+
+
+@dataclass
+class Trace:
+    paths: list[Path]
+
+    @property
+    def records(self) -> list[Record]:
+        return read(self.paths)
+
+    @property
+    def sequence(self) -> Sequence:
+        return sequence(self.records)
+
+
+Converse = Callable[..., None]
+
+
+@pytest.fixture
+def trace(tmp_path):
+    """Make traces: each side writes a file of its own, unless it is not to be recorded."""
+
+    def make(
+        converse: Converse | None = None, *, model=thread.serve, address="tcp://127.0.0.1:0", sides="server client",
+        clients=1, lines=(b"hello",), confirm=True, **options,
+    ) -> Trace:  # fmt: skip
+        paths = [tmp_path / f"{side}.trace" for side in sides.split()]
+        with ExitStack() as stack:
+            recorders = {path.stem: stack.enter_context(closing(Recorder(path, anew=True))) for path in paths}
+            recorder = recorders.get("client")
+            with threadserver.serving(
+                model, address, recorder=recorders.get("server"), confirm=confirm, **options
+            ) as server:
+                if converse:
+                    converse(server.address, recorder)
+                else:
+                    at_once(clients, server.address, lines, confirm=confirm, recorder=recorder)
+        return Trace(paths)
+
+    return make
+
+
+def at_once(count: int, address, lines, **options) -> None:
+    """Let so many clients ask the same at once; each waits for its answers."""
+
+    def ask() -> None:
+        with Client(address, **options) as client:
+            for line in lines:
+                client.ask(line)
+
+    threads = [Thread(target=ask) for _ in range(count)]
+    for each in threads:
+        each.start()
+    for each in threads:
+        each.join()
+
+
+@pytest.fixture
+def hostile(trace) -> Trace:
+    return trace(lines=HOSTILE)
+
+
+@pytest.fixture
+def forked(tmp_path) -> Trace:
+    """Record a server that forks a process for each client."""
+    paths = [tmp_path / "forking.trace", tmp_path / "clients.trace"]
+    program = [sys.executable, "-c", FORKING, str(paths[0])]
+    with subprocess.Popen(program, stdout=subprocess.PIPE, text=True) as server:
+        with closing(Recorder(paths[1])) as recorder:
+            address = server.stdout.readline().strip()
+            for line in (b"one", b"two"):
+                with Client(address, recorder=recorder) as client:
+                    client.ask(line)
+                    client.finish()
+                    assert client.receive() is None
+        server.terminate()
+    return Trace(paths)
+
+
+@pytest.fixture
+def unused_port() -> Iterator[int]:
+    """Give a port on which nobody listens, and nobody else can."""
+    with socket.socket() as bound:
+        bound.bind(("127.0.0.1", 0))
+        yield bound.getsockname()[1]
+
+
+@pytest.fixture(scope="session")
+def browser(tmp_path_factory):
+    """Give one headless Chromium for all tests. In CI it has to be there."""
+    chromium = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    driver = shutil.which("chromedriver")
+    if not (chromium and driver):
+        missing = "the page is not tested: chromium and chromedriver are not installed"
+        pytest.fail(missing) if os.environ.get("CI") else pytest.skip(missing)
+    webdriver = pytest.importorskip("selenium.webdriver") if not os.environ.get("CI") else _webdriver()
+    options = webdriver.ChromeOptions()
+    options.binary_location = chromium
+    for argument in (
+        "headless", "no-sandbox", "disable-gpu", "disable-quic", "no-first-run", "disable-background-networking",
+        "disable-component-update", "disable-sync", "disable-dev-shm-usage", "window-size=1280,900",
+        f"user-data-dir={tmp_path_factory.mktemp('chromium')}",
+    ):  # fmt: skip
+        options.add_argument(f"--{argument}")
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
+    chrome = webdriver.Chrome(options, webdriver.ChromeService(driver))
+    yield chrome
+    chrome.quit()
+
+
+def _webdriver():
+    from selenium import webdriver  # noqa: PLC0415
+
+    return webdriver

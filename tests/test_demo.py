@@ -1,0 +1,63 @@
+import json
+import os
+import re
+
+import pytest
+
+
+@pytest.fixture
+def demo(threadserver, tmp_path):
+    def run(*arguments, **options):
+        return threadserver("demo", *arguments, cwd=tmp_path, **options)
+
+    return run
+
+
+def test_it_shows_the_twelve_steps_and_who_served_whom(demo, tmp_path):
+    result = demo()
+    assert (result.returncode, result.stderr) == (0, "")
+    shown = re.findall(r"^ +\d+\.\d+ (\d+[ab]?) ", result.stdout, re.MULTILINE)
+    assert set(shown) == {"1", "2", "3", "4", "5", "6", "7", "8", "8a", "8b", "9", "10", "11", "12"}
+    assert "3 clients, 3 threads in one process" in result.stdout
+    assert "\x1b" not in result.stdout
+    page = re.search(r"file://(\S+)", result.stdout)[1]
+    assert "<svg" in open(page).read()
+    assert "sequenceDiagram" in (tmp_path / "demo" / "twelve-steps.mmd").read_text()
+    assert json.loads((tmp_path / "demo" / "twelve-steps.json").read_text())["traceEvents"]
+
+
+def test_the_listening_socket_takes_clients_while_the_slow_one_stalls(demo):
+    lines = demo().stdout.splitlines()
+    stalled = next(at for at, line in enumerate(lines) if "I am slow" in line)
+    assert sum("accept() = " in line for line in lines[:stalled]) == 3
+    assert sum("goodbye" in line for line in lines[:stalled]) == 4
+
+
+def test_an_iterative_server_lets_the_others_wait_for_the_slow_one(demo):
+    result = demo("--model", "iterative")
+    lines = result.stdout.splitlines()
+    assert result.returncode == 0
+    assert "3 clients, one thread" in result.stdout
+    first_hello = next(at for at, line in enumerate(lines) if "sendall(hello" in line)
+    assert "I am slow" in lines[first_hello]
+
+
+def test_where_the_folder_cannot_be_written_it_takes_another(demo, tmp_path):
+    (tmp_path / "file").touch()
+    result = demo("--out", "file/demo", env={"TMPDIR": str(tmp_path)})
+    assert result.returncode == 0
+    assert "file/demo cannot be written" in result.stdout
+    assert os.path.exists(re.search(r"file://(\S+)", result.stdout)[1])
+
+
+def test_a_model_that_does_not_exist_is_one_clear_line(demo, tmp_path):
+    result = demo("--model", "none")
+    assert (result.returncode, result.stdout) == (2, "")
+    assert "unknown model" in result.stderr
+
+
+def test_a_server_that_does_not_serve_is_said_to_be_one(demo, tmp_path):
+    (tmp_path / "mute.py").write_text("def serve(server):\n    for connection in server.connections():\n        pass\n")
+    result = demo("--model", "./mute.py")
+    assert result.returncode == 1
+    assert "not every client was served: " in result.stderr

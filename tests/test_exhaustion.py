@@ -1,0 +1,79 @@
+"""Out of descriptors, out of threads: those who are served stay served, the rest is told, and it recovers."""
+
+import resource
+
+from clients import Client
+from tests.conftest import dial, eventually, read_all
+
+
+def fill(server, clients):
+    """Connect until the server says that it is full."""
+    while True:
+        sock = dial(server.address)
+        greeting = sock.recv(200)
+        if greeting == b"ERROR server is full\n":
+            sock.close()
+            return
+        assert greeting.startswith(b"HELLO")
+        sock.sendall(b"CONFIRM %d\n" % int(greeting.split(b"connection=")[1].split()[0]))
+        clients.append(sock)
+        assert len(clients) < 1000
+
+
+def answered(sock):
+    sock.sendall(b"hello\n")
+    return sock.recv(100) == b"hello\n"
+
+
+def exercise(server):
+    clients = []
+    for _ in range(3):
+        fill(server, clients)
+        assert len(clients) > 5
+        for _ in range(20):  # each of the refused is told, while there is no room
+            with dial(server.address) as sock:
+                assert read_all(sock) == b"ERROR server is full\n"
+        before = server.cpu_seconds
+        assert all(answered(sock) for sock in clients)
+        for _ in range(5):
+            clients.pop().close()
+        eventually(lambda: len(server.tasks) <= 2 + len(clients), "five workers have ended")
+        assert server.cpu_seconds - before < 1, "it spins"
+    for sock in clients:
+        sock.close()
+    eventually(lambda: len(server.tasks) == 2, "every worker has ended")
+    with Client(server.address) as client:
+        assert client.ask(b"hello") == b"hello"
+
+
+def test_out_of_descriptors(serve):
+    server = serve(preexec=lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (40, 40)))
+    exercise(server)
+    assert server.stop()[0] == 0
+
+
+def test_out_of_threads(serve):
+    """A limit on the address space: no room for one more stack. (A limit on tasks does not bind root.)"""
+    megabytes = 400 * 2**20
+    server = serve(
+        preexec=lambda: (
+            resource.setrlimit(resource.RLIMIT_AS, (megabytes, megabytes)),
+            resource.setrlimit(resource.RLIMIT_STACK, (8 * 2**20, 8 * 2**20)),
+        )
+    )
+    exercise(server)
+    assert server.stop()[0] == 0
+
+
+def test_with_no_descriptor_left_a_waiting_server_does_not_spin(serve):
+    """accept() fails at once on a full table, even when nobody is waiting."""
+    server = serve(preexec=lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (20, 20)))
+    clients = []
+    fill(server, clients)
+    before = server.cpu_seconds
+    for _ in range(2000):  # conversations as a clock: a loop that spins would use all the while
+        assert answered(clients[0])
+    spent = server.cpu_seconds - before
+    assert spent < 1.5, f"{spent} s of CPU for 2000 answers"
+    for sock in clients:
+        sock.close()

@@ -1,0 +1,112 @@
+"""``threadserver connect``."""
+
+import json
+import sys
+from dataclasses import asdict
+
+import click
+from rich.console import Console
+from rich.progress import Progress
+
+from clients.client import Client
+from clients.crowd import Crowd, converse
+from clients.pipe import pipe
+from clients.prompt import prompt
+from threadserver.address import Address
+from threadserver.cli.parameters import SECONDS, recording
+from threadserver.recording import Recorder
+
+
+@click.command()
+@click.argument("address", default="tcp://127.0.0.1:7000")
+@click.option(
+    "--clients", type=click.IntRange(1, 20_000), metavar="N", help="A crowd: so many clients at the same time."
+)
+@click.option("--lines", default=10, show_default=True, type=click.IntRange(0), help="Lines that each of a crowd asks.")
+@click.option("--json", "as_json", is_flag=True, help="For --clients: who served whom, as JSON.")
+@click.option("--no-confirm", is_flag=True, help="The server sends no HELLO: plain lines.")
+@click.option("--no-answers", is_flag=True, help="The service answers nothing (discard).")
+@click.option(
+    "--timeout", type=SECONDS, metavar="SECONDS", help="To connect and be greeted.  [default: 5; a crowd: 30]"
+)
+@click.option("--trace", metavar="FILE", help="Add every call to a trace, for `threadserver diagram`.")
+def connect(
+    address: str,
+    clients: int | None,
+    lines: int,
+    as_json: bool,
+    no_confirm: bool,
+    no_answers: bool,
+    timeout: float | None,
+    trace: str | None,
+) -> None:
+    """Connect to the server at ADDRESS: at a prompt, in a pipeline, or as a crowd.
+
+    \b
+    threadserver connect tcp://127.0.0.1:7000
+    seq 1000 | threadserver connect tcp://127.0.0.1:7000
+    threadserver connect tcp://127.0.0.1:7000 --clients 50 --lines 10
+    """
+    if as_json and not clients:
+        raise click.UsageError("--json goes with --clients")
+    if no_answers and clients:
+        raise click.UsageError("a crowd waits for answers: --no-answers does not go with --clients")
+    where = Address.parse(address)
+    with recording(trace) as recorder:
+        if clients:
+            _crowd(where, clients, lines, not no_confirm, _limit(timeout, 30.0), recorder, as_json=as_json)
+            return
+        with Client(where, confirm=not no_confirm, timeout=_limit(timeout, 5.0), recorder=recorder) as client:
+            if sys.stdin.isatty():
+                prompt(client, answers=not no_answers)
+            else:  # not sys.stdin itself: its lock must be free when the interpreter ends before the input does
+                with open(sys.stdin.fileno(), "rb", closefd=False) as source:
+                    pipe(client, source, sys.stdout.buffer, answers=not no_answers)
+
+
+def _limit(seconds: float | None, default: float) -> float | None:
+    """As everywhere, 0 is no limit."""
+    return default if seconds is None else seconds or None
+
+
+def _crowd(
+    address: Address,
+    clients: int,
+    lines: int,
+    confirm: bool,
+    timeout: float | None,
+    recorder: Recorder | None,
+    *,
+    as_json: bool,
+) -> None:
+    with Progress(console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty()) as progress:
+        task = progress.add_task("clients served", total=clients)
+        crowd = converse(
+            address,
+            clients,
+            lines,
+            confirm=confirm,
+            timeout=timeout,
+            recorder=recorder,
+            done=lambda: progress.advance(task),
+        )
+    if as_json:
+        click.echo(json.dumps({"workers": len(crowd.workers), "members": [asdict(member) for member in crowd.members]}))
+    else:
+        _show(crowd)
+    if crowd.failures:
+        sys.exit(1)
+
+
+def _show(crowd: Crowd) -> None:
+    for worker, served in crowd.workers.most_common(20):
+        click.echo(f"worker {worker} served {served} client{'s' if served > 1 else ''}")
+    if len(crowd.workers) > 20:
+        click.echo(f"… and {len(crowd.workers) - 20} more workers")
+    answers = sum(member.answers for member in crowd.members)
+    click.echo(
+        f"{len(crowd.members)} clients got {answers} answers from {len(crowd.workers)} distinct workers "
+        f"in {len({worker.partition('/')[0] for worker in crowd.workers})} process(es)"
+    )
+    for failure, times in crowd.failures.most_common():
+        click.echo(f"{times} failed: {failure}", err=True)

@@ -1,0 +1,25 @@
+"""``threadserver demo``."""
+
+from pathlib import Path
+
+import click
+from rich.console import Console
+
+from threadserver import models
+from threadserver.demo import run
+
+
+@click.command()
+@click.option("--model", default="thread", metavar="thread|iterative|PATH", show_default=True, help="Whom to watch.")
+@click.option(
+    "--out", default="demo", metavar="DIR", show_default=True, type=click.Path(path_type=Path), help="For the pages."
+)
+def demo(model: str, out: Path) -> None:
+    """Watch a server and three clients go through the twelve steps, one of the clients slow.
+
+    \b
+    threadserver demo
+    threadserver demo --model iterative      # see who waits for the slow one
+    """
+    models.find(model)
+    run(model, out, Console())

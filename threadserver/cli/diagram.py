@@ -1,0 +1,76 @@
+"""``threadserver diagram``: draw a trace."""
+
+import io
+import os
+import sys
+from pathlib import Path
+
+import click
+
+from threadserver.diagrams.mermaid import mermaid
+from threadserver.diagrams.page import page
+from threadserver.diagrams.perfetto import perfetto
+from threadserver.diagrams.sequence import sequence
+from threadserver.diagrams.terminal import console_for, draw
+from threadserver.errors import KitError, reason
+from threadserver.recording import Record, read
+
+SUFFIXES = {".html": "html", ".htm": "html", ".mmd": "mermaid", ".mermaid": "mermaid", ".json": "perfetto"}
+FORMATS = ("terminal", "html", "mermaid", "perfetto")
+
+
+@click.command()
+@click.argument("traces", metavar="TRACE...", nargs=-1, required=True)
+@click.option("--format", "form", type=click.Choice(FORMATS), help="Default: by the suffix of FILE, else terminal.")
+@click.option("--output", "-o", metavar="FILE", help="Write to FILE instead of the terminal.")
+@click.option("--connection", "-c", "numbers", metavar="N", type=int, multiple=True, help="Only this; repeatable.")
+def diagram(traces: tuple[str, ...], form: str | None, output: str | None, numbers: tuple[int, ...]) -> None:
+    """Draw what was recorded: the twelve steps of each connection.
+
+    Each TRACE was written by `serve --trace` or `connect --trace`; several, of both sides, become one picture.
+    A TRACE of - is standard input.
+
+    \b
+    threadserver diagram server.trace client.trace
+    threadserver diagram run.trace -o run.html        a page to click through, for a browser
+    threadserver diagram run.trace -o run.mmd         Mermaid, for a document
+    threadserver diagram run.trace -o run.json        open it in https://ui.perfetto.dev
+    """
+    records = _read(traces)
+    whole = sequence(records)
+    shown = whole.only(numbers) if numbers else whole
+    form = form or SUFFIXES.get(Path(output or "").suffix, "terminal")
+    if form == "terminal" and output is None:
+        draw(shown, console_for(sys.stdout))
+        return
+    if form == "terminal":
+        drawing = io.StringIO()
+        draw(shown, console_for(drawing))
+        text = drawing.getvalue()
+    elif form == "perfetto":
+        text = perfetto(shown.records() if numbers else records)
+    else:
+        text = {"html": page, "mermaid": mermaid}[form](shown)
+    _write(text, output)
+
+
+def _read(traces: tuple[str, ...]) -> list[Record]:
+    records = read("/dev/stdin" if trace == "-" else trace for trace in traces)
+    if not records:
+        raise KitError(f"nothing was recorded: {', '.join(traces)} is empty")
+    return records
+
+
+def _write(text: str, output: str | None) -> None:
+    """Write a diagram whole: whoever looks at the file never sees half of it."""
+    if output is None or output == "-":
+        click.echo(text, nl=False)
+        return
+    target = Path(output)
+    beginning = target.with_name(f".{target.name}.{os.getpid()}")
+    try:
+        beginning.write_text(text, encoding="utf-8")
+        beginning.replace(target)
+    except OSError as error:
+        beginning.unlink(missing_ok=True)
+        raise KitError(f"cannot write {output}: {reason(error)}") from error

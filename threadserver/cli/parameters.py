@@ -1,0 +1,42 @@
+"""Parameters that several commands share."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from math import isfinite
+from typing import Any
+
+import click
+
+from threadserver.recording import Recorder
+
+
+class Seconds(click.FloatRange):
+    """A length of time in seconds, up to a year."""
+
+    name = "seconds"
+
+    def __init__(self) -> None:
+        super().__init__(0, 31_536_000)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:  # noqa: ANN401
+        """Refuse what is no length of time, also ``nan``."""
+        seconds = float(super().convert(value, param, ctx))
+        if not isfinite(seconds):
+            self.fail(f"{value!r} is no length of time.", param, ctx)
+        return seconds
+
+
+SECONDS = Seconds()
+
+
+@contextmanager
+def recording(path: str | None, *, anew: bool = False) -> Iterator[Recorder | None]:
+    """Give a recorder for the trace that was asked for, if one was."""
+    if path is None:
+        yield None
+        return
+    recorder = Recorder(path, anew=anew)
+    try:
+        yield recorder
+    finally:
+        recorder.close()

@@ -1,0 +1,74 @@
+"""A row: one line of a diagram, and the words in which it shows a call."""
+
+from dataclasses import dataclass
+
+from threadserver.diagrams.matching import failed
+from threadserver.recording import Record
+from threadserver.steps import STEPS
+
+
+@dataclass(frozen=True)
+class Row:
+    """An arrow between two lifelines, or a note on one where ``target`` is None.
+
+    ``time`` is in seconds of the records' clock, in a finished sequence since the trace's first call.
+    ``step`` and ``connection`` are None where there is none. The first of ``records`` is the call that the
+    row shows, the others are those that led to it or received what it sent. ``trouble`` is a call that
+    failed, or a refusal.
+    """
+
+    time: float
+    step: str | None
+    stage: str
+    source: str
+    target: str | None
+    text: str
+    connection: int | None
+    records: tuple[Record, ...]
+    trouble: bool
+
+
+def row(
+    record: Record,
+    source: str,
+    target: str | None = None,
+    *,
+    step: str | None = None,
+    time: float | None = None,
+    text: str = "",
+    stage: str = "",
+    connection: int | None = None,
+    others: tuple[Record, ...] = (),
+) -> Row:
+    """Make the row that shows a call: when it was made, in its own words, unless told otherwise."""
+    stage = STEPS[step].stage if step else stage
+    at = record.begin if time is None else time
+    shown = visible(text or said(record))
+    return Row(at, step, stage, source, target, shown, connection, (record, *others), _trouble(record))
+
+
+def said(record: Record) -> str:
+    """Show a call with its arguments and, where that says more than success, its result."""
+    call = f"{record.call}({record.arguments})"
+    if record.result is None or record.result == "0":
+        return call
+    if failed(record):
+        return f"{call} {record.result}"
+    return f"{call} = {record.result or 'end of input'}"
+
+
+def _trouble(record: Record) -> bool:
+    moved = {"send": record.arguments, "sendall": record.arguments, "recv": record.result}.get(record.call)
+    return failed(record) or (moved or "").startswith("ERROR ")
+
+
+def milliseconds(seconds: float) -> str:
+    """Show a duration: ``213 ms``, ``0.042 ms``."""
+    return f"{seconds * 1000:.0f} ms" if seconds >= 0.01 else f"{max(seconds, 0) * 1000:.2g} ms"
+
+
+def visible(text: str) -> str:
+    """Show what cannot be seen, such as control characters, as escapes: data must not steer a terminal."""
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)

@@ -1,0 +1,72 @@
+"""A sequence: the steps of a trace as rows between lifelines, no row before the one that caused it.
+
+A row stands where its call was made; one that rests on a recv() alone, where that returned. All processes of a
+machine share the records' clock, and nothing arrives before it is sent, so a cause comes before its effect by
+itself; `opening` says what is done about the few steps that no call sees.
+"""
+
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass, replace
+
+from threadserver.diagrams.conversing import conversation
+from threadserver.diagrams.lifelines import LISTENER, Cast, Lifeline
+from threadserver.diagrams.matching import connections
+from threadserver.diagrams.opening import listening, opening
+from threadserver.diagrams.rows import Row
+from threadserver.errors import UsageError
+from threadserver.recording import Record
+from threadserver.steps import STEPS
+
+
+@dataclass(frozen=True)
+class Sequence:
+    """Lifelines from left to right, and rows in the order of time since ``start``, the trace's first call."""
+
+    start: float
+    lifelines: tuple[Lifeline, ...]
+    rows: tuple[Row, ...]
+
+    @property
+    def connections(self) -> list[int]:
+        """The numbers of the connections that are shown, in order."""
+        return sorted({row.connection for row in self.rows if row.connection})
+
+    def only(self, numbers: Collection[int]) -> "Sequence":
+        """Give the part that concerns some connections, with what the listening socket did for all.
+
+        Raises UsageError for a connection that is not in the trace.
+        """
+        if unknown := sorted(set(numbers) - set(self.connections)):
+            there_are = ", ".join(map(str, self.connections)) or "none with a number"
+            raise UsageError(f"no connection {unknown[0]} in this trace; there are: {there_are}")
+        return self._reduced(tuple(row for row in self.rows if row.connection in numbers or _for_all(row)))
+
+    def records(self) -> list[Record]:
+        """Give the records that the rows rest on, each once."""
+        return list(dict.fromkeys(record for row in self.rows for record in row.records))
+
+    def _reduced(self, rows: tuple[Row, ...]) -> "Sequence":
+        used = {key for row in rows for key in (row.source, row.target)}
+        return replace(self, rows=rows, lifelines=tuple(one for one in self.lifelines if one.key in used))
+
+
+def sequence(records: Iterable[Record]) -> Sequence:
+    """Arrange the records of a trace, as ``recording.read`` or ``recording.number`` gives them."""
+    records = list(records)
+    start = min((record.begin for record in records), default=0.0)
+    cast = Cast(records)
+    rows = [row for calls in cast.listening.values() for row in listening(cast, calls)]
+    for connection in connections(records):
+        rows += [*opening(cast, connection), *conversation(cast, connection)]
+    rows.sort(key=_moment)
+    used = {key for row in rows for key in (row.source, row.target)}
+    return Sequence(start, cast.lifelines(used), tuple(replace(row, time=row.time - start) for row in rows))
+
+
+def _moment(row: Row) -> tuple[float, int]:
+    """Order rows by time, and those of one moment as the steps are numbered."""
+    return row.time, list(STEPS).index(row.step) if row.step else len(STEPS)
+
+
+def _for_all(row: Row) -> bool:
+    return row.connection is None and row.target is None and row.source.startswith(LISTENER)
