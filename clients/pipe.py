@@ -4,6 +4,7 @@ One thread sends while another receives, so that neither side waits for the othe
 everything before reading anything stands still as soon as the answers fill what lies between.
 """
 
+from contextlib import suppress
 from threading import Thread
 from typing import BinaryIO
 
@@ -17,23 +18,24 @@ def pipe(client: Client, source: BinaryIO, target: BinaryIO, *, answers: bool = 
     owes answers.
     """
     client.socket.settimeout(None)  # the source may be silent for long
-    sent = 0
+    sent, at_end = 0, False
 
     def send() -> None:
-        nonlocal sent
-        for line in source:
-            client.send(line.removesuffix(b"\n"))
-            sent += 1
-        client.finish()
+        nonlocal sent, at_end
+        with suppress(OSError):  # the connection has gone: who receives knows why
+            for line in source:
+                sent += 1
+                client.send(line.removesuffix(b"\n"))
+            at_end = True
+            client.finish()
 
-    sender = Thread(target=send, name="sender", daemon=True)
-    sender.start()
+    Thread(target=send, name="sender", daemon=True).start()
     received = 0
     for answer in client:
         received += 1
         target.write(answer + b"\n")
         target.flush()
-    if client.conversation.finished and sender.is_alive():
+    if not at_end:
         raise DisconnectedError(f"{client.address} closed the connection before the end of input")
     if answers and received < sent:
         raise DisconnectedError(

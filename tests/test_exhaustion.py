@@ -54,10 +54,10 @@ def test_out_of_descriptors(serve):
 
 def test_out_of_threads(serve):
     """A limit on the address space: no room for one more stack. (A limit on tasks does not bind root.)"""
-    megabytes = 400 * 2**20
+    bound = 2**30
     server = serve(
         preexec=lambda: (
-            resource.setrlimit(resource.RLIMIT_AS, (megabytes, megabytes)),
+            resource.setrlimit(resource.RLIMIT_AS, (bound, bound)),
             resource.setrlimit(resource.RLIMIT_STACK, (8 * 2**20, 8 * 2**20)),
         )
     )

@@ -226,7 +226,7 @@ def test_rude_clients_leave_no_memory_behind(serve):
             return next(int(line.split()[1]) for line in lines if line.startswith("Pss:"))
 
     def disturb():
-        for _ in range(15):
+        for _ in range(5):
             for behave in RUDE:
                 with dial(server.address) as sock:
                     behave(sock)
@@ -240,7 +240,7 @@ def test_rude_clients_leave_no_memory_behind(serve):
     tasks, descriptors = len(server.tasks), server.descriptors
     disturb()  # the allocator's own stock fills up
     settled = [disturb() for _ in range(4)]
-    assert settled[-1] - settled[0] < 1024, f"KiB after each of four times 180 rude clients: {settled}"
+    assert settled[-1] - settled[0] < 1024, f"KiB after each of four times 60 rude clients: {settled}"
 
 
 # Limits.
@@ -486,7 +486,7 @@ def test_many_clients_come_and_go_at_once():
             for _ in range(10):
                 with Client(server.address, timeout=30) as client:
                     assert client.ask(b"hello") == b"hello"
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001
             failures.append(error)
 
     failures = []

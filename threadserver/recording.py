@@ -10,7 +10,7 @@ each call::
 
 Times are seconds of CLOCK_MONOTONIC, which all processes of one machine share: so traces of several processes merge
 into one by sorting. Each line is one write() of less than PIPE_BUF bytes, to a file opened for appending or to a
-pipe, so that threads and forked children share a recorder without a lock and lose nothing when they are killed: pipe(7).
+pipe, so threads and forked children share a recorder without a lock, and lose nothing when they are killed: pipe(7).
 
 `connect` and `accept` take two steps each, when they are called (5, 6) and when they return (7, 8); they are recorded
 twice, first with `end` and `result` null. A call outside the twelve steps has step null. The connection's
@@ -97,7 +97,7 @@ class RecordedSocket(socket.socket):
         recorder: Recorder,
         side: str,
         family: int,
-        type: int,
+        type: int,  # noqa: A002
         proto: int,
         fileno: int | None = None,
     ) -> None:

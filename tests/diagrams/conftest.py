@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from pathlib import Path
-from threading import Thread
+from threading import Thread, enumerate as threads
 
 import pytest
 
@@ -78,9 +78,17 @@ def trace(tmp_path):
                     converse(server.address, recorder)
                 else:
                     at_once(clients, server.address, lines, confirm=confirm, recorder=recorder)
+            wait_for_workers()
         return Trace(paths)
 
     return make
+
+
+def wait_for_workers() -> None:
+    """Let each worker finish: the server has stopped when it has let go of it, a moment before its last call."""
+    for each in threads():
+        if "converse" in each.name:
+            each.join()
 
 
 def at_once(count: int, address, lines, **options) -> None:
@@ -90,11 +98,13 @@ def at_once(count: int, address, lines, **options) -> None:
         with Client(address, **options) as client:
             for line in lines:
                 client.ask(line)
+            client.finish()
+            assert client.receive() is None  # the server has closed, and not because it was stopped
 
-    threads = [Thread(target=ask) for _ in range(count)]
-    for each in threads:
+    asking = [Thread(target=ask) for _ in range(count)]
+    for each in asking:
         each.start()
-    for each in threads:
+    for each in asking:
         each.join()
 
 
@@ -155,3 +165,11 @@ def _webdriver():
     from selenium import webdriver  # noqa: PLC0415
 
     return webdriver
+
+
+@pytest.fixture
+def run_program():
+    def run(*arguments, **options):
+        return subprocess.run([sys.executable, "-m", "threadserver", *arguments], capture_output=True, **options)
+
+    return run

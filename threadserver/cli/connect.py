@@ -59,9 +59,9 @@ def connect(
         with Client(where, confirm=not no_confirm, timeout=_limit(timeout, 5.0), recorder=recorder) as client:
             if sys.stdin.isatty():
                 prompt(client, answers=not no_answers)
-            else:  # not sys.stdin itself: its lock must be free when the interpreter ends before the input does
-                with open(sys.stdin.fileno(), "rb", closefd=False) as source:
-                    pipe(client, source, sys.stdout.buffer, answers=not no_answers)
+            else:  # neither sys.stdin nor closed here: a thread that is still reading from it holds its lock
+                source = open(sys.stdin.fileno(), "rb", closefd=False)  # noqa: SIM115
+                pipe(client, source, sys.stdout.buffer, answers=not no_answers)
 
 
 def _limit(seconds: float | None, default: float) -> float | None:

@@ -44,6 +44,7 @@ class _Conversation:
         """Give a row for each call that is neither a step of the opening nor a receipt of another row."""
         yield from map(self._of_client, self._shown(self._connection.client))
         yield from map(self._of_server, self._shown(self._connection.server))
+        yield from self._came_together()
         yield from self._unanswered()
 
     def _shown(self, records: list[Record]) -> list[Record]:
@@ -111,6 +112,14 @@ class _Conversation:
         for record, following in pairwise(calls):
             if record.step == "10" and record.call == "recv" and following.call not in ("send", "sendall"):
                 yield row(record, self._server_end(record), step="10", time=record.time)
+
+    def _came_together(self) -> Iterator[Row]:
+        """Show step 9 where, as far as was recorded, one recv() took it together with the confirmation."""
+        for record in self._shown(self._connection.server):
+            line = (record.result or "").partition(r"\n")[2]
+            if record.step == "8b" and line:
+                text, worker = f"recv({record.arguments}) = …{line}", self._server_end(record)
+                yield row(record, self._client, worker, step="9", time=record.time, text=text)
 
     def _server_end(self, *records: Record) -> str:
         """Give the lifeline of the task that made the calls, if it converses, else of the connection's worker."""

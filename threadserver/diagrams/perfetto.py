@@ -44,9 +44,14 @@ class _Clock:
 
 def _calls(records: list[Record]) -> list[Record]:
     """Give each call once: of those that were recorded when they began, the return where there was one."""
-    returned = {(*task(record), record.call, record.begin) for record in records if record.end is not None}
-    calls = [r for r in records if r.end is not None or (*task(r), r.call, r.begin) not in returned]
+    returned = {_identity(record) for record in records if record.end is not None}
+    calls = [record for record in records if record.end is not None or _identity(record) not in returned]
     return sorted(calls, key=lambda record: record.begin)
+
+
+def _identity(record: Record) -> tuple[object, ...]:
+    """Tell which call it is: a thread's accept() at a moment, or a socket's only connect()."""
+    return (*task(record), record.call, record.socket if record.call == "connect" else record.begin)
 
 
 def _slice(record: Record, clock: _Clock) -> Event:

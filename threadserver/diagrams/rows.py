@@ -1,5 +1,7 @@
 """A row: one line of a diagram, and the words in which it shows a call."""
 
+import errno
+import os
 from dataclasses import dataclass
 
 from threadserver.diagrams.matching import failed
@@ -58,8 +60,11 @@ def said(record: Record) -> str:
 
 
 def _trouble(record: Record) -> bool:
+    """Tell what a person should look at: not that a socket had gone already, or had nothing to be read."""
     moved = {"send": record.arguments, "sendall": record.arguments, "recv": record.result}.get(record.call)
-    return failed(record) or (moved or "").startswith("ERROR ")
+    if failed(record):
+        return record.call != "shutdown" and os.strerror(errno.EAGAIN).lower() not in (moved or "")
+    return (moved or "").startswith("ERROR ")
 
 
 def milliseconds(seconds: float) -> str:

@@ -159,8 +159,8 @@ def _say_what_is_missing(canvas: Canvas, sequence: Sequence, fitting: Sequence) 
     clients = [sum(one.kind == CLIENT for one in each.lifelines) for each in (sequence, fitting)]
     if missing := clients[0] - clients[1]:
         left_out = sorted(set(sequence.connections) - set(fitting.connections))
-        hint = f"--connection {left_out[0]} shows one" if left_out else "a wider terminal has room for them"
-        canvas.say(f"{_count(missing, 'client')} left out, who do not fit beside the others: {hint}")
+        hint = f"--connection {left_out[0]} shows one" if left_out else "try a wider terminal"
+        canvas.say(f"{_count(missing, 'client')} do not fit: {hint}")
 
 
 def _spans(sequence: Sequence) -> dict[str, tuple[int, int]]:
