@@ -260,13 +260,15 @@ def number(records: Iterable[Record]) -> list[Record]:
     ordered = sorted(records, key=lambda record: record.time)
     by_socket = {record.socket: record.connection for record in ordered if record.connection}
     by_wait = {(r.process, r.thread, r.begin): r.connection for r in ordered if r.call == "accept" and r.connection}
-    by_client = {r.peer: r.connection for r in ordered if r.side == "server" and r.connection and r.peer != "unix:"}
+    by_client = {
+        r.peer: r.connection for r in ordered if r.side == "server" and r.connection and r.peer and r.peer != "unix:"
+    }
     local = {r.socket: r.local for r in ordered if r.side == "client" and r.local}
 
     def known(record: Record) -> int | None:
         if record.call == "accept":
             return by_wait.get((record.process, record.thread, record.begin))
-        return by_socket.get(record.socket) or by_client.get(local.get(record.socket))
+        return by_socket.get(record.socket) or by_client.get(local.get(record.socket, ""))
 
     return [record if record.connection else replace(record, connection=known(record)) for record in ordered]
 

@@ -131,8 +131,8 @@ class Server:
     def close(self, connection: socket.socket) -> None:
         """Close this process's end of a connection, and forget it."""
         self.limits.forget(connection)
-        self.conversations.pop(connection, None)
         connection.close()
+        self.conversations.pop(connection, None)
         self._closed_one.set()
 
     def refuse(self, connection: socket.socket) -> None:

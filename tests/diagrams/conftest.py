@@ -9,9 +9,11 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from pathlib import Path
-from threading import Thread, enumerate as threads
+from threading import Thread
+from threading import enumerate as threads
 
 import pytest
+from selenium import webdriver
 
 import threadserver
 from clients import Client
@@ -127,6 +129,7 @@ def forked(tmp_path) -> Trace:
                     client.finish()
                     assert client.receive() is None
         server.terminate()
+        server.stdout.read()  # ends when every child has, too
     return Trace(paths)
 
 
@@ -146,7 +149,6 @@ def browser(tmp_path_factory):
     if not (chromium and driver):
         missing = "the page is not tested: chromium and chromedriver are not installed"
         pytest.fail(missing) if os.environ.get("CI") else pytest.skip(missing)
-    webdriver = pytest.importorskip("selenium.webdriver") if not os.environ.get("CI") else _webdriver()
     options = webdriver.ChromeOptions()
     options.binary_location = chromium
     for argument in (
@@ -159,12 +161,6 @@ def browser(tmp_path_factory):
     chrome = webdriver.Chrome(options, webdriver.ChromeService(driver))
     yield chrome
     chrome.quit()
-
-
-def _webdriver():
-    from selenium import webdriver  # noqa: PLC0415
-
-    return webdriver
 
 
 @pytest.fixture

@@ -36,7 +36,7 @@ def test_every_step_is_drawn(trace, width):
     sequence = trace(clients=3).sequence
     lines = drawn(sequence, width)
     assert shown_steps(lines) == [row.step for row in sequence.rows if row.step]
-    assert [line for line in lines if line.startswith("──")][0].startswith("── server listening ─")
+    assert next(line for line in lines if line.startswith("──")).startswith("── server listening ─")
 
 
 def test_an_arrow_runs_from_one_lifeline_to_the_other(trace):

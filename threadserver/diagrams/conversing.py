@@ -110,16 +110,18 @@ class _Conversation:
         """Show step 10 where the server read and, as its next call tells, did not answer."""
         calls = [record for record in self._connection.server if task(record) in self._tasks]
         for record, following in pairwise(calls):
-            if record.step == "10" and record.call == "recv" and following.call not in ("send", "sendall"):
-                yield row(record, self._server_end(record), step="10", time=record.time)
+            if _line(record) and following.call not in ("send", "sendall"):
+                yield self._read(record, "10", self._server_end(record))
 
     def _came_together(self) -> Iterator[Row]:
         """Show step 9 where, as far as was recorded, one recv() took it together with the confirmation."""
         for record in self._shown(self._connection.server):
-            line = (record.result or "").partition(r"\n")[2]
-            if record.step == "8b" and line:
-                text, worker = f"recv({record.arguments}) = …{line}", self._server_end(record)
-                yield row(record, self._client, worker, step="9", time=record.time, text=text)
+            if record.step == "8b" and _line(record):
+                yield self._read(record, "9", self._client, self._server_end(record))
+
+    def _read(self, record: Record, step: str, source: str, target: str | None = None) -> Row:
+        text = f"recv({record.arguments}) = {'…' if record.step == '8b' else ''}{_line(record)}"
+        return row(record, source, target, step=step, time=record.time, text=text)
 
     def _server_end(self, *records: Record) -> str:
         """Give the lifeline of the task that made the calls, if it converses, else of the connection's worker."""
@@ -129,6 +131,13 @@ class _Conversation:
     def _is_copy(self, record: Record) -> bool:
         """Tell whether a process closed what it does not use itself, as a parent does after fork()."""
         return record.call == "close" and record.process not in {process for process, _ in self._tasks}
+
+
+def _line(record: Record) -> str:
+    """Give what a server's recv() took for the service: all, or what came together with the confirmation."""
+    if record.call != "recv" or not record.result:
+        return ""
+    return {"8b": record.result.partition(r"\n")[2], "10": record.result}.get(record.step or "", "")
 
 
 def _ends(records: Iterable[Record], how: str) -> list[Record]:

@@ -29,17 +29,17 @@ class Connection:
 
     @property
     def connect(self) -> Record | None:
-        """Step 5: the client calls connect()."""
+        """Step 5: the client asks for a connection."""
         return _first(self.client, "5")
 
     @property
     def connected(self) -> Record | None:
-        """Step 7: connect() returns."""
+        """Step 7: the client is connected."""
         return _first(self.client, "7")
 
     @property
     def accepted(self) -> Record | None:
-        """Step 8: accept() returns."""
+        """Step 8: the server has a socket for it."""
         return _first(self.server, "8")
 
 

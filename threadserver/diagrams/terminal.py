@@ -63,7 +63,8 @@ class Live:
         self._records: list[Record] = []  # append() and the copy in flush() are atomic
         self._printed: set[tuple[object, ...]] = set()
         self._labels = Labels()
-        self._alive: dict[str, None] = {}
+        self._introduced: set[str] = set()
+        self._alive: set[str] = set()
         self._start: float | None = None
         self._left_out = 0
         self._columns = {_label(LISTENER, 1)}
@@ -97,17 +98,18 @@ class Live:
         self._introduce(taking_part)
         self._start = arranged.start if self._start is None else self._start
         known, time = self._labels.known, arranged.start + row.time - self._start
-        self._canvas.row(row, time, known[row.source], known.get(row.target or ""), list(self._alive))
+        self._canvas.row(row, time, known[row.source], known.get(row.target or ""), self._alive)
         if row.step == "12":  # both ends are gone; a worker of a pool comes back with its next client
             for label in labels:
-                del self._alive[label]
+                self._alive.discard(label)
 
     def _introduce(self, lifelines: list[Lifeline]) -> None:
         for lifeline in lifelines:
             label = self._labels.of(lifeline)
-            if label not in self._alive:
-                self._alive[label] = None
+            if label not in self._introduced:
+                self._introduced.add(label)
                 self._canvas.say(_legend(label, lifeline))
+            self._alive.add(label)
 
     def _make_room(self, labels: list[str]) -> None:
         """Draw on with more columns when more come than were expected, as long as they fit."""
