@@ -93,5 +93,5 @@ def test_a_model_may_use_a_module_of_its_own_name(serve, tmp_path):
 
 
 def test_an_unknown_model_is_told_which_there_are():
-    with pytest.raises(UsageError, match="there are thread, iterative, or your own as path/to/file.py"):
+    with pytest.raises(UsageError, match=r"there are thread, iterative, or your own as path/to/file\.py"):
         models.find("fork()")
