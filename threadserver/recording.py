@@ -18,6 +18,7 @@ number is unknown before accept() or HELLO tell it; `read` fills it in.
 """
 
 import json
+import logging
 import os
 import socket
 import threading
@@ -32,6 +33,8 @@ from threadserver.address import Address
 from threadserver.errors import KitError, UsageError, reason
 
 SHOWN = 120  # bytes of data that a record shows
+
+log = logging.getLogger("threadserver")
 
 
 @dataclass(frozen=True)
@@ -68,13 +71,19 @@ class Recorder:
     def __init__(self, path: str | Path, *, anew: bool = False) -> None:
         flags = os.O_WRONLY | os.O_CREAT | (os.O_TRUNC if anew else 0) | os.O_APPEND
         try:
-            self._descriptor = os.open(path, flags, 0o666)
+            self._descriptor: int | None = os.open(path, flags, 0o666)
         except OSError as error:
             raise KitError(f"cannot write the trace {path}: {reason(error)}") from error
 
     def write(self, record: Record) -> None:
-        """Write one record, whole."""
-        os.write(self._descriptor, json.dumps(asdict(record), ensure_ascii=False).encode() + b"\n")
+        """Write one record, whole. A trace that cannot be written any more ends; who is recorded does not."""
+        if self._descriptor is None:
+            return
+        try:
+            os.write(self._descriptor, json.dumps(asdict(record)).encode() + b"\n")
+        except OSError as error:
+            self._descriptor = None
+            log.warning("the trace ends here, it cannot be written: %s", reason(error))
 
     def introduce(self, connection: socket.socket, number: int) -> None:
         """Tell the number of the connection that a recorded socket is an end of."""
@@ -82,8 +91,10 @@ class Recorder:
             connection.introduced(number)
 
     def close(self) -> None:
-        """Close the file, once nobody records any more."""
-        os.close(self._descriptor)
+        """Close the file. Who is still recorded then is not heard any more."""
+        descriptor, self._descriptor = self._descriptor, None
+        if descriptor is not None:
+            os.close(descriptor)
 
 
 _serial = count(1)
@@ -258,7 +269,7 @@ def read(paths: Iterable[str | Path]) -> list[Record]:
 def number(records: Iterable[Record]) -> list[Record]:
     """Sort records by time and fill in the numbers of connections that were not known when they were written."""
     ordered = sorted(records, key=lambda record: record.time)
-    by_socket = {record.socket: record.connection for record in ordered if record.connection}
+    by_socket = {r.socket: r.connection for r in ordered if r.connection and r.step != "6"}  # 6 is the listener's
     by_wait = {(r.process, r.thread, r.begin): r.connection for r in ordered if r.call == "accept" and r.connection}
     by_client = {
         r.peer: r.connection for r in ordered if r.side == "server" and r.connection and r.peer and r.peer != "unix:"
