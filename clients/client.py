@@ -15,7 +15,8 @@ from functools import partial
 from threadserver.address import Address, Endpoint
 from threadserver.conversation import ClientConversation, Hello
 from threadserver.errors import KitError, reason
-from threadserver.recording import RecordedSocket, Recorder
+from threadserver.recording import RecordedSocket, introduce
+from threadserver.trace import Recorder
 
 RECEIVE_SIZE = 65_536
 
@@ -47,7 +48,6 @@ class Client:
     ) -> None:
         self.address = Address.parse(str(address))
         self.conversation = ClientConversation(confirm=confirm)
-        self._recorder = recorder
         self._make_socket = partial(RecordedSocket, recorder, "client") if recorder else socket.socket
         self.socket = self._connect(timeout)
         if confirm:
@@ -113,8 +113,8 @@ class Client:
 
     def _take(self) -> None:
         reply = self.conversation.receive(self.socket.recv(RECEIVE_SIZE))
-        if self._recorder and self.hello:
-            self._recorder.introduce(self.socket, self.hello.connection)
+        if self.hello:
+            introduce(self.socket, self.hello.connection)
         if reply:
             self.socket.sendall(reply)
 

@@ -8,7 +8,7 @@ from threading import Barrier, BrokenBarrierError, Thread
 from clients.client import Client
 from threadserver.address import Address
 from threadserver.errors import KitError, reason
-from threadserver.recording import Recorder
+from threadserver.trace import Recorder
 
 
 @dataclass

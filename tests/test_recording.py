@@ -8,8 +8,8 @@ from tests.conftest import eventually
 from threadserver import serving
 from threadserver.errors import KitError, UsageError
 from threadserver.models import thread
-from threadserver.recording import Recorder, number, parse, read
 from threadserver.steps import STEPS
+from threadserver.trace import Recorder, number, parse, read
 
 
 @pytest.fixture

@@ -31,7 +31,7 @@ from threadserver.diagrams.perfetto import perfetto
 from threadserver.diagrams.sequence import sequence
 from threadserver.diagrams.terminal import Live
 from threadserver.errors import KitError, reason
-from threadserver.recording import Record, Recorder, number, parse
+from threadserver.trace import Record, Recorder, number, parse
 
 STALL = 2.0  # seconds that the slow client says nothing at the most
 CLIENTS = 3

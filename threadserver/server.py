@@ -29,8 +29,9 @@ from threadserver.address import Address
 from threadserver.conversation import FULL, Conversation
 from threadserver.limits import GRACE, Limits
 from threadserver.listener import listen, unlink
-from threadserver.recording import RecordedSocket, Recorder
+from threadserver.recording import RecordedSocket, introduce
 from threadserver.services import Service, echo
+from threadserver.trace import Recorder
 
 # Bytes asked of one recv(). A thread that waits has set them aside, so many times more would make long lines a little
 # faster, and every idle connection 4 KiB dearer.
@@ -81,7 +82,6 @@ class Server:
         """The open connections, each with its conversation."""
         self.stopping = False
         self._make_conversation = partial(conversation, service, confirm=confirm)
-        self._recorder = recorder
         self._numbers = count(1)
         self._owner = os.getpid()
         self._closed_one = threading.Event()
@@ -213,8 +213,7 @@ class Server:
 
     def _admit(self, connection: socket.socket, peer: object) -> socket.socket:
         number = next(self._numbers)
-        if self._recorder:
-            self._recorder.introduce(connection, number)
+        introduce(connection, number)
         server, client = (Address.of(connection.family, name) for name in (connection.getsockname(), peer))
         self.conversations[connection] = self._make_conversation(number, server, client)
         return connection

@@ -19,7 +19,7 @@ import threadserver
 from clients import Client
 from threadserver.diagrams.sequence import Sequence, sequence
 from threadserver.models import thread
-from threadserver.recording import Record, Recorder, read
+from threadserver.trace import Record, Recorder, read
 
 HOSTILE = (
     b"</script><img src=x onerror=document.title='owned'>",
@@ -29,7 +29,7 @@ HOSTILE = (
 FORKING = """
 import os, sys
 import threadserver
-from threadserver.recording import Recorder
+from threadserver.trace import Recorder
 from threadserver.running import run_until_signalled
 
 def serve(server):

@@ -9,7 +9,7 @@ from rich.console import Console
 
 from threadserver.diagrams import terminal
 from threadserver.diagrams.terminal import Live, console_for, draw
-from threadserver.recording import parse
+from threadserver.trace import parse
 
 
 def drawn(sequence, width, **options) -> list[str]:

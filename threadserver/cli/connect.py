@@ -14,7 +14,7 @@ from clients.pipe import pipe
 from clients.prompt import prompt
 from threadserver.address import Address
 from threadserver.cli.parameters import SECONDS, recording
-from threadserver.recording import Recorder
+from threadserver.trace import Recorder
 
 
 @click.command()

@@ -13,7 +13,7 @@ from threadserver.diagrams.perfetto import perfetto
 from threadserver.diagrams.sequence import sequence
 from threadserver.diagrams.terminal import console_for, draw
 from threadserver.errors import KitError, reason
-from threadserver.recording import Record, read
+from threadserver.trace import Record, read
 
 SUFFIXES = {".html": "html", ".htm": "html", ".mmd": "mermaid", ".mermaid": "mermaid", ".json": "perfetto"}
 FORMATS = ("terminal", "html", "mermaid", "perfetto")

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from threadserver.recording import Recorder
+from threadserver.trace import Recorder
 
 
 class Seconds(click.FloatRange):

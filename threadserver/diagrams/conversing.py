@@ -12,7 +12,7 @@ from itertools import pairwise
 from threadserver.diagrams.lifelines import Cast, conversing, named, task
 from threadserver.diagrams.matching import Connection, failed, receipts, received, received_end, sent
 from threadserver.diagrams.rows import Row, row, said
-from threadserver.recording import Record
+from threadserver.trace import Record
 
 OPENING = ("4", "5", "7", "8")
 

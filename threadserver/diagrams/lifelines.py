@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
 from threadserver.diagrams.matching import Connection, listeners
-from threadserver.recording import Record
+from threadserver.trace import Record
 
 CLIENT, LISTENER, WORKER = "client", "listening", "worker"
 """The kinds of lifelines, in the order in which they are drawn."""

@@ -16,7 +16,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import pairwise
 
-from threadserver.recording import Record
+from threadserver.trace import Record
 
 
 @dataclass

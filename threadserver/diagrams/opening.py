@@ -14,7 +14,7 @@ from dataclasses import replace
 from threadserver.diagrams.lifelines import Cast, named
 from threadserver.diagrams.matching import Connection
 from threadserver.diagrams.rows import Row, milliseconds, row, said
-from threadserver.recording import Record
+from threadserver.trace import Record
 
 
 def listening(cast: Cast, calls: list[Record]) -> Iterator[Row]:

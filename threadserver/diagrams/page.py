@@ -15,8 +15,8 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from threadserver.diagrams.lifelines import named
 from threadserver.diagrams.rows import Row, milliseconds, said, visible
 from threadserver.diagrams.sequence import Sequence
-from threadserver.recording import Record
 from threadserver.steps import STAGES, STEPS
+from threadserver.trace import Record
 
 BLOCKING = {"accept", "connect", "recv"}
 

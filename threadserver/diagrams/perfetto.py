@@ -15,7 +15,7 @@ from typing import Any
 
 from threadserver.diagrams.lifelines import Task, task
 from threadserver.diagrams.matching import connections, receipts, received, sent
-from threadserver.recording import Record
+from threadserver.trace import Record
 
 BLOCKING = {"accept", "connect", "recv"}
 
@@ -23,7 +23,7 @@ Event = dict[str, Any]
 
 
 def perfetto(records: Iterable[Record]) -> str:
-    """Write the records of a trace, as ``recording.read`` gives them, as trace-event JSON."""
+    """Write the records of a trace, as ``trace.read`` gives them, as trace-event JSON."""
     records = list(records)
     clock = _Clock(records)
     events = [*_names(records), *(_slice(call, clock) for call in _calls(records)), *_arrows(records, clock)]

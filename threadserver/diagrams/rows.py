@@ -5,8 +5,8 @@ import os
 from dataclasses import dataclass
 
 from threadserver.diagrams.matching import failed
-from threadserver.recording import Record
 from threadserver.steps import STEPS
+from threadserver.trace import Record
 
 
 @dataclass(frozen=True)

@@ -14,8 +14,8 @@ from threadserver.diagrams.matching import connections
 from threadserver.diagrams.opening import listening, opening
 from threadserver.diagrams.rows import Row
 from threadserver.errors import UsageError
-from threadserver.recording import Record
 from threadserver.steps import STEPS
+from threadserver.trace import Record
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ class Sequence:
 
 
 def sequence(records: Iterable[Record]) -> Sequence:
-    """Arrange the records of a trace, as ``recording.read`` or ``recording.number`` gives them."""
+    """Arrange the records of a trace, as ``trace.read`` or ``trace.number`` gives them."""
     records = list(records)
     start = min((record.begin for record in records), default=0.0)
     cast = Cast(records)

@@ -13,7 +13,7 @@ from threadserver.diagrams.canvas import Canvas, console_for, most_lifelines
 from threadserver.diagrams.lifelines import CLIENT, LISTENER, WORKER, Lifeline
 from threadserver.diagrams.rows import Row
 from threadserver.diagrams.sequence import Sequence, sequence
-from threadserver.recording import Record, number
+from threadserver.trace import Record, number
 
 __all__ = ["Live", "console_for", "draw"]
 
