@@ -34,7 +34,7 @@ $(VENV)/python:
 	  { echo "threadserver needs Python 3.11 or later: make PYTHON=python3.12"; exit 1; }
 	@$(PYTHON) -c 'import venv, ensurepip' 2>/dev/null || \
 	  { echo "this Python has no venv: apt install python3-venv (Debian, Ubuntu), then again"; exit 1; }
-	@echo "making a virtual environment in $(VENV), once"
+	@echo "making a virtual environment in $(VENV) and installing what is needed: once, some ten seconds"
 	@$(PYTHON) -m venv --clear $(VENV)
 	@touch $@
 

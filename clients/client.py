@@ -14,7 +14,7 @@ from functools import partial
 
 from threadserver.address import Address, Endpoint
 from threadserver.conversation import ClientConversation, Hello
-from threadserver.errors import KitError, reason
+from threadserver.errors import KitError, UsageError, reason
 from threadserver.recording import RecordedSocket, introduce
 from threadserver.trace import Recorder
 
@@ -47,6 +47,8 @@ class Client:
         recorder: Recorder | None = None,
     ) -> None:
         self.address = Address.parse(str(address))
+        if self.address.scheme == "udp":
+            raise UsageError(f"cannot connect to {self.address}: a datagram socket has no connections")
         self.conversation = ClientConversation(confirm=confirm)
         self._make_socket = partial(RecordedSocket, recorder, "client") if recorder else socket.socket
         self.socket = self._connect(timeout)

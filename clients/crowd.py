@@ -73,7 +73,7 @@ def converse(
             member.failure = reason(error) if isinstance(error, OSError) else str(error)
         done()
 
-    threads = [Thread(target=one, args=(member,), name=f"client {member.number}") for member in members]
+    threads = [Thread(target=one, args=(member,), name=f"member {member.number}", daemon=True) for member in members]
     try:
         for thread in threads:
             thread.start()

@@ -4,6 +4,7 @@ import os
 import readline
 from contextlib import suppress
 from pathlib import Path
+from select import select
 
 from clients.client import Client, DisconnectedError
 
@@ -37,13 +38,18 @@ def _converse(client: Client, *, answers: bool) -> None:
         except EOFError:
             print()
             return
+        while select([client.socket], [], [], 0)[0]:  # it said something meanwhile, or has gone
+            _show(client)
         client.send(line.encode("utf-8", "surrogateescape"))
-        if not answers:
-            continue
-        answer = client.receive()
-        if answer is None:
-            raise DisconnectedError(f"{client.address} closed the connection")
-        print(answer.decode("utf-8", "backslashreplace"))
+        if answers:
+            _show(client)
+
+
+def _show(client: Client) -> None:
+    answer = client.receive()
+    if answer is None:
+        raise DisconnectedError(f"{client.address} closed the connection")
+    print(answer.decode("utf-8", "backslashreplace"))
 
 
 def _history() -> Path:

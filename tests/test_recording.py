@@ -107,8 +107,27 @@ def test_data_is_shown_in_part_and_on_one_line(recorder, tmp_path):
     assert any("(5004 bytes)" in json.loads(line)["arguments"] for line in lines)
 
 
-@pytest.mark.parametrize("line", ["", "no json", "[]", "5", '{"step": "1"}', '{"more": 1}'])
+def test_a_line_that_was_cut_off_at_the_end_is_left_out(tmp_path, recorder):
+    with serving(thread.serve, recorder=recorder) as server, Client(server.address) as client:
+        client.ask(b"hello")
+    whole = (tmp_path / "trace.jsonl").read_bytes()
+    (tmp_path / "cut").write_bytes(whole[:-10])
+    assert len(read([tmp_path / "cut"])) == whole.count(b"\n") - 1
+
+
+WHOLE = json.dumps(
+    {"step": "1", "side": "server", "call": "socket", "arguments": "", "result": "3", "begin": 1.0, "end": 2.0,
+     "process": 1, "thread": 1, "thread_name": "a", "socket": "1.1", "connection": None, "local": None, "peer": None}
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["", "no json", "[]", "5", '{"step": "1"}', '{"x": 1}', WHOLE.replace('"1"', '"77"'), WHOLE.replace("1.0", '"x"'),
+     WHOLE.replace("1.0", "1e999"), WHOLE.replace('"thread": 1', '"thread": [1]'), "[" * 100_000],
+)  # fmt: skip
 def test_what_is_no_trace_is_said_to_be_none(tmp_path, line):
+    assert parse(WHOLE).step == "1"
     (tmp_path / "bad").write_text(line + "\n")
     with pytest.raises(UsageError, match=r"line 1: not a record of a trace"):
         read([tmp_path / "bad"])

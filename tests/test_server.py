@@ -416,6 +416,13 @@ def test_an_address_of_another_machine_is_said_to_be():
         Server("tcp://192.0.2.1:7000")
 
 
+def test_names_instead_of_functions_are_said_to_be_wrong():
+    with pytest.raises(TypeError, match="a service is a function"):
+        Server(service="upper")
+    with pytest.raises(TypeError, match="a model is a function"), serving("thread"):
+        pass
+
+
 def test_datagrams_have_no_connections():
     with pytest.raises(UsageError, match="datagram"):
         Server("udp://127.0.0.1:0")
@@ -438,9 +445,19 @@ def test_a_file_that_a_killed_server_left_is_replaced_and_a_living_ones_is_not(t
             Server(f"unix://{path}")
 
 
+def test_stopping_leaves_the_file_of_another_server_alone(tmp_path):
+    path = tmp_path / "echo.sock"
+    with serving(thread.serve, f"unix://{path}"):
+        path.unlink()
+        second = Server(f"unix://{path}")
+    assert path.is_socket()
+    second.close_listener()
+    assert not path.exists()
+
+
 def test_a_file_that_is_no_socket_is_left_alone(tmp_path):
     (tmp_path / "thesis.txt").write_text("years of work")
-    with pytest.raises(KitError, match="already in use"):
+    with pytest.raises(KitError, match="what is there is no socket"):
         Server(f"unix://{tmp_path}/thesis.txt")
     assert (tmp_path / "thesis.txt").read_text() == "years of work"
 

@@ -150,7 +150,7 @@ class Conversation:
             answer = self._service(line)
             return b"" if answer is None else answer + ending
         except (Exception, SystemExit) as error:
-            log.exception("connection %d: the service failed", self.number)
+            log.exception("connection %d: the service failed (it takes bytes, and returns bytes or None)", self.number)
             return b"ERROR service failed: %s\n" % type(error).__name__.encode()
         finally:
             self.answering = False

@@ -11,6 +11,7 @@ have passed: with a thread for each connection it is the former, with an iterati
 """
 
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -44,12 +45,13 @@ def run(model: str, out: Path, console: Console) -> None:
 
     Raises KitError when the server does not start, or a client was not served.
     """
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # so that the server is stopped, too
     with _Tape(console) as tape, _server(model, tape) as address:
         meeting = _Meeting(address, tape.recorder)
         meeting.hold()
     console.print()
     console.print(_who_served_whom(meeting.hellos))
-    console.print(_what_was_seen(meeting.hellos), style="bold")
+    console.print(_what_was_seen(meeting), style="bold")
     console.print()
     for line in _write(tape.records, out):
         console.print(line, soft_wrap=True)
@@ -69,6 +71,8 @@ class _Meeting:
     slow_is_connected: Event = field(default_factory=Event)
     others_are_served: Event = field(default_factory=Event)
     unserved: int = CLIENTS - 1
+    overtaken: bool = False
+    """Whether the others were served while the slow one stalled."""
     lock: Lock = field(default_factory=Lock)
 
     def hold(self) -> None:
@@ -98,7 +102,7 @@ class _Meeting:
                 self.hellos.append(client.hello)
             if slow:
                 self.slow_is_connected.set()
-                self.others_are_served.wait(STALL)
+                self.overtaken = self.others_are_served.wait(STALL)
             for line in (b"hello, I am slow" if slow else b"hello", b"goodbye"):
                 client.ask(line)
                 Event().wait(PAUSE)
@@ -183,17 +187,21 @@ def _who_served_whom(hellos: list[Hello]) -> Table:
     return table
 
 
-def _what_was_seen(hellos: list[Hello]) -> str:
-    workers = {hello.worker for hello in hellos}
+def _what_was_seen(meeting: _Meeting) -> str:
+    """Say what the order of events has shown, and what the workers' names have."""
+    if len(meeting.hellos) < CLIENTS:
+        return f"Only {len(meeting.hellos)} of {CLIENTS} clients were greeted."
+    workers = {hello.worker for hello in meeting.hellos}
     processes = {worker.partition("/")[0] for worker in workers}
-    if len(processes) > 1:
-        return f"{len(hellos)} clients, {len(processes)} processes: each client had a process of its own."
     if len(workers) == 1:
-        return f"{len(hellos)} clients, one thread: it served them one after the other or in turns."
-    return (
-        f"{len(hellos)} clients, {len(workers)} threads in one process: a new thread for each connection, "
-        "and while the slow one stalled, the listening socket went on taking clients."
-    )
+        who = f"{CLIENTS} clients, one thread for all of them."
+    elif len(processes) == 1:
+        who = f"{CLIENTS} clients, {len(workers)} threads of one process."
+    else:
+        who = f"{CLIENTS} clients, {len(processes)} processes."
+    if meeting.overtaken:
+        return f"{who} While the slow one stalled, the listening socket went on taking clients, and they were served."
+    return f"{who} While the slow one stalled, the others waited."
 
 
 def _write(records: list[Record], out: Path) -> list[str]:

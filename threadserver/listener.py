@@ -39,11 +39,25 @@ def listen(address: Address, backlog: int, make_socket: MakeSocket = socket.sock
     return listener
 
 
-def unlink(listener: socket.socket) -> None:
-    """Remove the file of a local socket that is about to be closed."""
-    if listener.family == socket.AF_UNIX:
-        with suppress(OSError, ValueError):
-            Path(os.fsdecode(listener.getsockname())).unlink()
+def file_of(listener: socket.socket) -> tuple[Path, int, int] | None:
+    """Give the file of a local socket: its path, device and inode. None where it has none."""
+    if listener.family != socket.AF_UNIX:
+        return None
+    try:
+        path = Path(os.fsdecode(listener.getsockname())).absolute()
+        status = path.stat()
+    except (OSError, ValueError):
+        return None
+    return path, status.st_dev, status.st_ino
+
+
+def unlink(file: tuple[Path, int, int]) -> None:
+    """Remove the file of a local socket, unless another has taken its place meanwhile."""
+    path, device, inode = file
+    with suppress(OSError):
+        status = path.stat()
+        if (status.st_dev, status.st_ino) == (device, inode):
+            path.unlink()
 
 
 def _prepare(listener: socket.socket, endpoint: Endpoint) -> None:
@@ -78,6 +92,8 @@ def _explain(address: Address, error: OSError | OverflowError) -> str:
     if isinstance(error, OverflowError):
         return f"cannot listen on {address}: {error}"
     hint = ""
+    if error.errno == errno.EADDRINUSE and address.scheme == "unix" and not Path(os.fsdecode(address.path)).is_socket():
+        return f"cannot bind {address}: what is there is no socket; another path will do"
     if error.errno == errno.EACCES and address.scheme == "tcp":
         hint = f" (ports below 1024 need root); try {Address('tcp', address.host, 8080)}"
     elif error.errno == errno.EADDRINUSE:

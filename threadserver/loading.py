@@ -23,7 +23,7 @@ def load_module(path: str) -> ModuleType:
     if name in sys.modules:
         return sys.modules[name]
     if not file.is_file():
-        raise UsageError(f"no such file: {path}")
+        raise UsageError(f"{path} is a folder" if file.is_dir() else f"no such file: {path}")
     loader = importlib.machinery.SourceFileLoader(name, str(file))
     module = importlib.util.module_from_spec(importlib.util.spec_from_loader(name, loader))  # type: ignore[arg-type]
     sys.modules[name] = module
@@ -31,7 +31,8 @@ def load_module(path: str) -> ModuleType:
         loader.exec_module(module)
     except SyntaxError as error:
         del sys.modules[name]
-        raise UsageError(f"{path}, line {error.lineno}: {error.msg}") from error
+        where = f"{path}, line {error.lineno}" if error.lineno else path
+        raise UsageError(f"{where}: {error.msg}") from error
     except (Exception, SystemExit) as error:
         del sys.modules[name]
         raise UsageError(f"{path} cannot be loaded: {type(error).__name__}: {error}") from error
@@ -45,5 +46,5 @@ def load(path: str, name: str, expected: str) -> Any:  # noqa: ANN401
     """
     found = getattr(load_module(path), name, None)
     if not callable(found):
-        raise UsageError(f"{path} has no {name}: {expected}")
+        raise UsageError(f"{path} has no {name} that can be called: {expected}")
     return found

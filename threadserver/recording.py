@@ -50,7 +50,7 @@ class RecordedSocket(socket.socket):
         self._greeted = self._confirmed = self._ended = False
         if fileno is None:
             text = f"{socket.AddressFamily(family).name}, {socket.SocketKind(type).name}, {proto}"
-            self._record("1" if side == "server" else "4", "socket", text, f"descriptor {self.fileno()}", begin)
+            self._record("1" if side == "server" else "4", "socket", text, f"{self.fileno()}", begin)
 
     def introduced(self, number: int) -> None:
         """Learn the number of the connection, and record the accept() that it came from."""
@@ -84,7 +84,7 @@ class RecordedSocket(socket.socket):
         )
         names = (str(Address.of(self.family, name)) for name in (connection.getsockname(), peer))
         connection._addresses = (next(names), next(names))
-        result = f"descriptor {connection.fileno()}, peer {connection._addresses[1]}"
+        result = f"{connection.fileno()}, {connection._addresses[1]}"
         connection._accepted = connection._made("8", "accept", "", result, begin)
         return connection, peer
 

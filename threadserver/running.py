@@ -4,10 +4,12 @@ import logging
 import os
 import signal
 import sys
-from collections.abc import Iterator
+import traceback
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from threading import Thread, current_thread
 from threading import enumerate as threads
+from types import FrameType
 from typing import Any
 
 from threadserver.address import Address
@@ -15,20 +17,74 @@ from threadserver.errors import KitError, UsageError
 from threadserver.server import Model, Server
 from threadserver.services import find
 
+PATIENCE = 1.8  # seconds that a model has to end when it was asked to; Server.run() itself needs less
 
-def run_until_signalled(server: Server, serve: Model) -> None:
-    """Serve until Ctrl-C or SIGTERM. Only the main thread can: signal(7) is delivered there."""
-    before = {number: signal.signal(number, lambda *_: server.stop()) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        server.run(serve)
-    finally:
-        for number, handler in before.items():
+
+class OverdueError(BaseException):
+    """Raised into a model that was asked to end and has not; no model's ``except Exception`` may hold it up."""
+
+
+def run_until_signalled(
+    make: Callable[[], Server], serve: Model, announce: Callable[[Server], None] = lambda _: None
+) -> None:
+    """Make a server, announce it, and serve until Ctrl-C or SIGTERM. Only the main thread can: signal(7).
+
+    Raises KitError when the server cannot be made, or the model fails.
+    """
+    with _Signals() as signals, make() as server:
+        signals.stop(server)
+        announce(server)
+        try:
+            server.run(serve)
+        except OverdueError:
+            pass
+        except Exception as error:
+            sys.stderr.write(_explain(error, serve))
+            raise KitError(f"the model failed: {type(error).__name__}: {error}") from error
+
+
+class _Signals:
+    """Ctrl-C and SIGTERM: the first one asks, the second one, or the end of patience, interrupts, a third ends all.
+
+    They are minded before there is a server to stop, so that none comes too early.
+    """
+
+    def __init__(self) -> None:
+        self._server: Server | None = None
+        self._asked = 0
+
+    def __enter__(self) -> "_Signals":
+        numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGALRM)
+        self._before = {number: signal.signal(number, self._handle) for number in numbers}
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        for number, handler in self._before.items():
             signal.signal(number, handler)
+
+    def stop(self, server: Server) -> None:
+        """Name the server that is to be stopped."""
+        self._server = server
+        if self._asked:
+            server.stop()
+
+    def _handle(self, _: int, __: FrameType | None) -> None:
+        self._asked += 1
+        signal.setitimer(signal.ITIMER_REAL, PATIENCE if self._asked == 1 else PATIENCE / 4)
+        if self._asked > 2:
+            os._exit(0)
+        if self._server:
+            self._server.stop()
+        if self._asked == 2:
+            raise OverdueError
 
 
 @contextmanager
 def serving(serve: Model, address: Address | str = "tcp://127.0.0.1:0", **options: Any) -> Iterator[Server]:  # noqa: ANN401
     """Serve in a thread of this program for as long as the block lasts; ``options`` are Server's."""
+    if not callable(serve):
+        raise TypeError(f"a model is a function serve(server), not {serve!r}; models.find() knows them by name")
     with Server(address, **options) as server:
         runner = Thread(target=server.run, args=(serve,), name="server")
         runner.start()
@@ -44,9 +100,11 @@ def main(serve: Model) -> None:
     logging.basicConfig(format="%(message)s")
     try:
         host, port, service = _arguments(sys.argv)
-        with Server(Address("tcp", host, port), find(service)) as server:
-            print(f"listening on {server.address}", flush=True)
-            run_until_signalled(server, serve)
+        run_until_signalled(
+            lambda: Server(Address("tcp", host, port), find(service)),
+            serve,
+            lambda server: print(f"listening on {server.address}", flush=True),
+        )
     except KitError as error:
         print(error, file=sys.stderr)
         sys.exit(error.exit_code)
@@ -67,3 +125,11 @@ def _arguments(argv: list[str]) -> tuple[str, int, str]:
         case [host, port, *rest] if port.isdecimal() and int(port) < 65536 and len(rest) < 2:
             return host, int(port), rest[0] if rest else "echo"
     raise UsageError(f"usage: {argv[0]} HOST PORT [SERVICE]")
+
+
+def _explain(error: Exception, serve: Model) -> str:
+    """Show where a model failed, from its own first line on."""
+    frames = error.__traceback__
+    while frames and frames.tb_frame.f_code is not getattr(serve, "__code__", None):
+        frames = frames.tb_next
+    return "".join(traceback.format_exception(type(error), error, frames or error.__traceback__))

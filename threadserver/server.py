@@ -28,7 +28,7 @@ from time import monotonic
 from threadserver.address import Address
 from threadserver.conversation import FULL, Conversation
 from threadserver.limits import GRACE, Limits
-from threadserver.listener import listen, unlink
+from threadserver.listener import file_of, listen, unlink
 from threadserver.recording import RecordedSocket, introduce
 from threadserver.services import Service, echo
 from threadserver.trace import Recorder
@@ -72,6 +72,8 @@ class Server:
         conversation: type[Conversation] = Conversation,
         recorder: Recorder | None = None,
     ) -> None:
+        if not callable(service):
+            raise TypeError(f"a service is a function of one line, not {service!r}; services.find() knows them by name")
         make_socket = partial(RecordedSocket, recorder, "server") if recorder else socket.socket
         self.listener = listen(Address.parse(str(address)), backlog, make_socket)
         self.address = Address.of(self.listener.family, self.listener.getsockname())
@@ -84,6 +86,7 @@ class Server:
         self._make_conversation = partial(conversation, service, confirm=confirm)
         self._numbers = count(1)
         self._owner = os.getpid()
+        self._file = file_of(self.listener)
         self._closed_one = threading.Event()
         self._refusing = False
         self._reserve: int | None = None
@@ -168,9 +171,10 @@ class Server:
 
     def close_listener(self) -> None:
         """Close the listening socket; as its owner also remove its file."""
-        if os.getpid() == self._owner:
-            unlink(self.listener)
         self.listener.close()
+        if self._file and os.getpid() == self._owner:
+            unlink(self._file)
+            self._file = None
         self._release_reserve()
 
     def __enter__(self) -> "Server":

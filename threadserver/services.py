@@ -92,8 +92,8 @@ def find(name: str) -> Service:
     """
     if name in SERVICES:
         return SERVICES[name]
-    path, colon, function = name.rpartition(":")
-    if not colon:
+    path, _, function = name.rpartition(":")
+    if not (path and function):
         known = ", ".join(SERVICES)
         raise UsageError(f"unknown service {name!r}: there are {known}, or your own as path/to/file.py:function")
     service: Service = load(path, function, "a service is a function of one line")

@@ -2,7 +2,7 @@
 
 ::
 
-    {"step": "8", "side": "server", "call": "accept", "arguments": "", "result": "descriptor 7, peer tcp://127.0.…",
+    {"step": "8", "side": "server", "call": "accept", "arguments": "", "result": "7, tcp://127.0.0.1:51324",
      "begin": 81.20411, "end": 81.39712, "process": 8622, "thread": 8622, "thread_name": "MainThread",
      "socket": "8622.1", "connection": 7, "local": "tcp://127.0.0.1:7000", "peer": "tcp://127.0.0.1:51324"}
 
@@ -20,9 +20,18 @@ import logging
 import os
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, replace
+from math import isfinite
 from pathlib import Path
+from types import NoneType
 
 from threadserver.errors import KitError, UsageError, reason
+from threadserver.steps import STEPS
+
+KINDS: dict[str, tuple[type, ...]] = {
+    "step": (str, NoneType), "side": (str,), "call": (str,), "arguments": (str,), "result": (str, NoneType),
+    "begin": (float, int), "end": (float, int, NoneType), "process": (int,), "thread": (int,), "thread_name": (str,),
+    "socket": (str,), "connection": (int, NoneType), "local": (str, NoneType), "peer": (str, NoneType),
+}  # fmt: skip
 
 log = logging.getLogger("threadserver")
 
@@ -111,16 +120,24 @@ def number(records: Iterable[Record]) -> list[Record]:
 def parse(line: str | bytes) -> Record:
     """Read one line of a trace. Raises ValueError when it is none."""
     try:
-        return Record(**json.loads(line))
-    except TypeError as error:
+        record = Record(**json.loads(line))
+    except (TypeError, RecursionError) as error:
         raise ValueError(str(error)) from error
+    for name, kinds in KINDS.items():
+        if not isinstance(value := getattr(record, name), kinds) or (isinstance(value, float) and not isfinite(value)):
+            raise ValueError(f"{name} is {value!r}")
+    if record.step is not None and record.step not in STEPS:
+        raise ValueError(f"there is no step {record.step}")
+    return record
 
 
 def _records(path: str | Path) -> Iterable[Record]:
     try:
-        lines = Path(path).read_bytes().splitlines()
+        lines = Path(path).read_bytes().splitlines(keepends=True)
     except OSError as error:
         raise UsageError(f"cannot read the trace {path}: {reason(error)}") from error
+    if lines and not lines[-1].endswith(b"\n"):  # whoever wrote it was interrupted
+        lines.pop()
     for at, line in enumerate(lines, 1):
         try:
             yield parse(line)

@@ -80,7 +80,7 @@ def test_plain_lines(threadserver):
 def test_a_crowd_says_who_served_whom(server, threadserver):
     result = threadserver("connect", server.address, "--clients", 50, "--lines", 10)
     assert result.returncode == 0
-    assert "50 clients got 500 answers from 50 distinct workers in 1 process(es)" in result.stdout
+    assert "50 clients got 500 answers from 50 distinct workers in 1 process" in result.stdout
     assert "… and 30 more workers" in result.stdout
 
 
@@ -105,6 +105,7 @@ def test_a_crowd_that_is_not_served_is_a_failure(threadserver):
         (["tcp://127.0.0.1:1"], 1, "cannot connect to tcp://127.0.0.1:1: connection refused; nobody listens there"),
         (["tcp://no.such.host.invalid:1"], 1, "no such host"),
         (["nonsense"], 2, "bad address 'nonsense'"),
+        (["udp://127.0.0.1:1"], 2, "datagram"),
         (["tcp://127.0.0.1:1", "--json"], 2, "--json goes with --clients"),
         (["tcp://127.0.0.1:1", "--clients", "2", "--no-answers"], 2, "--no-answers"),
         (["tcp://127.0.0.1:1", "--clients", "0"], 2, "0 is not in the range"),
@@ -165,12 +166,33 @@ def test_a_person_is_told_that_the_server_has_gone(serve, tmp_path):
         eventually(lambda: "Ctrl-D ends" in screen(), "the prompt")
         eventually(lambda: len(server.tasks) == 2, "the server has closed the idle connection")
         subprocess.run([*tmux, "send-keys", "hello", "Enter"], check=True)
-        eventually(lambda: "ERROR idle for 0.2 s" in screen(), "what the server said last")
-        subprocess.run([*tmux, "send-keys", "hello", "Enter"], check=True)
         eventually(lambda: "exit 1" in screen(), "the end")
+        assert "ERROR idle for 0.2 s" in screen()
         assert "closed the connection" in screen()
     finally:
         subprocess.run([*tmux, "kill-server"])
+
+
+def test_closed_and_full_streams_are_no_traceback(server):
+    command = f"{sys.executable} -m threadserver"
+    for line, code, said in (
+        (f"{command} connect {server.address} <&-", 0, ""),
+        (f"echo hello | {command} connect {server.address} >&-", 0, ""),
+        (f"echo hello | {command} connect {server.address} >/dev/full", 1, "threadserver: no space left on device\n"),
+        (f"{command} --help >/dev/full", 1, "threadserver: no space left on device\n"),
+    ):
+        result = subprocess.run(["bash", "-c", line], capture_output=True, text=True, timeout=60)
+        assert (result.returncode, result.stderr) == (code, said), line
+
+
+def test_ctrl_c_ends_a_crowd_that_waits():
+    with serving(thread.serve, service=services.discard) as server:
+        command = [sys.executable, "-m", "threadserver", "connect", str(server.address), "--clients", "5"]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+            eventually(lambda: len(server.conversations) == 5, "all are connected")
+            process.send_signal(signal.SIGINT)
+            assert process.wait(20) == 130  # and not when their patience of 30 seconds is at its end
+            assert "Traceback" not in process.stderr.read()
 
 
 def test_ctrl_c_ends_a_pipeline_without_a_traceback(server):
@@ -180,5 +202,5 @@ def test_ctrl_c_ends_a_pipeline_without_a_traceback(server):
         process.stdin.flush()
         assert process.stdout.readline() == b"hello\n"
         process.send_signal(signal.SIGINT)
-        assert process.wait(30) != 0
+        assert process.wait(30) == 130
         assert b"Traceback" not in process.stderr.read()

@@ -36,6 +36,34 @@ def test_a_signal_stops_it_although_a_service_is_busy_for_a_minute(serve, tmp_pa
             assert server.stop()[0] == 0  # within the patience of 30 seconds, half of what the service takes
 
 
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_as_soon_as_it_listens_stops_it(serve, number, tmp_path):
+    for _ in range(5):
+        assert serve(f"unix://{tmp_path}/echo.sock").stop(number) == (0, "")
+        assert not (tmp_path / "echo.sock").exists()
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "    time.sleep(1000)\n",
+        "    while True:\n        for connection in server.connections():\n            pass\n",
+        "    while True:\n        try:\n            time.sleep(999)\n        except BaseException:\n            ...\n",
+    ],
+    ids=["sleeps", "begins again", "catches everything"],
+)
+def test_a_model_that_does_not_end_is_ended(serve, tmp_path, body):
+    (tmp_path / "model.py").write_text("import time\ndef serve(server):\n" + body)
+    assert serve("tcp://127.0.0.1:0", "--model", f"{tmp_path}/model.py").stop()[0] == 0
+
+
+def test_a_service_that_blocks_the_only_thread_does_not_keep_it_from_ending(serve):
+    server = serve("tcp://127.0.0.1:0", "--service", "sleep", "--model", "iterative")
+    with Client(server.address) as client:
+        client.send(b"60000")
+        assert server.stop()[0] == 0  # within the patience of 30 seconds
+
+
 def test_a_killed_server_is_gone_for_its_client_and_its_address_is_free(serve, tmp_path):
     server = serve(f"unix://{tmp_path}/echo.sock")
     with Client(server.address) as client:
@@ -96,10 +124,14 @@ def test_a_foreign_client_speaks_plain_lines(serve):
         (["--model", "thraed"], 2, "unknown model 'thraed': there are thread, iterative, or your own"),
         (["--model", "none.py"], 2, "no such file: none.py"),
         (["--model", "syntax.py"], 2, "syntax.py, line 2"),
-        (["--model", "empty.py"], 2, "empty.py has no serve: a model is a function serve(server)"),
+        (["--model", "empty.py"], 2, "empty.py has no serve that can be called: a model is a function serve(server)"),
         (["--service", "none"], 2, "unknown service"),
-        (["--service", "empty.py:answer"], 2, "empty.py has no answer"),
+        (["--service", "empty.py:answer"], 2, "empty.py has no answer that can be called"),
         (["--trace", "/nowhere/at/all"], 1, "cannot write the trace"),
+        (["--model", "."], 2, "unknown model '.'"),
+        (["--model", "./"], 2, "./ is a folder"),
+        (["--service", "empty.py:"], 2, "unknown service"),
+        (["--conversation", "empty.py"], 2, "is not PATH:CLASS"),
         (["--max-connections", "0"], 2, "0 is not in the range"),
         (["--confirm-timeout", "-1"], 2, "not in the range"),
         (["--idle-timeout", "nan"], 2, "no length of time"),
@@ -143,8 +175,8 @@ def test_a_model_that_fails_says_where(serve, tmp_path):
     with dial(server.address):
         _, err = server.process.communicate(timeout=30)
     assert server.process.returncode == 1
-    assert 'broken.py", line 3' in err
-    assert "ZeroDivisionError" in err
+    assert err.splitlines()[1].endswith('broken.py", line 3, in serve')  # nothing of the kit's own above it
+    assert err.splitlines()[-1] == "threadserver: the model failed: ZeroDivisionError: division by zero"
 
 
 def test_a_submission_runs_its_model_without_the_command(tmp_path):

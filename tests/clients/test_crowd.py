@@ -53,7 +53,7 @@ def test_too_few_threads_for_the_crowd(monkeypatch):
     start, started = Thread.start, []
 
     def third_time_unlucky(self):
-        if self.name == "client 3":
+        if self.name == "member 3":
             raise RuntimeError("can't start new thread")
         started.append(self)
         start(self)

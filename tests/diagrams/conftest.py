@@ -39,9 +39,11 @@ def serve(server):
             os._exit(0)
         server.close(connection)
 
-with threadserver.Server(recorder=Recorder(sys.argv[1])) as server:
-    print(server.address, flush=True)
-    run_until_signalled(server, serve)
+run_until_signalled(
+    lambda: threadserver.Server(recorder=Recorder(sys.argv[1])),
+    serve,
+    lambda server: print(server.address, flush=True),
+)
 """
 
 

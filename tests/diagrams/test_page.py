@@ -68,7 +68,7 @@ def test_every_row_is_drawn_and_can_be_read_aloud(trace, show):
         for row in sequence.rows
     ]
     heads = [head.text for head in shown.browser.find_elements(By.CSS_SELECTOR, ".head b")]
-    assert heads == ["client 1", "client 2", "listening socket", "worker", "worker"]
+    assert heads == ["client 1", "client 2", "listening socket", "worker 1", "worker 2"]
 
 
 def test_a_hovered_step_is_explained(trace, show):
@@ -116,7 +116,7 @@ def test_one_connection_can_be_shown_alone(trace, show):
     shown.filter("2")
     assert len(shown.rows()) == len(sequence.only([2]).rows)
     heads = [head.text for head in shown.browser.find_elements(By.CSS_SELECTOR, ".head b")]
-    assert heads[1:] == ["listening socket", "worker"]
+    assert heads[1:] == ["listening socket", "worker 1"]
     shown.filter("")
     assert len(shown.rows()) == len(sequence.rows)
 

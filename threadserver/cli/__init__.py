@@ -1,6 +1,8 @@
 """The ``threadserver`` command: one module a command, no logic in any of them."""
 
 import logging
+import os
+import signal
 import sys
 from collections.abc import Sequence
 from importlib.metadata import version
@@ -12,7 +14,7 @@ from threadserver.cli.connect import connect
 from threadserver.cli.demo import demo
 from threadserver.cli.diagram import diagram
 from threadserver.cli.serve import serve
-from threadserver.errors import KitError
+from threadserver.errors import KitError, reason
 
 
 class Commands(click.Group):
@@ -24,14 +26,35 @@ class Commands(click.Group):
 
     def main(self, args: Sequence[str] | None = None, *rest: Any, **options: Any) -> Any:  # noqa: ANN401
         """Run a command, and turn its errors into one line and an exit code."""
+        _open_closed_streams()
         try:
-            return super().main(args, *rest, **options)
+            try:
+                return super().main(args, *rest, **options)
+            finally:
+                sys.stdout.flush()
         except KitError as error:
             click.echo(f"threadserver: {error}", err=True)
             sys.exit(error.exit_code)
-        except BrokenPipeError:  # whoever read our output has seen enough
-            sys.stderr.close()
+        except OSError as error:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # what is left in the buffer has nowhere to go
+            if not isinstance(error, BrokenPipeError):  # then whoever read our output has seen enough
+                click.echo(f"threadserver: {reason(error)}", err=True)
             sys.exit(1)
+
+    def invoke(self, ctx: click.Context) -> Any:  # noqa: ANN401
+        """Let Ctrl-C end a command as it ends others: without a word, exit code 130."""
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:
+            click.echo(err=True)
+            ctx.exit(128 + signal.SIGINT)
+
+
+def _open_closed_streams() -> None:
+    """Put /dev/null where a standard stream was closed: else the first sockets would take its number."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, mode))  # noqa: SIM115
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})

@@ -100,13 +100,18 @@ def _crowd(
 
 def _show(crowd: Crowd) -> None:
     for worker, served in crowd.workers.most_common(20):
-        click.echo(f"worker {worker} served {served} client{'s' if served > 1 else ''}")
+        click.echo(f"worker {worker} served {_count(served, 'client')}")
     if len(crowd.workers) > 20:
         click.echo(f"… and {len(crowd.workers) - 20} more workers")
+    processes = len({worker.partition("/")[0] for worker in crowd.workers})
     answers = sum(member.answers for member in crowd.members)
     click.echo(
-        f"{len(crowd.members)} clients got {answers} answers from {len(crowd.workers)} distinct workers "
-        f"in {len({worker.partition('/')[0] for worker in crowd.workers})} process(es)"
+        f"{_count(len(crowd.members), 'client')} got {_count(answers, 'answer')} "
+        f"from {_count(len(crowd.workers), 'distinct worker')} in {_count(processes, 'process', 'processes')}"
     )
     for failure, times in crowd.failures.most_common():
         click.echo(f"{times} failed: {failure}", err=True)
+
+
+def _count(number: int, one: str, more: str = "") -> str:
+    return f"{number} {one if number == 1 else more or one + 's'}"

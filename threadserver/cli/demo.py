@@ -1,12 +1,13 @@
 """``threadserver demo``."""
 
+import sys
 from pathlib import Path
 
 import click
-from rich.console import Console
 
 from threadserver import models
 from threadserver.demo import run
+from threadserver.diagrams.terminal import console_for
 
 
 @click.command()
@@ -22,4 +23,4 @@ def demo(model: str, out: Path) -> None:
     threadserver demo --model iterative      # see who waits for the slow one
     """
     models.find(model)
-    run(model, out, Console())
+    run(model, out, console_for(sys.stdout))

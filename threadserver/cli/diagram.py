@@ -1,7 +1,6 @@
 """``threadserver diagram``: draw a trace."""
 
 import io
-import os
 import sys
 from pathlib import Path
 
@@ -12,10 +11,17 @@ from threadserver.diagrams.page import page
 from threadserver.diagrams.perfetto import perfetto
 from threadserver.diagrams.sequence import sequence
 from threadserver.diagrams.terminal import console_for, draw
-from threadserver.errors import KitError, reason
+from threadserver.errors import KitError, UsageError, reason
 from threadserver.trace import Record, read
 
-SUFFIXES = {".html": "html", ".htm": "html", ".mmd": "mermaid", ".mermaid": "mermaid", ".json": "perfetto"}
+SUFFIXES = {
+    ".html": "html",
+    ".htm": "html",
+    ".mmd": "mermaid",
+    ".mermaid": "mermaid",
+    ".json": "perfetto",
+    ".txt": "terminal",
+}
 FORMATS = ("terminal", "html", "mermaid", "perfetto")
 
 
@@ -39,7 +45,7 @@ def diagram(traces: tuple[str, ...], form: str | None, output: str | None, numbe
     records = _read(traces)
     whole = sequence(records)
     shown = whole.only(numbers) if numbers else whole
-    form = form or SUFFIXES.get(Path(output or "").suffix, "terminal")
+    form = form or _form(output)
     if form == "terminal" and output is None:
         draw(shown, console_for(sys.stdout))
         return
@@ -54,6 +60,13 @@ def diagram(traces: tuple[str, ...], form: str | None, output: str | None, numbe
     _write(text, output)
 
 
+def _form(output: str | None) -> str:
+    suffix = Path(output or "").suffix.lower()
+    if suffix and suffix not in SUFFIXES:
+        raise UsageError(f"what to draw into {output}? Its suffix is none of {', '.join(SUFFIXES)}: say --format")
+    return SUFFIXES.get(suffix, "terminal")
+
+
 def _read(traces: tuple[str, ...]) -> list[Record]:
     records = read("/dev/stdin" if trace == "-" else trace for trace in traces)
     if not records:
@@ -62,15 +75,11 @@ def _read(traces: tuple[str, ...]) -> list[Record]:
 
 
 def _write(text: str, output: str | None) -> None:
-    """Write a diagram whole: whoever looks at the file never sees half of it."""
+    """Write to what the name stands for: a file, a link to one, a pipe, a device."""
     if output is None or output == "-":
         click.echo(text, nl=False)
         return
-    target = Path(output)
-    beginning = target.with_name(f".{target.name}.{os.getpid()}")
     try:
-        beginning.write_text(text, encoding="utf-8")
-        beginning.replace(target)
+        Path(output).write_text(text, encoding="utf-8")
     except OSError as error:
-        beginning.unlink(missing_ok=True)
         raise KitError(f"cannot write {output}: {reason(error)}") from error

@@ -7,13 +7,20 @@ import click
 from threadserver import loading, models, services
 from threadserver.cli.parameters import SECONDS, recording
 from threadserver.conversation import Conversation
+from threadserver.errors import UsageError
 from threadserver.running import leave, run_until_signalled
 from threadserver.server import Server
 
 
 @click.command()
 @click.argument("address", default="tcp://127.0.0.1:7000")
-@click.option("--model", default="thread", metavar="thread|iterative|PATH", show_default=True, help="Who converses.")
+@click.option(
+    "--model",
+    default="thread",
+    metavar="thread|iterative|PATH",
+    show_default=True,
+    help="Who converses with which client.",
+)
 @click.option(
     "--service",
     default="echo",
@@ -54,7 +61,10 @@ def serve(
     trace: str | None,
     verbose: bool,
 ) -> None:
-    """Serve at ADDRESS (tcp://HOST:PORT, tcp://[::1]:PORT or unix:///PATH) until Ctrl-C.
+    """Serve at ADDRESS until Ctrl-C.
+
+    ADDRESS is tcp://HOST:PORT (or HOST:PORT), tcp://[::1]:PORT, unix:///PATH or, without a file, unix:@NAME.
+    Port 0 takes any free port.
 
     \b
     threadserver serve tcp://127.0.0.1:7000 --service upper
@@ -66,26 +76,30 @@ def serve(
     serve_with = models.find(model)
     answer = services.find(service)
     speak = _conversation(conversation) if conversation else Conversation
-    with (
-        recording(trace, anew=True) as recorder,
-        Server(
-            address,
-            answer,
-            backlog=backlog,
-            max_connections=max_connections,
-            confirm=not no_confirm,
-            confirm_timeout=confirm_timeout,
-            idle_timeout=idle_timeout,
-            conversation=speak,
-            recorder=recorder,
-        ) as server,
-    ):
-        click.echo(f"listening on {server.address} (model {model}, service {service}); Ctrl-C stops")
-        run_until_signalled(server, serve_with)
+    with recording(trace, anew=True) as recorder:
+        run_until_signalled(
+            lambda: Server(
+                address,
+                answer,
+                backlog=backlog,
+                max_connections=max_connections,
+                confirm=not no_confirm,
+                confirm_timeout=confirm_timeout,
+                idle_timeout=idle_timeout,
+                conversation=speak,
+                recorder=recorder,
+            ),
+            serve_with,
+            lambda server: click.echo(
+                f"listening on {server.address} (model {model}, service {service}); Ctrl-C stops"
+            ),
+        )
     leave()
 
 
 def _conversation(name: str) -> type[Conversation]:
     path, _, attribute = name.rpartition(":")
-    found: type[Conversation] = loading.load(path or name, attribute, "a conversation is a class")
+    if not (path and attribute):
+        raise UsageError(f"which class is the conversation? {name!r} is not PATH:CLASS")
+    found: type[Conversation] = loading.load(path, attribute, "a conversation is a class")
     return found

@@ -95,7 +95,10 @@ class _Conversation:
             step = {"10": "9"}.get(record.step or "", record.step)
             return row(record, self._client, worker, step=step, time=record.time, others=got)
         read = [r for r in received(self._connection.server) if r.time <= record.begin][-1:]
-        return row(record, worker, self._client, step=record.step, others=(*read, *got))
+        sends = [r for r in sent(self._connection.server) if r.begin < record.begin][-1:]
+        fresh = record.step == "10" and read and not (sends and sends[0].begin >= read[0].time)
+        text = f"recv(), then {said(record)}" if fresh else ""
+        return row(record, worker, self._client, step=record.step, text=text, others=(*read, *got))
 
     def _ending(self, record: Record, got: tuple[Record, ...]) -> Row:
         """Show how the server ends a connection; who does not converse on it is the part that accepts and stops."""

@@ -8,6 +8,7 @@ was recorded, or told by HELLO; an end that was not recorded has a lifeline when
 import re
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
+from math import inf
 
 from threadserver.diagrams.matching import Connection, listeners
 from threadserver.trace import Record
@@ -44,13 +45,12 @@ class Cast:
 
     def lifelines(self, used: Collection[str | None]) -> tuple[Lifeline, ...]:
         """Give those lifelines whose keys are used, from left to right."""
-        kinds = (CLIENT, LISTENER, WORKER)
         known = [lifeline for lifeline in self._lifelines.values() if lifeline.key in used]
-        return tuple(sorted(known, key=lambda lifeline: kinds.index(lifeline.kind)))
+        return tuple(sorted(known, key=_place))
 
     def client(self, connection: Connection) -> str:
         """Give the key of a connection's client."""
-        title = f"client {1 + sum(lifeline.kind == CLIENT for lifeline in self._lifelines.values())}"
+        title = f"client {connection.number}" if connection.number else "client"
         if not connection.client:
             first = connection.server[0]
             return self._known(CLIENT, first.socket, title, f"{first.peer}, {NOT_RECORDED}")
@@ -101,6 +101,12 @@ class Cast:
         key = f"{kind} {name}"
         self._lifelines.setdefault(key, Lifeline(kind, key, title, subtitle))
         return key
+
+
+def _place(lifeline: Lifeline) -> tuple[int, float]:
+    """Order lifelines by kind, and clients by the numbers of their connections."""
+    number = lifeline.title.removeprefix("client ")
+    return (CLIENT, LISTENER, WORKER).index(lifeline.kind), float(number) if number.isdecimal() else inf
 
 
 def task(record: Record) -> Task:

@@ -41,7 +41,7 @@ def opening(cast: Cast, connection: Connection) -> Iterator[Row]:
     if cast.is_recorded(listener) and (accepted or connected):
         yield _passive_open(connection, listener)
     if connected:
-        text = f"connect() returns: connected, as {connected.local}"
+        text = f"connect() returned, as {connected.local}"
         yield row(connected, client, step="7", time=_returned(connection), text=text, connection=number)
     if accepted:
         worker = cast.worker(connection)
@@ -52,7 +52,7 @@ def _accept_failed(record: Record, lifeline: str, shutdowns: list[Record]) -> Ro
     woken = any(shutdown.begin <= record.time for shutdown in shutdowns)
     if not woken:
         return row(record, lifeline, time=record.time)
-    text = f"{said(record)} (woken: the listening socket was shut down)"
+    text = "accept() was woken: the listening socket was shut down"
     return replace(row(record, lifeline, time=record.time, text=text), trouble=False)
 
 
@@ -74,19 +74,19 @@ def _passive_open(connection: Connection, listener: str) -> Row:
     others = tuple(record for record in (connect,) if record and record is not shown)
     time, text = _arrival(accepted, connect)
     time = min(time, _returned(connection))
-    text = f"passive open: {text}"
+    text = f"passive open {text}"
     return row(shown, listener, step="6", time=time, text=text, connection=number, others=others)
 
 
 def _arrival(accepted: Record | None, connect: Record | None) -> tuple[float, str]:
     """Tell when a request arrived, and what the server was doing."""
     if accepted is None:
-        return (connect.begin if connect else 0.0), "the request arrives, and waits in the queue for accept()"
+        return (connect.begin if connect else 0.0), "waits in the queue for accept()"
     if connect is None:
         blocked = milliseconds(accepted.time - accepted.begin)
-        return accepted.time, f"a request arrives; accept() was blocked for {blocked}"
+        return accepted.time, f"after {blocked} blocked in accept()"
     if connect.begin >= accepted.begin:
         blocked = milliseconds(connect.begin - accepted.begin)
-        return connect.begin, f"the request arrives while accept() is blocked (for {blocked})"
+        return connect.begin, f"after {blocked} blocked in accept()"
     waited = milliseconds(accepted.begin - connect.begin)
-    return accepted.begin, f"the request waits in the queue until accept() is called ({waited} later)"
+    return accepted.begin, f"waits in the queue for accept(), called {waited} later"

@@ -2,6 +2,7 @@
 
 import errno
 import os
+import re
 from dataclasses import dataclass
 
 from threadserver.diagrams.matching import failed
@@ -45,7 +46,7 @@ def row(
     """Make the row that shows a call: when it was made, in its own words, unless told otherwise."""
     stage = STEPS[step].stage if step else stage
     at = record.begin if time is None else time
-    shown = visible(text or said(record))
+    shown = visible(text or _without_addresses(said(record)))
     return Row(at, step, stage, source, target, shown, connection, (record, *others), _trouble(record))
 
 
@@ -57,6 +58,11 @@ def said(record: Record) -> str:
     if failed(record):
         return f"{call} {record.result}"
     return f"{call} = {record.result or 'end of input'}"
+
+
+def _without_addresses(text: str) -> str:
+    """Leave the two addresses out of a HELLO: what it is there for stands behind them."""
+    return re.sub(r"HELLO server=\S+ client=\S+", "HELLO …", text)
 
 
 def _trouble(record: Record) -> bool:

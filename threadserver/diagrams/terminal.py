@@ -4,7 +4,7 @@ Records of several threads and processes come a little out of order. So `Live` l
 nothing older can still come, and then prints it for good.
 """
 
-from collections import Counter
+from itertools import count
 from time import monotonic
 
 from rich.console import Console
@@ -37,18 +37,23 @@ def draw(sequence: Sequence, console: Console) -> None:
 
 
 class Labels:
-    """Short names of lifelines: C1, L, W1, and so on in the order in which they are asked for."""
+    """Short names of lifelines: C and the connection's number, L, and W1, W2 as they are asked for."""
 
     def __init__(self) -> None:
         self.known: dict[str, str] = {}
-        self._counts: Counter[str] = Counter()
 
     def of(self, lifeline: Lifeline) -> str:
         """Give the label of a lifeline."""
         if lifeline.key not in self.known:
-            self._counts[lifeline.kind] += 1
-            self.known[lifeline.key] = _label(lifeline.kind, self._counts[lifeline.kind])
+            numbered = f"C{lifeline.title.removeprefix('client ')}"
+            self.known[lifeline.key] = numbered if self._is_free(numbered) else self._next(lifeline.kind)
         return self.known[lifeline.key]
+
+    def _is_free(self, label: str) -> bool:
+        return label[1:].isdecimal() and label not in self.known.values()
+
+    def _next(self, kind: str) -> str:
+        return next(label for at in count(1) if (label := _label(kind, at)) not in self.known.values())
 
 
 class Live:
