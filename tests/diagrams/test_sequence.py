@@ -142,7 +142,7 @@ def test_the_request_arrives_while_accept_is_blocked(trace):
     called = min(record.begin for record in records)  # an accept() that was surely called before connect()
     earlier = [replace(r, begin=called) if (r.call, r.begin) == ("accept", accept.begin) else r for r in records]
     (row,) = of_step(sequence(earlier), "6")
-    assert row.text.startswith("passive open after ")
+    assert row.text.startswith("passive open, after ")
     assert row.text.endswith(" blocked in accept()")
 
 

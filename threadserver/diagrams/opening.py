@@ -74,7 +74,7 @@ def _passive_open(connection: Connection, listener: str) -> Row:
     others = tuple(record for record in (connect,) if record and record is not shown)
     time, text = _arrival(accepted, connect)
     time = min(time, _returned(connection))
-    text = f"passive open {text}"
+    text = f"passive open, {text}"
     return row(shown, listener, step="6", time=time, text=text, connection=number, others=others)
 
 
