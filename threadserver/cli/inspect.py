@@ -1,0 +1,81 @@
+"""``threadserver inspect``: see inside any running server."""
+
+import json
+import time
+from dataclasses import asdict
+from pathlib import Path
+
+import click
+from rich.console import Console, RenderableType
+from rich.live import Live
+
+from threadserver.errors import KitError
+from threadserver.inspection import finding, picture, portable, report, terminal
+
+
+@click.command()
+@click.argument("target", metavar="[PID|ADDRESS|NAME]", required=False)
+@click.option("--tree", is_flag=True, help="Processes under their parents instead of a table.")
+@click.option("--watch", is_flag=True, help="Refresh in place until Ctrl-C, or until the server has ended.")
+@click.option("--interval", type=click.FloatRange(min=0.05), default=0.5, show_default=True, help="Seconds, for --watch.")
+@click.option("--json", "as_json", is_flag=True, help="Print the report as JSON.")
+@click.option("--html", "page", type=click.Path(dir_okay=False), help="Write a picture of it to this file.")
+def inspect(target: str | None, tree: bool, watch: bool, interval: float, as_json: bool, page: str | None) -> None:
+    """Show what every thread of a running server is blocked in, and its connections.
+
+    Works for any program in any language; it only reads, and the server does not notice. Alone it lists what is
+    listening on this machine.
+
+    \b
+    threadserver inspect tcp://127.0.0.1:7000
+    threadserver inspect nginx --tree
+    threadserver inspect 8622 --watch
+    """
+    if target is None:
+        _list(as_json)
+        return
+    found = finding.find(target) if portable.has_proc() else portable.find(target)
+    look = report.inspect if portable.has_proc() else portable.inspect
+    seen = look(found)
+    if page:
+        _write(Path(page), picture.page(seen, target))
+    if as_json:
+        click.echo(json.dumps(seen.as_json(), indent=2))
+        return
+    render = terminal.tree if tree else terminal.table
+    console = Console(soft_wrap=False)
+    if not watch:
+        console.print(render(seen))
+        return
+
+    def frame() -> RenderableType | None:
+        now = look(found)
+        return render(now) if now.processes else None
+
+    _watch(console, frame, interval)
+
+
+def _list(as_json: bool) -> None:
+    listeners = report.listening() if portable.has_proc() else portable.listening()
+    if as_json:
+        click.echo(json.dumps([asdict(one) for one in listeners], indent=2))
+    else:
+        Console().print(terminal.listening_table(listeners, portable.names()))
+
+
+def _watch(console: Console, frame, interval: float) -> None:  # noqa: ANN001
+    with Live(console=console, auto_refresh=False, screen=False, vertical_overflow="crop") as live:
+        try:
+            while (seen := frame()) is not None:
+                live.update(seen, refresh=True)
+                time.sleep(interval)
+        except KeyboardInterrupt:
+            return
+    console.print("the server has ended")
+
+
+def _write(path: Path, text: str) -> None:
+    try:
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise KitError(f"cannot write {path}: {error.strerror}") from error

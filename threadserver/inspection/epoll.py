@@ -1,0 +1,49 @@
+"""What an epoll set watches, from /proc/PID/fdinfo/FD (proc(5)): one line for each file in it::
+
+    tfd:        7 events:     2019 data:                7  pos:0 ino:1f3a sdev:8
+
+``ino`` is the watched file's inode, so it is known even where the watcher has no such descriptor itself. A set may
+watch other sets, which are looked into, too.
+"""
+
+import os
+import re
+from pathlib import Path
+
+DEEPEST = 4  # sets in sets; the kernel itself allows 5
+_LINE = re.compile(rb"tfd:\s*(\d+) events:\s*\w+ data:\s*\w+\s+pos:\s*-?\w+ ino:(\w+) sdev:(\w+)")
+_SETS = "anon_inode:[eventpoll]"
+
+
+def watched(pid: int, descriptor: int, depth: int = 0) -> dict[int, int]:
+    """Give the inode of each file that an epoll set watches, with the descriptor that the set knows it by.
+
+    Raises OSError when there is no such set or it may not be seen.
+    """
+    text = Path(f"/proc/{pid}/fdinfo/{descriptor}").read_bytes()
+    found: dict[int, int] = {}
+    other: dict[bytes, list[int]] = {}
+    for number, inode, device in _LINE.findall(text):
+        found[int(inode, 16)] = int(number)
+        other.setdefault(device, []).append(int(number))
+    if depth < DEEPEST:
+        for inner in _inner_sets(pid, other):
+            found |= watched(pid, inner, depth + 1)
+    return found
+
+
+def _inner_sets(pid: int, by_device: dict[bytes, list[int]]) -> list[int]:
+    """Find the sets among the watched files. Sockets share one device and sets another, so one look a device tells."""
+    inner = []
+    for numbers in by_device.values():
+        if _link(pid, numbers[0]).startswith("socket:"):
+            continue
+        inner += [number for number in numbers if _link(pid, number) == _SETS]
+    return inner
+
+
+def _link(pid: int, descriptor: int) -> str:
+    try:
+        return os.readlink(f"/proc/{pid}/fd/{descriptor}")
+    except OSError:
+        return ""

@@ -1,0 +1,219 @@
+"""A server as a whole, at one moment: what `inspect` shows and prints as JSON."""
+
+from collections.abc import Iterable
+from contextlib import suppress
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from threadserver.inspection.descriptors import Descriptions, describe, inode_of
+from threadserver.inspection.finding import Found
+from threadserver.inspection.look import Lens, Look
+from threadserver.inspection.namespaces import Network, network_of
+from threadserver.inspection.processes import STATES, details, links, status
+from threadserver.inspection.sockets import ALIVE, Socket, Tables
+
+
+@dataclass(slots=True)
+class Thread:
+    """A task, and what it is blocked in."""
+
+    tid: int
+    name: str
+    state: str
+    call: str
+    what: str
+    sockets: list[int]
+
+
+@dataclass(slots=True)
+class Process:
+    """A process with its threads. ``memory`` is its PSS in bytes."""
+
+    pid: int
+    parent: int
+    name: str
+    state: str
+    command: str = ""
+    user: str = ""
+    inner_pid: int | None = None
+    memory: int | None = None
+    descriptors: int | None = None
+    threads: list[Thread] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class Listener:
+    """A listening socket, with how many connections wait in it and how many may."""
+
+    address: str
+    inode: int
+    in_use: int
+    limit: int | None
+    pids: list[int]
+
+
+@dataclass(slots=True)
+class Connection:
+    """A connection that the server has, or that waits to be accepted (``pids`` is then empty)."""
+
+    local: str
+    peer: str
+    state: str
+    inode: int
+    unread: int
+    unsent: int
+    pids: list[int]
+    tasks: list[str]
+    """Who waits for it, as PID/TID."""
+
+
+@dataclass(slots=True)
+class Report:
+    """All of it. ``missing`` says what could not be seen, and how it can be."""
+
+    processes: list[Process]
+    listeners: list[Listener]
+    connections: list[Connection]
+    waiting: list[Connection]
+    unread: list[Connection]
+    zombies: list[int]
+    missing: list[str]
+
+    def as_json(self) -> dict[str, Any]:
+        """Plain data."""
+        return asdict(self)
+
+
+def inspect(found: Found) -> Report:
+    """Look at a server and all its descendants."""
+    look = Lens(set(found.roots)).look()
+    held = {pid: links(pid) for pid in look.processes}
+    owner_of = _owners(held)
+    sockets = _sockets(look.processes)
+    ours = {inode: sockets[inode] for inode in owner_of if inode in sockets}
+    listeners = [one for one in ours.values() if one.listens]
+    connections = [_connection(one, owner_of[one.inode], look) for one in ours.values() if _is_connection(one)]
+    return Report(
+        processes=[_process(pid, look, held[pid], sockets) for pid in look.processes],
+        listeners=[_listener(one, owner_of[one.inode]) for one in listeners],
+        connections=connections,
+        waiting=[_connection(one, set(), look) for one in _waiting(listeners, look.processes)],
+        unread=_unread(connections, look, {str(one.local) for one in sockets.values() if one.listens}),
+        zombies=look.zombies,
+        missing=_missing(look, held),
+    )
+
+
+def listening() -> list[Listener]:
+    """Everything that listens in our network namespace, with the processes that we may see."""
+    everybody = Lens({1}).look().processes  # every process descends from the first
+    owner_of = _owners({pid: links(pid) for pid in everybody})
+    with Network() as network, Tables(network) as tables:
+        found = [one for one in (*tables.streams(), *tables.locals()) if one.listens]
+    return [_listener(one, owner_of.get(one.inode, set())) for one in found]
+
+
+def _owners(held: dict[int, dict[int, str]]) -> dict[int, set[int]]:
+    owner_of: dict[int, set[int]] = {}
+    for pid, descriptors in held.items():
+        for link in descriptors.values():
+            inode = inode_of(link)
+            if inode is not None:
+                owner_of.setdefault(inode, set()).add(pid)
+    return owner_of
+
+
+def _sockets(pids: Iterable[int]) -> dict[int, Socket]:
+    """Every socket, by inode, of the network namespaces that these processes are in."""
+    found: dict[int, Socket] = {}
+    for one in _everything(pids):
+        if one.inode:
+            found[one.inode] = one
+    return found
+
+
+def _everything(pids: Iterable[int]) -> Iterable[Socket]:
+    seen = set()
+    for pid in pids:
+        number = network_of(pid)
+        if number and number not in seen:
+            seen.add(number)
+            with Network(pid) as network, Tables(network) as tables:
+                yield from tables.all()
+
+
+def _is_connection(one: Socket) -> bool:
+    if one.scheme == "unix":
+        return bool(one.source) and not one.listens
+    return one.scheme == "tcp" and not one.listens
+
+
+def _waiting(listeners: list[Socket], pids: Iterable[int]) -> list[Socket]:
+    """The connections that no process has yet: established, and without an inode."""
+    ports = {(one.family, one.port) for one in listeners if one.scheme == "tcp"}
+    names = {one.source for one in listeners if one.scheme == "unix"}
+    return [
+        one
+        for one in _everything(pids)
+        if not one.inode and one.state in ALIVE and ((one.family, one.port) in ports or one.source in names)
+    ] if ports or names else []  # fmt: skip
+
+
+def _unread(connections: list[Connection], look: Look, listening_at: set[str]) -> list[Connection]:
+    """Clients' connections that nobody waits for; while a task runs it may be the one that will."""
+    busy = {task.pid for task in look.tasks.values() if task.running}
+    ports = {address.rpartition(":")[2] for address in listening_at if address.startswith("tcp:")}
+    return [
+        one
+        for one in connections
+        if not one.tasks and not busy & set(one.pids) and (one.local in listening_at or one.local.rpartition(":")[2] in ports)
+    ]
+
+
+def _connection(one: Socket, pids: set[int], look: Look) -> Connection:
+    waits = [f"{task.pid}/{task.tid}" for task in look.waiting_for(one.inode)] if one.inode else []
+    return Connection(
+        str(one.local), str(one.peer) if one.scheme == "tcp" else "unix:", one.state, one.inode, one.receive_queue,
+        one.send_queue, sorted(pids), waits,
+    )  # fmt: skip
+
+
+def _listener(one: Socket, pids: set[int]) -> Listener:
+    return Listener(str(one.local), one.inode, one.receive_queue, one.send_queue or None, sorted(pids))
+
+
+def _process(pid: int, look: Look, held: dict[int, str], sockets: dict[int, Socket]) -> Process:
+    seen = look.processes[pid]
+    process = Process(pid, seen.parent, seen.name, STATES.get(seen.state, seen.state))
+    with suppress(OSError, KeyError):
+        more = details(pid)
+        process.command, process.user, process.inner_pid = more.command, more.user, more.inner_pid
+        process.memory, process.descriptors = more.proportional_memory, more.descriptors
+    words = Descriptions(pid, held, sockets)
+    for task in (task for task in look.tasks.values() if task.pid == pid):
+        with suppress(OSError):
+            now = status(pid, task.tid)
+            process.threads.append(
+                Thread(
+                    task.tid, now.name, STATES.get(now.state, now.state), str(task.call), words.of_call(task.call),
+                    sorted(task.sockets),
+                )
+            )  # fmt: skip
+    return process
+
+
+def _missing(look: Look, held: dict[int, dict[int, str]]) -> list[str]:
+    found = []
+    if look.hidden:
+        found.append(
+            "what some tasks are blocked in: /proc/PID/syscall needs the right to trace the process "
+            "(run as its owner or as root; in a container add the capability SYS_PTRACE)"
+        )
+    blind = [pid for pid, descriptors in held.items() if not descriptors and look.processes[pid].state != "Z"]
+    if blind:
+        shown = ", ".join(map(str, blind[:5]))
+        found.append(f"the descriptors of process {shown}: it belongs to another user (run as that user or as root)")
+    return found
+
+
+__all__ = ["Report", "describe", "inspect", "listening"]
