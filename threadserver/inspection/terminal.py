@@ -10,6 +10,7 @@ from rich.text import Text
 from rich.tree import Tree
 
 from threadserver.inspection.report import Connection, Listener, Process, Report, Thread
+from threadserver.inspection.verdict import UNDETERMINED, Verdict
 
 MOST_THREADS = 40
 """Threads of one process that are shown one by one; the others are counted by what they are blocked in."""
@@ -20,7 +21,7 @@ def table(report: Report) -> RenderableType:
     shown = Table(header_style="bold", box=SIMPLE_HEAD, pad_edge=False)
     for heading in ("process", "thread", "name", "state", "blocked in"):
         shown.add_column(heading, no_wrap=True)
-    shown.add_column("which is", overflow="fold", min_width=24)
+    shown.add_column("which is", overflow="fold")
     for process in report.processes:
         first = f"{process.pid}" + (f" ({process.inner_pid} inside)" if process.inner_pid else "")
         for thread in process.threads[:MOST_THREADS]:
@@ -98,3 +99,16 @@ def _size(process: Process) -> str:
     if process.memory is not None:
         parts.append(f"{process.memory / 2**20:.1f} MiB of memory (PSS)")
     return ", ".join(parts)
+
+
+def verdict(found: Verdict) -> RenderableType:
+    """The model, the sentence, and the witnesses."""
+    name = found.model + (f" ({found.mechanism})" if found.mechanism else "")
+    workers = f", {found.workers} workers" if found.workers else ""
+    shown = Table(box=SIMPLE_HEAD, header_style="bold", pad_edge=False)
+    for heading in ("witness", "", "evidence", "fits"):
+        shown.add_column(heading, no_wrap=heading == "witness")
+    for one in found.witnesses:
+        mark = "?" if not one.allows or found.model == UNDETERMINED else "agrees" if one.agrees(found.model) else "disagrees"
+        shown.add_row(one.name, mark, escape(one.evidence), one.says)
+    return Group(Text(name + workers, style="bold"), Text(found.sentence), shown)

@@ -1,0 +1,58 @@
+"""``threadserver classify``: which concurrency model is that server over there using?"""
+
+import json
+
+import click
+from rich.console import Console
+
+from threadserver.address import Address
+from threadserver.errors import UsageError
+from threadserver.inspection import terminal
+from threadserver.inspection.classify import TIME_LIMIT, classify as examine
+from threadserver.inspection.speech import speech
+from threadserver.submission.starting import START_LIMIT, started
+
+
+@click.command(context_settings={"ignore_unknown_options": False})
+@click.argument("words", metavar="ADDRESS | -- COMMAND ... {host} {port}", nargs=-1, required=True, type=click.UNPROCESSED)
+@click.option(
+    "--speak", type=click.Choice(["auto", "none", "kit", "lines"]), default="auto", show_default=True,
+    help="How to talk. none: only connect and hold. kit: confirm HELLO. lines: what --send gives. auto: the kit's where the "
+    "server says HELLO, and one HTTP request to a server that says nothing, only where silence leaves a question open.",
+)  # fmt: skip
+@click.option("--send", multiple=True, metavar="LINE", help=r"Say this, escapes allowed: --send 'PING\r\n'. May be repeated.")
+@click.option("--pid", type=int, help="A process in the server's network namespace, when that is not ours.")
+@click.option("--time-limit", type=click.FloatRange(min=0.5), default=TIME_LIMIT, show_default=True, help="Seconds for it all.")
+@click.option("--start-limit", type=click.FloatRange(min=0.1), default=START_LIMIT, show_default=True,
+              help="Seconds in which a COMMAND must begin to listen.")  # fmt: skip
+@click.option("--json", "as_json", is_flag=True, help="Print the answer as JSON.")
+def classify(
+    words: tuple[str, ...], speak: str, send: tuple[str, ...], pid: int | None, time_limit: float, start_limit: float,
+    as_json: bool,
+) -> None:  # fmt: skip
+    """Find out by experiment which concurrency model a server uses, and show the evidence.
+
+    It opens connections one by one, holds them idle, and looks in the kernel's tables who waits for which. Every
+    connection is closed in the end, and the server is left as it was.
+
+    \b
+    threadserver classify tcp://127.0.0.1:6379 --send 'PING\\r\\n'
+    threadserver classify -- python3 -m http.server --bind {host} {port}
+    """
+    talk = speech(speak, send)
+    if len(words) == 1 and _is_address(words[0]):
+        verdict = examine(Address.parse(words[0]), talk, pid=pid, time_limit=time_limit)
+    elif pid is not None:
+        raise UsageError("--pid belongs to an ADDRESS; a COMMAND is followed into its namespace by itself")
+    else:
+        with started(list(words), start_limit=start_limit) as server:
+            verdict = examine(server.address, talk, pid=server.pid, roots=server.roots, time_limit=time_limit)
+    if as_json:
+        click.echo(json.dumps(verdict.as_json(), indent=2, ensure_ascii=False))
+    else:
+        Console().print(terminal.verdict(verdict))
+
+
+def _is_address(word: str) -> bool:
+    """Tell an address from a command of one word, which has no colon."""
+    return ":" in word

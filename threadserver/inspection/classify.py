@@ -1,0 +1,37 @@
+"""Which concurrency model does a running server use? The answer of an experiment, with its evidence."""
+
+from threadserver.address import Address
+from threadserver.errors import KitError
+from threadserver.inspection.experiment import experiment
+from threadserver.inspection.namespaces import Network
+from threadserver.inspection.record import conduct
+from threadserver.inspection.rules import judge
+from threadserver.inspection.sockets import Tables
+from threadserver.inspection.speech import Speech
+from threadserver.inspection.subject import subject
+from threadserver.inspection.verdict import Verdict
+
+TIME_LIMIT = 5.0
+"""Seconds that an experiment may take."""
+
+
+def classify(
+    address: Address,
+    speech: Speech | None = None,
+    *,
+    pid: int | None = None,
+    roots: frozenset[int] = frozenset(),
+    time_limit: float = TIME_LIMIT,
+) -> Verdict:
+    """Examine the server of an address. ``pid`` is any process in its network namespace, None when that is ours.
+
+    ``roots`` are the server's first processes, where that is known. Raises KitError when there is no server, when it
+    may not be looked at, or when it ends meanwhile.
+    """
+    with Network(pid) as network, Tables(network) as tables:
+        examined = subject(address, network, tables, roots)
+        with experiment(examined, speech or Speech(), time_limit) as running:
+            record = conduct(running)
+    if running.died:
+        raise KitError(f"the server at {address} ended while {running.most} connections were held")
+    return judge(record)

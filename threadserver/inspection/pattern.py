@@ -1,0 +1,147 @@
+"""The pattern in a sight: who holds the clients' connections, and how.
+
+A task *serves one* when the call that it is blocked in waits for a single client; it is a *loop* when that call
+waits for several. A thread with a time-out sits in ``poll`` or ``epoll_wait``, too, but with one client only: what
+counts is how many clients a call waits for, not its name.
+"""
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from threadserver.inspection.experiment import Sight
+from threadserver.inspection.look import Task, TaskId
+from threadserver.inspection.processes import owners
+from threadserver.inspection.syscalls import FAMILY, LOCK
+
+Holder = tuple[int, int | None]
+"""A task as PID and TID; or a process, as PID and None, where the task could not be told."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pattern:
+    """Who holds which of our connections."""
+
+    sight: Sight
+    loops: dict[TaskId, Task]
+    """Tasks that wait for several clients at once."""
+    in_loops: frozenset[int]
+    """Our connections that a loop waits for."""
+    single: dict[int, Holder]
+    """Our connections for which one task (or process) alone waits, with that task."""
+    doubtful: frozenset[int]
+    """Our connections that a loop waits for and another task as well, alone."""
+    unwatched: frozenset[int]
+    """Our accepted connections that nobody waits for."""
+    foreign: frozenset[Holder]
+    """Tasks that hold one client of somebody else's."""
+
+    @property
+    def holders(self) -> frozenset[Holder]:
+        """The tasks that serve one client each."""
+        return frozenset(self.single.values())
+
+    @property
+    def processes(self) -> frozenset[int]:
+        """The processes of those tasks."""
+        return frozenset(pid for pid, _ in self.holders)
+
+    @property
+    def looped(self) -> bool:
+        """True when loops hold most of what is held."""
+        return len(self.in_loops) > len(self.single)
+
+
+def pattern(sight: Sight) -> Pattern:
+    """Find the pattern in a sight."""
+    clients = {task.id: task.sockets & sight.clients for task in sight.look.tasks.values() if not task.call.peeks}
+    loops = {key: sight.look.tasks[key] for key, found in clients.items() if len(found) > 1}
+    in_loops, single, doubtful, unwatched = set(), {}, set(), set()
+    for number in sight.accepted:
+        watchers = sight.watchers(number)
+        alone = [task for task in watchers if task.id not in loops]
+        if len(alone) < len(watchers):
+            in_loops.add(number)
+            if alone:
+                doubtful.add(number)
+        elif alone:
+            single[number] = alone[0].id
+        else:
+            unwatched.add(number)
+    for number, pid in _by_owner(sight, unwatched).items():
+        single[number] = (pid, None)
+    alone_ids = {key for key, found in clients.items() if len(found) == 1}
+    ours = set(sight.inodes.values())
+    foreign = {key for key in alone_ids if not sight.look.tasks[key].sockets & ours}
+    return Pattern(
+        sight, loops, frozenset(in_loops), single, frozenset(doubtful), frozenset(unwatched - set(single)), frozenset(foreign)
+    )
+
+
+def _by_owner(sight: Sight, unwatched: Iterable[int]) -> dict[int, int]:
+    """Connections whose only owner has no other: a child that waits for something else meanwhile, like its own child."""
+    having = {number: sight.owners.get(sight.inodes[number], frozenset()) for number in unwatched}
+    count = Counter(pid for pids in having.values() for pid in pids)
+    found = {}
+    for number, pids in having.items():
+        own = [pid for pid in pids if count[pid] == 1]
+        if own and len(having) > 1:
+            found[number] = max(own)  # of parent and child with the same sole connection the later one serves
+    return found
+
+
+def mechanism(tasks: Iterable[Task]) -> str | None:
+    """By which mechanism the loops wait."""
+    names = Counter(FAMILY[task.call.name] for task in tasks if task.call.name in FAMILY)
+    return names.most_common(1)[0][0] if names else None
+
+
+def all_loops(found: Pattern) -> dict[TaskId, Task]:
+    """The loops, and those that do the same but happen to have one client or none yet.
+
+    A loop that takes its own clients waits for the listening socket as well; so does its idle brother. Loops that
+    are handed theirs do not, nor does who hands them out.
+    """
+    look = found.sight.look
+    loops = dict(found.loops)
+    accepting = {key for key, task in loops.items() if task.sockets & look.listeners}
+    for number in found.single:
+        for task in found.sight.watchers(number):
+            if task.watches and task.call.name in {loop.call.name for loop in loops.values()}:
+                loops[task.id] = task
+    if accepting:
+        names = {look.tasks[key].call.name for key in accepting}
+        loops |= {
+            key: task
+            for key, task in look.tasks.items()
+            if task.call.name in names and (task.sockets & look.listeners or _is_brother(found, key, accepting))
+        }
+    return loops
+
+
+def _is_brother(found: Pattern, key: TaskId, accepting: set[TaskId]) -> bool:
+    """A process made by the same parent for the same: it has the listening socket, though another watches it now."""
+    look = found.sight.look
+    parents = {look.processes[pid].parent for pid, _ in accepting}
+    pid, tid = key
+    if pid != tid or look.processes[pid].parent not in parents or pid in {one for one, _ in accepting}:
+        return False
+    return any(pid in pids for pids in owners(look.listeners, [pid]).values())
+
+
+def idle_brothers(found: Pattern) -> set[Holder]:
+    """Tasks that wait for what the holders waited for: blocked in accept, on the listening socket, or for a lock at it."""
+    look = found.sight.look
+    waiting = {task.id for task in look.tasks.values() if task.sockets & look.listeners}
+    held = found.processes | {pid for pid, _ in found.foreign}
+    parents = {look.processes[pid].parent for pid in held if pid in look.processes} & set(look.processes)
+    locked = {
+        task.id
+        for task in look.tasks.values()
+        if task.call.name in LOCK and task.pid == task.tid and look.processes[task.pid].parent in parents
+    }
+    having = set().union(*owners(look.listeners, {pid for pid, _ in locked}).values()) if locked else set()
+    return {*waiting, *(key for key in locked if key[0] in having)}
+
+
+__all__ = ["Holder", "Pattern", "all_loops", "idle_brothers", "mechanism", "pattern"]

@@ -1,0 +1,255 @@
+"""The course of an experiment: which rounds there are, and what each leaves on record for the witnesses.
+
+    baseline    nobody of ours is there
+    hold        1, 2, 3 … connections, idle; more until some have to wait, or until it is plain that none will
+    speak       something is said on some while the others stay silent: who answers, who moves, who waits then?
+    close       all are closed: what becomes of those who served them?
+    crowd       where workers stayed: many more connections, in search of an upper bound
+
+Each round is over as soon as the server has come to rest.
+"""
+
+import re
+import time
+from dataclasses import dataclass, field
+
+from threadserver.inspection import tracing
+from threadserver.inspection.experiment import PATIENCE, Experiment, Sight
+from threadserver.inspection.look import TaskId
+from threadserver.inspection.pattern import Holder, Pattern, all_loops, pattern
+from threadserver.inspection.subject import Held, Phase
+
+FEW = (5, 8, 12)
+MANY = (*FEW, 16, 24, 32, 40)
+CROWD = (64, 96, 128, 160, 200, 256)
+MOST_TASKS = 600  # of a server whose tasks' counters are compared
+SPOKEN_TO = 6
+_WORKER = re.compile(rb"^HELLO .*\bworker=(\d+)(?:/(\d+))?", re.MULTILINE)
+
+
+@dataclass
+class Record:
+    """What an experiment has shown."""
+
+    baseline: Sight
+    holds: list[Pattern] = field(default_factory=list)
+    """One for each number of connections."""
+    new_holders: dict[int, bool] = field(default_factory=dict)
+    """Of each singly held connection: was its holder made after it was opened?"""
+    grown: dict[int, tuple[int, int]] = field(default_factory=dict)
+    """Tasks and processes for each number of connections held."""
+    bounded: bool = False
+    """True when connections were left waiting while others were served."""
+    refused: bool = False
+    """True when the server closed some of the connections, but not all."""
+    spoken: Pattern | None = None
+    asked: list[int] = field(default_factory=list)
+    answered: list[int] = field(default_factory=list)
+    moved: set[TaskId] = field(default_factory=set)
+    """Tasks that did something while answers were made, and not when nothing was said."""
+    senders: set[TaskId] | None = None
+    """Who sent the answers, where that could be traced."""
+    trace: str = ""
+    """Why it could not."""
+    stayed: set[Holder] | None = None
+    """Holders that were still there when every connection was closed; None: not tried."""
+    reused: set[int] = field(default_factory=set)
+    """Connections of the crowd whose holder was there before."""
+    crowd: Pattern | None = None
+    workers: dict[int, tuple[int, int | None]] = field(default_factory=dict)
+    """Who said HELLO, by connection."""
+    zombies: list[int] = field(default_factory=list)
+
+    @property
+    def hold(self) -> Pattern:
+        """The pattern with the most connections."""
+        return self.holds[-1]
+
+
+def conduct(experiment: Experiment) -> Record:
+    """Go through the rounds."""
+    record = Record(experiment.see("before any connection of ours"))
+    _hold(experiment, record, (1, 2, 3))
+    if experiment.died or not record.hold.sight.accepted and not _nudge(experiment, record):
+        return record
+    _grow(experiment, record)
+    record.workers = {one.number: worker for one in experiment.held if (worker := _hello(one))}
+    if not experiment.died:
+        _speak(experiment, record)
+    _close(experiment, record)
+    return record
+
+
+def _hold(experiment: Experiment, record: Record, totals: tuple[int, ...]) -> None:
+    for total in totals:
+        if experiment.left <= 0.3 or experiment.died:
+            return
+        experiment.open(total)
+        sight = experiment.see(f"{total} connections held")
+        if _strangers(sight):
+            experiment.subject.adopt_strangers(experiment.held)
+            sight = experiment.see(f"{total} connections held")
+        _note(experiment, record, sight)
+
+
+def _strangers(sight: Sight) -> bool:
+    return any(not pids for pids in sight.owners.values())
+
+
+def _note(experiment: Experiment, record: Record, sight: Sight) -> Pattern:
+    found = pattern(sight)
+    record.holds.append(found)
+    record.grown[len(sight.phases)] = (len(sight.look.tasks), len(sight.look.processes) - len(sight.look.zombies))
+    known = {one.number: one.known for one in experiment.held}
+    for number, (pid, tid) in found.single.items():
+        if number in known:
+            record.new_holders.setdefault(number, (pid if tid is None else (pid, tid)) not in known[number])
+    record.zombies = sight.look.zombies
+    return found
+
+
+def _nudge(experiment: Experiment, record: Record) -> bool:
+    """Send half a request where the kernel keeps connections back until the first bytes; True if that helped."""
+    words = experiment.speech.request(b"")
+    if not words or not any(one.phase is Phase.DEFERRED for one in experiment.held):
+        if record.hold.sight.queued and experiment.left > PATIENCE:
+            _note(experiment, record, experiment.see("3 connections held", PATIENCE))
+        return bool(record.hold.sight.accepted)
+    experiment.nudge = words[0][: max(len(words[0]) // 2, 1)]
+    experiment.nudge_all()
+    _note(experiment, record, experiment.see("half a request said on each"))
+    return bool(record.hold.sight.accepted)
+
+
+def _grow(experiment: Experiment, record: Record) -> None:
+    """Hold more, until some have to wait or it is plain that none will."""
+    if record.hold.looped:
+        targets: tuple[int, ...] = (8, 16, 24)
+    elif _one_process_each(record.hold) and all(record.new_holders.values()):
+        targets = FEW
+    else:
+        targets = MANY
+    for total in targets:
+        if experiment.left < 2.2 or _is_bounded(experiment, record) or record.refused or experiment.died:
+            break
+        _hold(experiment, record, (total,))
+        record.refused = bool(record.hold.sight.gone)
+    _is_bounded(experiment, record)
+
+
+def _one_process_each(found: Pattern) -> bool:
+    return len(found.processes) == len(found.single) > 0
+
+
+def _is_bounded(experiment: Experiment, record: Record) -> bool:
+    """Tell whether connections wait though others are served, and go on waiting."""
+    if record.bounded:
+        return True
+    if _someone_waits(record.hold):
+        begun = time.monotonic()
+        title = record.hold.sight.title
+        while _someone_waits(record.hold) and time.monotonic() - begun < min(PATIENCE, experiment.left - 1):
+            time.sleep(0.02)
+            record.holds.pop()
+            _note(experiment, record, experiment.see(title, 0.1))
+        record.bounded = _someone_waits(record.hold)
+    return record.bounded
+
+
+def _someone_waits(found: Pattern) -> bool:
+    return bool(found.sight.queued or (found.unwatched and not found.in_loops))
+
+
+def _hello(one: Held) -> tuple[int, int | None] | None:
+    match = _WORKER.search(one.received)
+    return (int(match[1]), int(match[2]) if match[2] else None) if match else None
+
+
+def _speak(experiment: Experiment, record: Record) -> None:
+    """Ask on some connections while the others stay silent, and see who moves, who answers and who waits then."""
+    talking = [number for number in record.hold.sight.accepted if number not in record.hold.unwatched]
+    heard = {one.number: one.received for one in experiment.held}
+    words = experiment.speech.request(heard[talking[-1]]) if talking else ()
+    if not words or experiment.left < 0.5 or not _worth_asking(experiment, record):
+        return
+    record.asked = talking[-SPOKEN_TO:]
+    counted = len(record.hold.sight.look.tasks) <= MOST_TASKS
+    noise = _stirring(experiment) if counted else set()
+    before = experiment.counters() if counted else {}
+    if experiment.nudge:
+        words = (words[0][len(experiment.nudge) :], *words[1:])
+    for word in words:
+        record.answered = experiment.ask(record.asked, word)
+    record.spoken = pattern(experiment.see("after something was said"))
+    after = experiment.counters() if counted else {}
+    record.moved = {key for key, count in after.items() if count != before.get(key)} - noise
+    idle = record.moved - set(all_loops(record.hold))
+    if (record.hold.looped and idle) or record.hold.doubtful:
+        _trace(experiment, record, words[-1])
+
+
+def _worth_asking(experiment: Experiment, record: Record) -> bool:
+    """What the user or the greeting allows is always said; a request unasked for only where it decides something."""
+    if experiment.speech.protocol != "auto" or record.workers:
+        return True
+    if record.hold.looped:
+        return len(record.hold.sight.look.tasks) > len(all_loops(record.hold))
+    return len(record.hold.processes) < len(record.hold.single) and (record.bounded or not all(record.new_holders.values()))
+
+
+def _stirring(experiment: Experiment) -> set[TaskId]:
+    """Tasks that move although nothing is said: timers, housekeeping."""
+    before = experiment.counters()
+    time.sleep(min(0.15, max(experiment.left / 4, 0)))
+    return {key for key, count in experiment.counters().items() if count != before.get(key)}
+
+
+def _trace(experiment: Experiment, record: Record, word: bytes) -> None:
+    """Watch who sends, for a moment, on connections that are still open."""
+    open_still = [number for number in record.asked if number in record.spoken.sight.accepted] if record.spoken else []
+    if not open_still:
+        open_still = [number for number in record.hold.sight.accepted if number not in record.asked][:SPOKEN_TO]
+    inodes = {one.inode for one in experiment.held if one.number in open_still}
+    pids = [pid for pid, one in record.hold.sight.look.processes.items() if one.state != "Z"]
+    with tracing.senders(pids, inodes, experiment.left) as traced:
+        if traced.ready:
+            experiment.ask(open_still, word)
+    record.senders, record.trace = traced.senders, traced.problem
+
+
+def _close(experiment: Experiment, record: Record) -> None:
+    """Close everything, and see which holders are still there; where they are, look for an upper bound."""
+    if experiment.died or record.hold.looped:
+        return
+    holders = set(record.hold.holders)
+    experiment.close()
+    begun = time.monotonic()
+    while True:
+        look = experiment.see("all closed").look
+        alive = {pid for pid, one in look.processes.items() if one.state not in "ZX"}
+        record.stayed = {(pid, tid) for pid, tid in holders if pid in alive and (tid is None or (pid, tid) in look.tasks)}
+        record.zombies = look.zombies
+        if not record.stayed or time.monotonic() - begun > min(0.5, experiment.left):
+            break
+        time.sleep(0.02)
+    if record.stayed and not record.bounded and not record.refused and not _one_process_each(record.hold):
+        _crowd(experiment, record)
+
+
+def _crowd(experiment: Experiment, record: Record) -> None:
+    """Look for the bound of workers that stay: a cache of threads has none."""
+    held = len(record.hold.sight.phases)
+    for total in (held, *CROWD):
+        if experiment.left < 0.8 or total < held:
+            break
+        experiment.open(total)
+        found = pattern(experiment.see(f"{total} connections held"))
+        record.crowd = found
+        if _someone_waits(found) or found.sight.gone:
+            experiment.see(f"{total} connections held", min(0.3, experiment.left / 2))
+            record.crowd = pattern(experiment.sights[-1])
+            record.bounded = _someone_waits(record.crowd)
+            record.refused = bool(found.sight.gone)
+            if record.bounded or record.refused:
+                break
+    experiment.close()

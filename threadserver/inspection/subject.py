@@ -1,0 +1,189 @@
+"""The server under examination: its address, its processes, and what the kernel's tables say of our connections."""
+
+import errno
+import os
+import socket
+from contextlib import suppress
+from dataclasses import dataclass, field
+from enum import Enum
+
+from threadserver.address import Address
+from threadserver.errors import KitError
+from threadserver.inspection.finding import holders_of, listening_at, roots_of
+from threadserver.inspection.look import Lens, Look
+from threadserver.inspection.namespaces import Network
+from threadserver.inspection.processes import everyone, owners
+from threadserver.inspection.sockets import ALIVE, Socket, Tables
+
+
+class Phase(Enum):
+    """How far the server has come with a connection of ours."""
+
+    KNOCKING = "not connected: the accept queue is full"
+    DEFERRED = "kept back by the kernel until its first bytes come"
+    WAITING = "waits to be accepted"
+    ACCEPTED = "accepted"
+    GONE = "closed by the server"
+
+
+MOST_KEPT = 65_536  # bytes of what a server said on one connection
+QUEUED = {Phase.KNOCKING, Phase.WAITING}
+
+
+@dataclass(slots=True, eq=False)
+class Held:
+    """A connection that we hold open."""
+
+    number: int
+    socket: socket.socket
+    known: frozenset[object] = frozenset()
+    """The processes and tasks that were there before it was opened, as PID or (PID, TID)."""
+    phase: Phase = Phase.KNOCKING
+    inode: int = 0
+    """Of the server's end, once it has been accepted."""
+    received: bytes = b""
+    spoken: bool = False
+    confirmed: bool = False
+
+    def receive(self) -> bool:
+        """Take what has come, without waiting; True if anything did. The end makes it GONE."""
+        before = len(self.received)
+        try:
+            while data := self.socket.recv(65_536):
+                self.received = (self.received + data)[-MOST_KEPT:]
+            self.phase = Phase.GONE
+        except BlockingIOError:
+            pass
+        except OSError as error:
+            if error.errno != errno.ENOTCONN:  # that one only says that connect() is still under way
+                self.phase = Phase.GONE
+        return len(self.received) > before
+
+    def send(self, data: bytes) -> None:
+        """Say something; a server that does not read it is not waited for."""
+        with suppress(OSError):
+            self.socket.send(data)
+        self.spoken = True
+
+
+@dataclass(slots=True)
+class Subject:
+    """A server. ``roots`` are the processes that all its others descend from."""
+
+    address: Address
+    network: Network
+    tables: Tables
+    listeners: list[Socket]
+    lens: Lens
+    foreign: frozenset[int] = field(default_factory=frozenset)
+    """The connections of other clients, by inode of the server's end."""
+
+    def connect(self, number: int) -> Held:
+        """Begin a connection, without waiting for it."""
+        endpoint = self.address.resolve()[0]
+        target = endpoint.sockaddr
+        if self.address.scheme == "unix" and self.network.pid and not self.address.path.startswith(b"\0"):
+            target = f"/proc/{self.network.pid}/root{endpoint.sockaddr}"
+        connection = self.network.make_socket(endpoint.family, endpoint.type, endpoint.protocol)
+        connection.setblocking(False)
+        try:
+            connection.connect(target)
+        except BlockingIOError:
+            pass
+        except OSError as error:
+            connection.close()
+            raise KitError(f"cannot connect to {self.address}: {os.strerror(error.errno or 0).lower()}") from error
+        return Held(number, connection)
+
+    def look(self, held: list[Held]) -> Look:
+        """Look at the tasks, and bring the phases of our connections up to date."""
+        self.update(held)
+        return self.lens.look()
+
+    def update(self, held: list[Held]) -> None:
+        """Ask the kernel how far each of our connections has come."""
+        for one in held:
+            if one.phase is not Phase.GONE:
+                one.receive()
+        if self.address.scheme == "unix":
+            self._update_local(held)
+        else:
+            self._update_internet(held)
+
+    def owners(self, inodes: set[int]) -> dict[int, set[int]]:
+        """Which of the server's processes have each socket."""
+        return owners(inodes, self.lens.look().processes)
+
+    def adopt_strangers(self, held: list[Held]) -> None:
+        """Find processes that have a connection of ours although they descend from nobody we know."""
+        inodes = {one.inode for one in held if one.inode}
+        for pids in owners(inodes, everyone()).values():
+            self.lens.also |= pids - {os.getpid()}
+
+    def _update_internet(self, held: list[Held]) -> None:
+        port = self.address.port
+        ends = {}
+        foreign = set()
+        for one in self.tables.streams():
+            if one.port == port and not one.listens:
+                ends[one.peer_port] = one
+                if one.inode and one.state == "ESTABLISHED":
+                    foreign.add(one.inode)
+        for one in held:
+            end = ends.get(self._port(one))
+            _classify(one, end)
+            foreign.discard(one.inode)
+        self.foreign = frozenset(foreign)
+
+    def _update_local(self, held: list[Held]) -> None:
+        accepted, waiting, foreign = {}, set(), set()
+        for one in self.tables.locals():
+            if one.listens and one.source == self.address.path:
+                waiting |= set(one.waiting_inodes)
+            elif one.source == self.address.path and one.inode:
+                accepted[one.peer_inode] = one.inode
+                foreign.add(one.inode)
+        for one in held:
+            own = os.fstat(one.socket.fileno()).st_ino
+            if own in accepted:
+                one.inode = accepted[own]
+                if one.phase is not Phase.GONE:
+                    one.phase = Phase.ACCEPTED
+            elif own in waiting:
+                one.phase = Phase.WAITING
+            foreign.discard(one.inode)
+        self.foreign = frozenset(foreign)
+
+    @staticmethod
+    def _port(one: Held) -> int:
+        with suppress(OSError):
+            return int(one.socket.getsockname()[1])
+        return -1
+
+
+def _classify(one: Held, end: Socket | None) -> None:
+    if one.phase is Phase.GONE or end is None:
+        return
+    if end.inode:
+        one.phase, one.inode = Phase.ACCEPTED, end.inode
+    elif end.state == "SYN_RECV":
+        one.phase = Phase.DEFERRED
+    elif end.state in ALIVE:
+        one.phase = Phase.WAITING
+
+
+def subject(address: Address, network: Network, tables: Tables, roots: frozenset[int] = frozenset()) -> Subject:
+    """Find the server of an address; ``roots`` where it is known which processes it is.
+
+    Raises KitError when nobody listens there, or when the process is not ours to look at.
+    """
+    listeners = listening_at(address, tables)
+    if not listeners:
+        raise KitError(f"nobody listens at {address}; threadserver inspect, alone, lists what does")
+    if not roots:
+        holders = holders_of(listeners)
+        if not holders:
+            raise KitError(f"somebody listens at {address}, but the process is not ours to look at; try as root")
+        roots = roots_of(holders)
+    lens = Lens(set(roots), frozenset(one.inode for one in listeners))
+    return Subject(address, network, tables, listeners, lens)

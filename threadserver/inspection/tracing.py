@@ -1,0 +1,101 @@
+"""Who sends? Watched for a moment with strace(1), where that is installed and allowed.
+
+Tracing is the one thing here that the server could notice: a task that is attached to comes out of its call and
+goes back into it, and epoll_wait(2) may return EINTR then (signal(7)). So it is the last resort, for a server of few
+tasks, when nothing else can tell a helper from a worker. strace lets go of all tasks when it ends.
+"""
+
+import os
+import re
+import select
+import shutil
+import signal
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from threadserver.inspection.look import TaskId
+from threadserver.inspection.processes import everyone, tasks
+from threadserver.inspection.syscalls import SEND
+
+MOST_TRACED = 200  # tasks
+_ATTACHED = re.compile(rb"Process (\d+) attached")
+_SENT = re.compile(rb"^(?:\[pid\s+)?(\d+)?\]?\s*(\w+)\(\d+<socket:\[(\d+)\]>")
+
+
+@dataclass
+class Trace:
+    """What was traced."""
+
+    ready: bool = False
+    senders: set[TaskId] | None = None
+    problem: str = ""
+
+
+@contextmanager
+def senders(pids: list[int], inodes: set[int], seconds: float) -> Iterator[Trace]:
+    """Trace for the length of the block who sends on these sockets; afterwards nothing is traced any longer."""
+    trace = Trace()
+    owner = {tid: pid for pid in pids for tid in tasks(pid)}
+    trace.problem = _hindrance(owner, seconds)
+    if trace.problem:
+        yield trace
+        return
+    command = ["strace", "-f", "-y", "-s", "0", "-e", "signal=none", "-e", f"trace={','.join(sorted(SEND))}"]
+    command += [word for pid in pids for word in ("-p", str(pid))]
+    with subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE) as strace:
+        try:
+            output = _await_attached(strace, set(pids), min(1.0, seconds / 2))
+            trace.ready = output is not None
+            yield trace
+        finally:
+            strace.send_signal(signal.SIGINT)
+            rest = _drain(strace)
+    if output is None:
+        trace.problem = f"strace could not attach: {rest.decode('utf-8', 'replace').strip().splitlines()[:1]}"
+        return
+    trace.senders = set()
+    for line in (output + rest).splitlines():
+        sent = _SENT.match(line)
+        if sent and int(sent[3]) in inodes:
+            tid = int(sent[1] or pids[0])
+            trace.senders.add((owner.get(tid) or _process_of(tid), tid))
+
+
+def _hindrance(owner: dict[int, int], seconds: float) -> str:
+    if shutil.which("strace") is None:
+        return "strace is not installed (apt install strace)"
+    if len(owner) > MOST_TRACED:
+        return f"{len(owner)} tasks are too many to trace without disturbing the server"
+    if seconds < 0.5:
+        return "no time was left (--time-limit gives more)"
+    return ""
+
+
+def _await_attached(strace: "subprocess.Popen[bytes]", pids: set[int], seconds: float) -> bytes | None:
+    """Read until strace has attached to all; None when it ends or takes too long."""
+    assert strace.stderr is not None  # noqa: S101
+    output = b""
+    deadline = time.monotonic() + seconds
+    while pids - {int(pid) for pid in _ATTACHED.findall(output)}:
+        readable, _, _ = select.select([strace.stderr], [], [], max(deadline - time.monotonic(), 0))
+        data = os.read(strace.stderr.fileno(), 65_536) if readable else b""
+        if not data:
+            return None
+        output += data
+    return output
+
+
+def _drain(strace: "subprocess.Popen[bytes]") -> bytes:
+    try:
+        return strace.communicate(timeout=2)[1]
+    except subprocess.TimeoutExpired:
+        strace.kill()  # the kernel lets go of the tasks then
+        return strace.communicate()[1]
+
+
+def _process_of(tid: int) -> int:
+    """Find the process of a thread that came after the trace began."""
+    return next((pid for pid in everyone() if tid in tasks(pid)), tid)

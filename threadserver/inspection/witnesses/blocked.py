@@ -1,0 +1,64 @@
+"""What each task is blocked in, and for how many clients: the table that one would draw on a blackboard."""
+
+from threadserver.inspection.look import Task
+from threadserver.inspection.pattern import Pattern, all_loops, mechanism
+from threadserver.inspection.record import Record
+from threadserver.inspection.verdict import (
+    EVENT_DRIVEN, FORKS, ITERATIVE, LOOP, LOOP_AND_WORKERS, LOOPS, POOL, PREFORK, THREADS, Testimony,
+)  # fmt: skip
+
+
+def testify(record: Record) -> Testimony | None:
+    """Tell one task for many from one task for each."""
+    found = record.hold
+    if found.sight.look.hidden:
+        return _testimony(set(), "the blocked calls may not be seen: it needs the right to trace the process (try as root)")
+    if found.looped and not found.doubtful:
+        return _loops(found)
+    if found.doubtful:
+        return _testimony(
+            EVENT_DRIVEN | {THREADS, POOL, FORKS, PREFORK},
+            f"{len(found.doubtful)} connections are waited for twice, by a loop and by a task of their own",
+        )
+    if not found.single:
+        return None
+    if len(found.single) == 1 and not found.foreign:
+        (holder,) = found.holders
+        return _testimony({ITERATIVE, POOL, PREFORK}, f"one task serves one connection: {_who(found, holder)}")
+    return _one_each(found)
+
+
+def _loops(found: Pattern) -> Testimony:
+    loops = all_loops(found)
+    how = mechanism(loops.values()) or "its call"
+    first = next(iter(found.loops.values()))
+    evidence = f"{first.pid}/{first.tid} is blocked in {first.call.name} and waits for {len(_clients(found, first))} clients"
+    if len(loops) > 1:
+        evidence = f"{len(loops)} tasks wait with {how}, the busiest for {max(len(_clients(found, one)) for one in loops.values())} clients"
+    allows = {LOOP if len(loops) == 1 else LOOPS}
+    if len(found.sight.look.tasks) > len(loops):
+        allows.add(LOOP_AND_WORKERS)
+    return _testimony(allows, evidence)
+
+
+def _clients(found: Pattern, task: Task) -> frozenset[int]:
+    return task.sockets & found.sight.clients
+
+
+def _one_each(found: Pattern) -> Testimony:
+    shown = ", ".join(_who(found, holder) for holder in sorted(found.holders, key=str)[:3])
+    more = f" … ({len(found.holders)} in all)" if len(found.holders) > 3 else ""
+    if len(found.processes) == len(found.single):
+        return _testimony({FORKS, PREFORK}, f"each connection has a process of its own: {shown}{more}")
+    return _testimony({THREADS, POOL, LOOP_AND_WORKERS}, f"each connection has a thread of its own: {shown}{more}")
+
+
+def _who(found: Pattern, holder: tuple[int, int | None]) -> str:
+    pid, tid = holder
+    if tid is None:
+        return f"process {pid}"
+    return f"{pid}/{tid} in {found.sight.look.tasks[pid, tid].call}"
+
+
+def _testimony(allows: set[str], evidence: str) -> Testimony:
+    return Testimony("blocked calls", frozenset(allows), evidence)

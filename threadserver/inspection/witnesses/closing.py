@@ -1,0 +1,25 @@
+"""What becomes of those who served when their clients have gone."""
+
+from threadserver.inspection.record import Record
+from threadserver.inspection.verdict import FORKS, ITERATIVE, LOOP_AND_WORKERS, POOL, PREFORK, THREADS, Testimony
+
+
+def testify(record: Record) -> Testimony | None:
+    """Tell workers that end with their client from workers that wait for the next."""
+    if record.stayed is None or not record.hold.holders:
+        return None
+    total, stayed = len(record.hold.holders), len(record.stayed)
+    gone = total - stayed
+    zombies = f", {len(record.zombies)} zombies are left" if record.zombies else ""
+    if gone == total:
+        return _testimony(
+            {THREADS, FORKS, ITERATIVE, POOL, PREFORK}, f"all {total} who served ended with their connections{zombies}"
+        )
+    allows = {POOL, PREFORK, ITERATIVE, LOOP_AND_WORKERS}
+    if record.crowd or record.refused:
+        allows.add(THREADS)
+    return _testimony(allows, f"{stayed} of {total} who served are still there when all is closed{zombies}")
+
+
+def _testimony(allows: set[str], evidence: str) -> Testimony:
+    return Testimony("after closing", frozenset(allows), evidence)

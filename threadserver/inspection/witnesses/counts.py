@@ -1,0 +1,25 @@
+"""How many tasks and processes there are as connections are added: the simplest witness, and the easiest to deceive."""
+
+from threadserver.inspection.record import Record
+from threadserver.inspection.verdict import (
+    EVENT_DRIVEN, FORKS, ITERATIVE, LOOP_AND_WORKERS, POOL, PREFORK, THREADS, Testimony,
+)  # fmt: skip
+
+
+def testify(record: Record) -> Testimony:
+    """Tell growth from standstill."""
+    grown = record.grown
+    shown = ", ".join(f"{held}: {tasks}/{processes}" for held, (tasks, processes) in sorted(grown.items()))
+    held = sorted(grown)
+    base = len(record.baseline.look.tasks), len(record.baseline.look.processes) - len(record.baseline.look.zombies)
+    evidence = f"tasks/processes with 0 connections: {base[0]}/{base[1]}; {shown}"
+    if not held:
+        return Testimony("counts", frozenset(), evidence)
+    more_tasks, more_processes = grown[held[-1]][0] - base[0], grown[held[-1]][1] - base[1]
+    if more_processes >= min(held[-1], 2) > 0:
+        allows = {FORKS, PREFORK}
+    elif more_tasks >= min(held[-1], 2) > 0:
+        allows = {THREADS, POOL, LOOP_AND_WORKERS}
+    else:
+        allows = {ITERATIVE, POOL, PREFORK, *EVENT_DRIVEN, THREADS}
+    return Testimony("counts", frozenset(allows), evidence)

@@ -1,0 +1,34 @@
+"""Who was there before: was the task that serves a connection made for it, or did it exist already?"""
+
+from threadserver.inspection.record import Record
+from threadserver.inspection.verdict import (
+    EVENT_DRIVEN, FORKS, ITERATIVE, LOOP_AND_WORKERS, POOL, PREFORK, THREADS, Testimony,
+)  # fmt: skip
+
+
+def testify(record: Record) -> Testimony | None:
+    """Tell workers that waited from workers that were made; pools may also be filled on demand."""
+    if record.hold.looped or not record.new_holders:
+        return None
+    made = sum(record.new_holders.values())
+    total = len(record.new_holders)
+    if made == 0:
+        return _testimony(
+            {POOL, PREFORK, ITERATIVE, LOOP_AND_WORKERS, THREADS},
+            "who serves was there before the connection" if total == 1 else f"all {total} who serve were there before",
+        )
+    if made == total:
+        return _testimony(
+            {THREADS, FORKS, POOL, PREFORK, LOOP_AND_WORKERS, ITERATIVE},
+            f"all {total} who serve came after their connection" if total > 1 else "who serves came after the connection",
+        )
+    return _testimony(
+        {THREADS, POOL, PREFORK, LOOP_AND_WORKERS}, f"{made} of {total} who serve came after their connection, the others were there"
+    )
+
+
+def _testimony(allows: set[str] | frozenset[str], evidence: str) -> Testimony:
+    return Testimony("made or there before", frozenset(allows), evidence)
+
+
+__all__ = ["EVENT_DRIVEN", "testify"]

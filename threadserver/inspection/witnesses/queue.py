@@ -1,0 +1,27 @@
+"""Who has to wait: how many connections are served at once, and whether more than that stay in a queue."""
+
+from threadserver.inspection.record import Record
+from threadserver.inspection.verdict import (
+    EVENT_DRIVEN, FORKS, ITERATIVE, LOOP_AND_WORKERS, POOL, PREFORK, THREADS, Testimony,
+)  # fmt: skip
+
+
+def testify(record: Record) -> Testimony:
+    """Tell a bounded number of workers from an unbounded one."""
+    found = record.crowd or record.hold
+    held, queued = len(found.sight.phases), len(found.sight.queued)
+    served = len(found.single) + len(found.in_loops)
+    if not record.bounded:
+        answered = f", and {len(record.answered)} were answered while the others were silent" if record.answered else ""
+        allows = EVENT_DRIVEN | {THREADS, FORKS, POOL, PREFORK}
+        return _testimony(allows, f"all of {served} connections were taken at once{answered}")
+    unread = len(found.unwatched)
+    where = f"{queued} wait to be accepted" if queued else f"{unread} were accepted, but nobody reads them"
+    evidence = f"{len(found.holders)} of {held} connections are served, {where}"
+    if len(found.single) == 1 and not found.foreign:
+        return _testimony({ITERATIVE, POOL, PREFORK}, evidence)
+    return _testimony({POOL, PREFORK, LOOP_AND_WORKERS}, evidence)
+
+
+def _testimony(allows: set[str], evidence: str) -> Testimony:
+    return Testimony("queue", frozenset(allows), evidence)
