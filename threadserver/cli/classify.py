@@ -46,7 +46,7 @@ def classify(
         raise UsageError("--pid belongs to an ADDRESS; a COMMAND is followed into its namespace by itself")
     else:
         with started(list(words), start_limit=start_limit) as server:
-            verdict = examine(server.address, talk, pid=server.pid, roots=server.roots, time_limit=time_limit)
+            verdict = examine(server.address, talk, pid=server.pid, keeper=server.keeper, time_limit=time_limit)
     if as_json:
         click.echo(json.dumps(verdict.as_json(), indent=2, ensure_ascii=False))
     else:

@@ -20,16 +20,16 @@ def classify(
     speech: Speech | None = None,
     *,
     pid: int | None = None,
-    roots: frozenset[int] = frozenset(),
+    keeper: int | None = None,
     time_limit: float = TIME_LIMIT,
 ) -> Verdict:
     """Examine the server of an address. ``pid`` is any process in its network namespace, None when that is ours.
 
-    ``roots`` are the server's first processes, where that is known. Raises KitError when there is no server, when it
-    may not be looked at, or when it ends meanwhile.
+    ``keeper`` is the process that started the server, where that was us. Raises KitError when there is no server, when
+    it may not be looked at, or when it ends meanwhile.
     """
     with Network(pid) as network, Tables(network) as tables:
-        examined = subject(address, network, tables, roots)
+        examined = subject(address, network, tables, keeper)
         with experiment(examined, speech or Speech(), time_limit) as running:
             record = conduct(running)
     if running.died:

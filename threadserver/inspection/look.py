@@ -87,11 +87,13 @@ class Lens:
     listeners: frozenset[int] = frozenset()
     also: set[int] = field(default_factory=set)
     """Processes that belong to the server although they descend from none of the roots."""
+    keeper: int | None = None
+    """The root that is not the server's but ours: who started it."""
 
     def look(self) -> Look:
         """Look once. Processes that end meanwhile are left out."""
         everybody = everyone()
-        members = family(self.roots | self.also, everybody)
+        members = [pid for pid in family(self.roots | self.also, everybody) if pid != self.keeper]
         found: dict[TaskId, Task] = {}
         for pid in members:
             if everybody[pid].state != "Z":

@@ -56,7 +56,8 @@ def pattern(sight: Sight) -> Pattern:
     """Find the pattern in a sight."""
     clients = {task.id: task.sockets & sight.clients for task in sight.look.tasks.values() if not task.call.peeks}
     loops = {key: sight.look.tasks[key] for key, found in clients.items() if len(found) > 1}
-    in_loops, single, doubtful, unwatched = set(), {}, set(), set()
+    in_loops, doubtful, unwatched = set(), set(), set()
+    single: dict[int, Holder] = {}
     for number in sight.accepted:
         watchers = sight.watchers(number)
         alone = [task for task in watchers if task.id not in loops]

@@ -123,14 +123,15 @@ def _nudge(experiment: Experiment, record: Record) -> bool:
 
 def _grow(experiment: Experiment, record: Record) -> None:
     """Hold more, until some have to wait or it is plain that none will."""
-    if record.hold.looped:
+    shared = len(experiment.subject.listeners) > 1  # the kernel deals connections to busy and idle listeners alike
+    if record.hold.looped or shared:
         targets: tuple[int, ...] = (8, 16, 24)
     elif _one_process_each(record.hold) and all(record.new_holders.values()):
         targets = FEW
     else:
         targets = MANY
     for total in targets:
-        if experiment.left < 2.2 or _is_bounded(experiment, record) or record.refused or experiment.died:
+        if experiment.left < 2.2 or (not shared and _is_bounded(experiment, record)) or record.refused or experiment.died:
             break
         _hold(experiment, record, (total,))
         record.refused = bool(record.hold.sight.gone)
@@ -157,7 +158,7 @@ def _is_bounded(experiment: Experiment, record: Record) -> bool:
 
 
 def _someone_waits(found: Pattern) -> bool:
-    return bool(found.sight.queued or (found.unwatched and not found.in_loops))
+    return bool(found.sight.queued or (found.unwatched and found.single))
 
 
 def _hello(one: Held) -> tuple[int, int | None] | None:
@@ -167,7 +168,8 @@ def _hello(one: Held) -> tuple[int, int | None] | None:
 
 def _speak(experiment: Experiment, record: Record) -> None:
     """Ask on some connections while the others stay silent, and see who moves, who answers and who waits then."""
-    talking = [number for number in record.hold.sight.accepted if number not in record.hold.unwatched]
+    served = set(record.hold.single) | record.hold.in_loops
+    talking = [number for number in record.hold.sight.accepted if number in served or not served]
     heard = {one.number: one.received for one in experiment.held}
     words = experiment.speech.request(heard[talking[-1]]) if talking else ()
     if not words or experiment.left < 0.5 or not _worth_asking(experiment, record):
@@ -192,8 +194,8 @@ def _worth_asking(experiment: Experiment, record: Record) -> bool:
     """What the user or the greeting allows is always said; a request unasked for only where it decides something."""
     if experiment.speech.protocol != "auto" or record.workers:
         return True
-    if record.hold.looped:
-        return len(record.hold.sight.look.tasks) > len(all_loops(record.hold))
+    if record.hold.looped:  # workers may be made with the first request
+        return True
     return len(record.hold.processes) < len(record.hold.single) and (record.bounded or not all(record.new_holders.values()))
 
 

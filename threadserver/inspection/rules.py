@@ -6,6 +6,7 @@ model under examination turns the answer into *undetermined*, with all that was 
 """
 
 from threadserver.inspection.pattern import Pattern, all_loops, idle_brothers, mechanism
+from threadserver.inspection.processes import owners
 from threadserver.inspection.record import CROWD, Record
 from threadserver.inspection.subject import Phase
 from threadserver.inspection.syscalls import LOCK
@@ -184,8 +185,6 @@ def _single(record: Record) -> Answer:
 
 
 def _has_listener(record: Record, pid: int) -> bool:
-    from threadserver.inspection.processes import owners  # noqa: PLC0415
-
     return any(pid in pids for pids in owners(record.hold.sight.look.listeners, [pid]).values())
 
 
@@ -201,11 +200,12 @@ def _one_each(record: Record) -> Answer:
     served = len(found.holders | found.foreign)
     made = list(record.new_holders.values())
     if record.bounded:
-        grown = ", made as they were needed" if all(made) else ""
+        grown = ", made as they were needed," if all(made) else ""
         queued = "wait to be accepted" if found.sight.queued else "are queued for them"
         return POOL, served, None, f"{served} threads{grown} serve one client each; more clients {queued}."
     if all(made) and not record.stayed:
-        return THREADS, None, None, "Each connection gets a new thread of its own, which ends with it."
+        limit = f" Beyond {served} at once they are turned away." if record.refused else ""
+        return THREADS, None, None, f"Each connection gets a new thread of its own, which ends with it.{limit}"
     if any(made) and (len(found.single) >= UNBOUNDED or record.refused):
         return THREADS, None, None, "Each connection gets a thread of its own; threads of former clients are used again."
     if not any(made):
@@ -231,9 +231,9 @@ def _process_each(record: Record) -> Answer:
         if not waits_again and not (record.bounded and record.stayed):
             return FORKS, None, None, "Each connection gets a process of its own, which ends with it."
         return PREFORK, served, None, "Processes, made as they were needed, serve one client each and wait for the next."
-    if record.bounded:
-        return PREFORK, served, None, f"{served} processes made beforehand serve one client each; more clients wait."
     count = len({pid for pid, _ in {*found.holders, *found.foreign, *idle_brothers(found)}})
+    if record.bounded:
+        return PREFORK, count, None, f"{count} processes made beforehand serve one client each; more clients wait."
     return PREFORK, count, None, f"Processes made beforehand, {count} of them, serve one client each."
 
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 from threadserver.errors import UsageError
 
-HTTP = b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"
+HTTP = b"GET / HTTP/1.0\r\nConnection: keep-alive\r\n\r\n"
 KIT_LINE = b"threadserver classify\n"
 _HELLO = re.compile(rb"HELLO .*\bconnection=(\d+)\b.*\n")
 _ESCAPES = {"n": b"\n", "r": b"\r", "t": b"\t", "0": b"\0", "\\": b"\\", "e": b"\x1b"}

@@ -122,36 +122,36 @@ class Subject:
 
     def _update_internet(self, held: list[Held]) -> None:
         port = self.address.port
-        ends = {}
-        foreign = set()
+        ends: dict[int, Socket] = {}
+        foreign: set[int] = set()
         for one in self.tables.streams():
             if one.port == port and not one.listens:
                 ends[one.peer_port] = one
                 if one.inode and one.state == "ESTABLISHED":
                     foreign.add(one.inode)
-        for one in held:
-            end = ends.get(self._port(one))
-            _classify(one, end)
-            foreign.discard(one.inode)
+        for mine in held:
+            _advance(mine, ends.get(self._port(mine)))
+            foreign.discard(mine.inode)
         self.foreign = frozenset(foreign)
 
     def _update_local(self, held: list[Held]) -> None:
-        accepted, waiting, foreign = {}, set(), set()
+        accepted: dict[int, int] = {}
+        waiting: set[int] = set()
+        foreign: set[int] = set()
         for one in self.tables.locals():
             if one.listens and one.source == self.address.path:
                 waiting |= set(one.waiting_inodes)
             elif one.source == self.address.path and one.inode:
                 accepted[one.peer_inode] = one.inode
                 foreign.add(one.inode)
-        for one in held:
-            own = os.fstat(one.socket.fileno()).st_ino
+        for mine in held:
+            own = os.fstat(mine.socket.fileno()).st_ino
             if own in accepted:
-                one.inode = accepted[own]
-                if one.phase is not Phase.GONE:
-                    one.phase = Phase.ACCEPTED
+                mine.inode = accepted[own]
+                mine.phase = Phase.GONE if mine.phase is Phase.GONE else Phase.ACCEPTED
             elif own in waiting:
-                one.phase = Phase.WAITING
-            foreign.discard(one.inode)
+                mine.phase = Phase.WAITING
+            foreign.discard(mine.inode)
         self.foreign = frozenset(foreign)
 
     @staticmethod
@@ -161,7 +161,7 @@ class Subject:
         return -1
 
 
-def _classify(one: Held, end: Socket | None) -> None:
+def _advance(one: Held, end: Socket | None) -> None:
     if one.phase is Phase.GONE or end is None:
         return
     if end.inode:
@@ -172,18 +172,19 @@ def _classify(one: Held, end: Socket | None) -> None:
         one.phase = Phase.WAITING
 
 
-def subject(address: Address, network: Network, tables: Tables, roots: frozenset[int] = frozenset()) -> Subject:
-    """Find the server of an address; ``roots`` where it is known which processes it is.
+def subject(address: Address, network: Network, tables: Tables, keeper: int | None = None) -> Subject:
+    """Find the server of an address; ``keeper`` is the process that all of it descends from, where that is known.
 
     Raises KitError when nobody listens there, or when the process is not ours to look at.
     """
     listeners = listening_at(address, tables)
     if not listeners:
         raise KitError(f"nobody listens at {address}; threadserver inspect, alone, lists what does")
+    roots = frozenset({keeper}) if keeper else frozenset()
     if not roots:
         holders = holders_of(listeners)
         if not holders:
             raise KitError(f"somebody listens at {address}, but the process is not ours to look at; try as root")
         roots = roots_of(holders)
-    lens = Lens(set(roots), frozenset(one.inode for one in listeners))
+    lens = Lens(set(roots), frozenset(one.inode for one in listeners), keeper=keeper)
     return Subject(address, network, tables, listeners, lens)

@@ -10,7 +10,7 @@ from rich.text import Text
 from rich.tree import Tree
 
 from threadserver.inspection.report import Connection, Listener, Process, Report, Thread
-from threadserver.inspection.verdict import UNDETERMINED, Verdict
+from threadserver.inspection.verdict import MODELS, UNDETERMINED, Testimony, Verdict
 
 MOST_THREADS = 40
 """Threads of one process that are shown one by one; the others are counted by what they are blocked in."""
@@ -107,8 +107,15 @@ def verdict(found: Verdict) -> RenderableType:
     workers = f", {found.workers} workers" if found.workers else ""
     shown = Table(box=SIMPLE_HEAD, header_style="bold", pad_edge=False)
     for heading in ("witness", "", "evidence", "fits"):
-        shown.add_column(heading, no_wrap=heading == "witness")
+        shown.add_column(heading, no_wrap=heading in {"witness", ""})
     for one in found.witnesses:
         mark = "?" if not one.allows or found.model == UNDETERMINED else "agrees" if one.agrees(found.model) else "disagrees"
-        shown.add_row(one.name, mark, escape(one.evidence), one.says)
+        shown.add_row(one.name, mark, escape(one.evidence), _short(one))
     return Group(Text(name + workers, style="bold"), Text(found.sentence), shown)
+
+
+def _short(one: Testimony) -> str:
+    """Name what a witness allows, or what it excludes, whichever is shorter."""
+    if len(one.allows) <= len(MODELS) // 2:
+        return one.says if one.allows else ""
+    return "all but " + ", ".join(model for model in MODELS if model not in one.allows)

@@ -32,8 +32,8 @@ class Started:
     address: Address
     pid: int
     """A process that listens, in the server's own network namespace."""
-    roots: frozenset[int]
-    """The processes that all of the server's descend from."""
+    keeper: int
+    """The process that all of the server's descend from, and that is none of them."""
 
 
 @contextmanager
@@ -92,7 +92,7 @@ def _await_listening(
                 raise KitError(f"cannot start {words[0]}: {rest}")
             ended = rest if kind == "ended" else ended
         below = family([keeper.pid], everyone())[1:]
-        found = _listening(below, port)
+        found = _listening(keeper.pid, below, port)
         if found:
             return found
         if ended and not below:
@@ -109,7 +109,7 @@ def _lines(keeper: "subprocess.Popen[bytes]") -> list[str]:
     return keeper.stdout.read1(4096).decode("utf-8", "replace").splitlines()  # type: ignore[attr-defined]
 
 
-def _listening(pids: list[int], port: int | None) -> Started | None:
+def _listening(keeper: int, pids: list[int], port: int | None) -> Started | None:
     """Find the listening socket of these processes, in whatever network namespace they are."""
     by_network: dict[int, list[int]] = {}
     for pid in pids:
@@ -124,7 +124,7 @@ def _listening(pids: list[int], port: int | None) -> Started | None:
         held = owners((one.inode for one in sockets), members)
         for one in sockets:
             if held[one.inode]:
-                return Started(_reachable(one), min(held[one.inode]), frozenset({pids[0]}))
+                return Started(_reachable(one), min(held[one.inode]), keeper)
     return None
 
 
