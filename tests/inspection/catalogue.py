@@ -137,7 +137,7 @@ def dropbear(folder: Path) -> list[str]:
 
 
 def slapd(folder: Path) -> list[str]:
-    (folder / "slapd.conf").write_text("include /etc/ldap/schema/core.schema\ndatabase null\nsuffix dc=x\n")
+    (folder / "slapd.conf").write_text(f"include /etc/ldap/schema/core.schema\ndatabase ldif\nsuffix dc=x\ndirectory {folder}\n")
     return ["/usr/sbin/slapd", "-d", "0", "-h", "ldap://{host}:{port}/", "-f", f"{folder}/slapd.conf"]
 
 
@@ -193,6 +193,7 @@ SERVERS = [
     Known("threading http", THREADS, PYTHON, python("from http.server import *\nThreadingHTTPServer((HOST, PORT), SimpleHTTPRequestHandler).serve_forever()")),
     Known("threading socketserver", THREADS, PYTHON, python(HANDLER + "socketserver.ThreadingTCPServer((HOST, PORT), Echo).serve_forever()"), send=(r"hello\n",)),
     Known("mariadb", THREADS, "mariadbd", mariadb),
+    Known("mariadb pool", POOL, "mariadbd", lambda f: mariadb(f, "--thread-handling=pool-of-threads", "--thread-pool-size=2")),
     Known("stunnel", THREADS, "stunnel4", stunnel),
     Known("tinyproxy", THREADS, "tinyproxy", configured("t.conf", "Port @PORT@\nListen 127.0.0.1\nTimeout 60\nMaxClients 100\n", "tinyproxy", "-d", "-c", "FOLDER/t.conf")),
     Known("microsocks", THREADS, "microsocks", plain("microsocks", "-i", "{host}", "-p", "{port}")),
@@ -208,10 +209,10 @@ SERVERS = [
     Known("socat pipe", FORKS, "socat", plain("socat", "TCP-LISTEN:{port},bind={host},fork,reuseaddr", "PIPE")),
     Known("tcpserver", FORKS, "tcpserver", plain("tcpserver", "-HRl0", "{host}", "{port}", "cat")),
     Known("inetd", FORKS, "inetd", configured("inetd.conf", INETD, "inetd", "-i", "FOLDER/inetd.conf"), root=True),
-    Known("rsync", FORKS, "rsync", configured("r.conf", "pid file = FOLDER/pid\n", "sh", "-c", "exec rsync --daemon --no-detach --address=127.0.0.1 --port=$(cat FOLDER/port) --config=FOLDER/r.conf")),
+    Known("rsync", FORKS, "rsync", configured("r.conf", "pid file = FOLDER/pid\n", "rsync", "--daemon", "--no-detach", "--address=127.0.0.1", "--port={port}", "--config=FOLDER/r.conf")),
     Known("git daemon", FORKS, "git", plain("git", "daemon", "--listen={host}", "--port={port}", "--base-path=FOLDER")),
     Known("vsftpd", FORKS, "vsftpd", configured("v.conf", VSFTPD, "vsftpd", "FOLDER/v.conf"), root=True),
-    Known("mini-httpd", FORKS, "mini-httpd", plain("mini-httpd", "-D", "-h", "{host}", "-p", "{port}", "-d", "FOLDER", "-u", "root")),
+    Known("mini-httpd", FORKS, "mini_httpd", plain("mini_httpd", "-D", "-h", "{host}", "-p", "{port}", "-d", "FOLDER", "-u", "root")),
     Known("apache prefork", PREFORK, "/usr/sbin/apache2", lambda f: apache(f, "prefork", "StartServers 4\nMinSpareServers 1\nMaxSpareServers 4\nMaxRequestWorkers 4\nServerLimit 4\nAcceptFilter http none"), workers=4),
     Known("gunicorn sync", PREFORK, "gunicorn", scripted("app.py", WSGI, *GUNICORN, "-w", "3", "app:app"), workers=3),
     Known("gunicorn sync 1", PREFORK, "gunicorn", scripted("app.py", WSGI, *GUNICORN, "-w", "1", "app:app"), workers=1),
@@ -220,8 +221,6 @@ SERVERS = [
     Known("redis", LOOP, "redis-server", plain("redis-server", "--bind", "{host}", "--port", "{port}", "--save", "", "--dir", "FOLDER"), mechanism="epoll"),
     Known("redis PING", LOOP, "redis-server", plain("redis-server", "--bind", "{host}", "--port", "{port}", "--save", "", "--dir", "FOLDER"), mechanism="epoll", send=(r"PING\r\n",)),
     Known("nginx 1", LOOP, "nginx", lambda f: nginx(f, 1), mechanism="epoll"),
-    Known("nginx select", LOOP, "nginx", lambda f: nginx(f, 1, "select"), mechanism="select"),
-    Known("nginx poll", LOOP, "nginx", lambda f: nginx(f, 1, "poll"), mechanism="poll"),
     Known("lighttpd", LOOP, "lighttpd", lambda f: lighttpd(f, ""), mechanism="epoll"),
     Known("lighttpd poll", LOOP, "lighttpd", lambda f: lighttpd(f, 'server.event-handler = "poll"'), mechanism="poll"),
     Known("haproxy 1", LOOP, "haproxy", lambda f: haproxy(f, 1), mechanism="epoll"),
@@ -230,7 +229,7 @@ SERVERS = [
     Known("beanstalkd", LOOP, "beanstalkd", plain("beanstalkd", "-l", "{host}", "-p", "{port}"), mechanism="epoll"),
     Known("ngircd", LOOP, "ngircd", configured("n.conf", "[Global]\nName = a.example\nInfo = x\nListen = 127.0.0.1\nPorts = @PORT@\nServerUID = nobody\nServerGID = nogroup\n[Options]\nPAM = no\n[Limits]\nMaxConnectionsIP = 0\n", "ngircd", "-n", "-f", "FOLDER/n.conf"), mechanism="epoll"),
     Known("node", LOOP, "node", plain("node", "-e", NODE, "{host}", "{port}"), mechanism="epoll"),
-    Known("php -S", LOOP, "php", plain("php", "-S", "{host}:{port}", "-t", "FOLDER"), mechanism="poll"),
+    Known("php -S", LOOP, "php", plain("php", "-S", "{host}:{port}", "-t", "FOLDER"), mechanism="select"),
     Known("asyncio", LOOP, PYTHON, python("import asyncio\nasync def echo(r, w):\n    while line := await r.readline():\n        w.write(line)\nasync def main():\n    s = await asyncio.start_server(echo, HOST, PORT)\n    await s.serve_forever()\nasyncio.run(main())"), mechanism="epoll"),
     Known("ncat", LOOP, "ncat", plain("ncat", "-l", "-k", "{host}", "{port}")),
     Known("nginx 3", LOOPS, "nginx", lambda f: nginx(f, 3), workers=3, mechanism="epoll"),

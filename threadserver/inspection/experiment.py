@@ -51,9 +51,10 @@ class Sight:
         return [number for number, phase in self.phases.items() if phase is Phase.GONE]
 
     def watchers(self, number: int) -> list[Task]:
-        """The tasks that wait for one of our connections; those that only peek at it are none."""
+        """The tasks that wait for one of our connections; not those that only peek at it, when others take its bytes."""
         inode = self.inodes.get(number)
-        return [task for task in self.look.waiting_for(inode) if not task.call.peeks] if inode else []
+        found = self.look.waiting_for(inode) if inode else []
+        return [task for task in found if not task.call.peeks] or found
 
 
 @dataclass
@@ -131,9 +132,10 @@ class Experiment:
             look = self.subject.look(self.held)
             self._confirm()
             self.nudge_all()
+            knocked = self.subject.knock_again(self.held)
             now = self._picture(look)
             waited = time.monotonic() - begun
-            resting = now == before and not look.running
+            resting = now == before and not look.running and not knocked
             hoping = patience and waited < patience and any(one.phase in QUEUED for one in self.held)
             if (resting and not hoping) or waited > max(RESTLESS, patience) or self.left <= 0:
                 return look

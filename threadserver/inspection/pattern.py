@@ -47,6 +47,12 @@ class Pattern:
         return frozenset(pid for pid, _ in self.holders)
 
     @property
+    def peeked(self) -> bool:
+        """True when those who wait for connections only peek at them, so that somebody else may take the bytes."""
+        tasks = [self.sight.look.tasks[pid, tid] for pid, tid in self.holders if tid is not None]
+        return any(task.call.peeks for task in tasks)
+
+    @property
     def looped(self) -> bool:
         """True when loops hold most of what is held."""
         return len(self.in_loops) > len(self.single)
@@ -54,7 +60,7 @@ class Pattern:
 
 def pattern(sight: Sight) -> Pattern:
     """Find the pattern in a sight."""
-    clients = {task.id: task.sockets & sight.clients for task in sight.look.tasks.values() if not task.call.peeks}
+    clients = {task.id: task.sockets & sight.clients for task in sight.look.tasks.values()}
     loops = {key: sight.look.tasks[key] for key, found in clients.items() if len(found) > 1}
     in_loops, doubtful, unwatched = set(), set(), set()
     single: dict[int, Holder] = {}

@@ -47,14 +47,18 @@ class Record:
     answered: list[int] = field(default_factory=list)
     moved: set[TaskId] = field(default_factory=set)
     """Tasks that did something while answers were made, and not when nothing was said."""
+    dedicated: int = 0
+    """How many connections left a loop for a task of their own when they were spoken on."""
+    made: bool = False
+    """True when those tasks had not been there before."""
     senders: set[TaskId] | None = None
     """Who sent the answers, where that could be traced."""
     trace: str = ""
     """Why it could not."""
     stayed: set[Holder] | None = None
     """Holders that were still there when every connection was closed; None: not tried."""
-    reused: set[int] = field(default_factory=set)
-    """Connections of the crowd whose holder was there before."""
+    fleeting: bool = False
+    """True when those who stayed wait with a time-out: a cache of threads that will end, not a pool."""
     crowd: Pattern | None = None
     workers: dict[int, tuple[int, int | None]] = field(default_factory=dict)
     """Who said HELLO, by connection."""
@@ -183,11 +187,24 @@ def _speak(experiment: Experiment, record: Record) -> None:
     for word in words:
         record.answered = experiment.ask(record.asked, word)
     record.spoken = pattern(experiment.see("after something was said"))
+    moved_on = record.hold.looped and len(set(record.spoken.single) & set(record.asked)) * 2 > len(record.asked)
+    if moved_on and experiment.left > 1:
+        _dedicate(experiment, record, [number for number in record.hold.sight.accepted if number not in record.asked], words)
     after = experiment.counters() if counted else {}
     record.moved = {key for key, count in after.items() if count != before.get(key)} - noise
     idle = record.moved - set(all_loops(record.hold))
-    if (record.hold.looped and idle) or record.hold.doubtful:
+    if not record.dedicated and ((record.hold.looped and idle) or record.hold.doubtful or record.hold.peeked):
         _trace(experiment, record, words[-1])
+
+
+def _dedicate(experiment: Experiment, record: Record, numbers: list[int], words: tuple[bytes, ...]) -> None:
+    """With its first bytes a connection left the loop for a task of its own: say something on all the others, too."""
+    known = {key for sight in experiment.sights[:-1] for key in sight.look.tasks}
+    for word in words:
+        experiment.ask(numbers, word, 0.2)
+    record.spoken = pattern(experiment.see("after something was said on all"))
+    record.dedicated = len(record.spoken.single)
+    record.made = all((pid, tid) not in known for pid, tid in record.spoken.holders)
 
 
 def _worth_asking(experiment: Experiment, record: Record) -> bool:
@@ -221,7 +238,10 @@ def _trace(experiment: Experiment, record: Record, word: bytes) -> None:
 
 def _close(experiment: Experiment, record: Record) -> None:
     """Close everything, and see which holders are still there; where they are, look for an upper bound."""
-    if experiment.died or record.hold.looped:
+    if experiment.died or (record.hold.looped and not record.dedicated):
+        return
+    if record.dedicated and record.spoken:
+        record.stayed = set()
         return
     holders = set(record.hold.holders)
     experiment.close()
@@ -234,8 +254,15 @@ def _close(experiment: Experiment, record: Record) -> None:
         if not record.stayed or time.monotonic() - begun > min(0.5, experiment.left):
             break
         time.sleep(0.02)
+    record.fleeting = _fleeting(experiment.sights[-1], record.stayed)
     if record.stayed and not record.bounded and not record.refused and not _one_process_each(record.hold):
         _crowd(experiment, record)
+
+
+def _fleeting(sight: Sight, stayed: set[Holder]) -> bool:
+    """Tell from the fourth argument of futex(2), the time-out, whether threads without work wait for ever."""
+    tasks = [task for key, task in sight.look.tasks.items() if key in stayed and task.call.name == "futex"]
+    return bool(tasks) and sum(task.call.arguments[3] != 0 for task in tasks) * 2 > len(tasks)
 
 
 def _crowd(experiment: Experiment, record: Record) -> None:

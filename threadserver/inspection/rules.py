@@ -43,6 +43,8 @@ def _answer(record: Record) -> Answer:
         return _undetermined("What the tasks are blocked in may not be seen; run classify as the server's owner or as root.")
     if found.doubtful:
         return _doubtful(record)
+    if record.dedicated and record.spoken:
+        return _dedicated(record, record.spoken)
     if found.looped:
         return _loops(record)
     if not found.single:
@@ -100,6 +102,19 @@ def _loops(record: Record) -> Answer:
         return LOOPS, len(loops), how, f"{len(loops)} {kind} each wait for many clients at once, with {how}."
     held = len(found.in_loops)
     return LOOP, None, how, f"One task waits for all {held} clients at once, with {how}, and serves whoever is ready."
+
+
+def _dedicated(record: Record, spoken: Pattern) -> Answer:
+    """Connections that a loop held until their first bytes have each a task of their own now."""
+    how = mechanism(record.hold.loops.values())
+    left = len(spoken.in_loops & set(record.hold.sight.accepted))
+    if not record.made or left or spoken.unwatched:
+        return LOOP_AND_WORKERS, len(spoken.holders), how, (
+            f"A task waits for all silent clients with {how}; with its first bytes a client gets one of {len(spoken.holders)} workers."
+        )
+    if len(spoken.processes) == len(spoken.single):
+        return FORKS, None, None, f"With its first bytes each client gets a process of its own; until then a loop waits, with {how}."
+    return THREADS, None, None, f"With its first bytes each client gets a thread of its own; until then a loop waits, with {how}."
 
 
 def _workers_of(record: Record) -> int | None:
@@ -199,6 +214,8 @@ def _one_each(record: Record) -> Answer:
         return _process_each(record)
     served = len(found.holders | found.foreign)
     made = list(record.new_holders.values())
+    if record.bounded and all(made) and (not record.stayed or (served >= UNBOUNDED and record.fleeting)):
+        return THREADS, None, None, f"Each connection gets a thread of its own, {served} at once; more clients wait."
     if record.bounded:
         grown = ", made as they were needed," if all(made) else ""
         queued = "wait to be accepted" if found.sight.queued else "are queued for them"

@@ -19,7 +19,7 @@ from threadserver.inspection.sockets import ALIVE, Socket, Tables
 class Phase(Enum):
     """How far the server has come with a connection of ours."""
 
-    KNOCKING = "not connected: the accept queue is full"
+    KNOCKING = "not connected"
     DEFERRED = "kept back by the kernel until its first bytes come"
     WAITING = "waits to be accepted"
     ACCEPTED = "accepted"
@@ -75,6 +75,8 @@ class Subject:
     tables: Tables
     listeners: list[Socket]
     lens: Lens
+    full: bool = False
+    """True when the accept queue can take no more."""
     foreign: frozenset[int] = field(default_factory=frozenset)
     """The connections of other clients, by inode of the server's end."""
 
@@ -94,6 +96,20 @@ class Subject:
             connection.close()
             raise KitError(f"cannot connect to {self.address}: {os.strerror(error.errno or 0).lower()}") from error
         return Held(number, connection)
+
+    def knock_again(self, held: list[Held]) -> bool:
+        """Begin anew where a request was dropped because many came at once; True if any was.
+
+        The kernel would repeat it, but only after a second (tcp(7), tcp_syn_retries); a queue that is full at rest
+        is another matter, and is waited for.
+        """
+        if self.full or self.address.scheme == "unix":
+            return False
+        dropped = [one for one in held if one.phase is Phase.KNOCKING]
+        for one in dropped:
+            one.socket.close()
+            one.socket = self.connect(one.number).socket
+        return bool(dropped)
 
     def look(self, held: list[Held]) -> Look:
         """Look at the tasks, and bring the phases of our connections up to date."""
@@ -124,11 +140,15 @@ class Subject:
         port = self.address.port
         ends: dict[int, Socket] = {}
         foreign: set[int] = set()
+        queues = []
         for one in self.tables.streams():
-            if one.port == port and not one.listens:
+            if one.port == port and one.listens:
+                queues.append(one)
+            elif one.port == port:
                 ends[one.peer_port] = one
                 if one.inode and one.state == "ESTABLISHED":
                     foreign.add(one.inode)
+        self.full = all(one.receive_queue > one.send_queue for one in queues)
         for mine in held:
             _advance(mine, ends.get(self._port(mine)))
             foreign.discard(mine.inode)

@@ -14,7 +14,7 @@ def testify(record: Record) -> Testimony | None:
     if found.sight.look.hidden:
         return _testimony(set(), "the blocked calls may not be seen: it needs the right to trace the process (try as root)")
     if found.looped and not found.doubtful:
-        return _loops(found)
+        return _loops(record, found)
     if found.doubtful:
         return _testimony(
             EVENT_DRIVEN | {THREADS, POOL, FORKS, PREFORK},
@@ -28,7 +28,7 @@ def testify(record: Record) -> Testimony | None:
     return _one_each(found)
 
 
-def _loops(found: Pattern) -> Testimony:
+def _loops(record: Record, found: Pattern) -> Testimony:
     loops = all_loops(found)
     how = mechanism(loops.values()) or "its call"
     first = next(iter(found.loops.values()))
@@ -38,6 +38,8 @@ def _loops(found: Pattern) -> Testimony:
     allows = {LOOP if len(loops) == 1 else LOOPS}
     if len(found.sight.look.tasks) > len(loops):
         allows.add(LOOP_AND_WORKERS)
+    if record.dedicated:
+        allows = {THREADS, FORKS, LOOP_AND_WORKERS}
     return _testimony(allows, evidence)
 
 

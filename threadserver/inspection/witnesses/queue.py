@@ -18,6 +18,8 @@ def testify(record: Record) -> Testimony:
     unread = len(found.unwatched)
     where = f"{queued} wait to be accepted" if queued else f"{unread} were accepted, but nobody reads them"
     evidence = f"{len(found.holders)} of {held} connections are served, {where}"
+    if record.stayed is not None and not record.stayed or record.fleeting:
+        return _testimony({POOL, PREFORK, LOOP_AND_WORKERS, THREADS, FORKS, ITERATIVE}, evidence)
     if len(found.single) == 1 and not found.foreign:
         return _testimony({ITERATIVE, POOL, PREFORK}, evidence)
     return _testimony({POOL, PREFORK, LOOP_AND_WORKERS}, evidence)

@@ -10,6 +10,9 @@ def testify(record: Record) -> Testimony | None:
     if not record.asked:
         return None
     loops = set(all_loops(record.hold))
+    if record.dedicated:
+        allows = {THREADS, FORKS, LOOP_AND_WORKERS}
+        return _testimony(allows, f"with the first bytes {record.dedicated} connections got a task of their own")
     if record.senders:
         return _traced(record, loops)
     if not record.hold.looped:
@@ -29,6 +32,10 @@ def _traced(record: Record, loops: set[tuple[int, int]]) -> Testimony:
     names = ", ".join(f"{pid}/{tid}" for pid, tid in sorted(senders)[:4])
     if senders <= loops:
         return _testimony({LOOP, LOOPS}, f"the answers were sent by the loop itself, {names}")
+    if not record.hold.looped and not record.hold.doubtful:
+        if senders & record.hold.holders:
+            return _testimony({THREADS, POOL, FORKS, PREFORK}, f"the answers were sent by those who wait: {names}")
+        return _testimony(EVENT_DRIVEN, f"the answers were sent by {names}, not by those who wait for the connections")
     if record.hold.doubtful and senders <= set(record.hold.sight.look.tasks):
         alone = {task.id for number in record.hold.doubtful for task in record.hold.sight.watchers(number)} - loops
         if senders <= alone:
