@@ -71,7 +71,7 @@ class Experiment:
     most: int = 0
     """So many connections were held at most."""
     nudge: bytes = b""
-    """Half a request: said on each connection where the kernel keeps connections back until their first bytes."""
+    """One byte: said on each connection where the kernel keeps connections back until their first bytes."""
     _opened: int = 0
 
     @property
@@ -95,7 +95,7 @@ class Experiment:
             self.most = max(self.most, len(self.held))
 
     def nudge_all(self) -> None:
-        """Say half a request on each connection that has heard nothing of us yet."""
+        """Say one byte on each connection that has heard nothing of us yet."""
         for one in self.held:
             if self.nudge and not one.spoken and one.phase in {Phase.DEFERRED, Phase.WAITING}:
                 one.send(self.nudge)

@@ -11,13 +11,15 @@ Each round is over as soon as the server has come to rest.
 
 import re
 import time
+from contextlib import suppress
 from dataclasses import dataclass, field
 
-from threadserver.inspection import tracing
+from threadserver.inspection import epoll, tracing
 from threadserver.inspection.experiment import PATIENCE, Experiment, Sight
-from threadserver.inspection.look import TaskId
+from threadserver.inspection.look import Task, TaskId
 from threadserver.inspection.pattern import Holder, Pattern, all_loops, pattern
 from threadserver.inspection.subject import Held, Phase
+from threadserver.inspection.syscalls import EPOLL
 
 FEW = (5, 8, 12)
 MANY = (*FEW, 16, 24, 32, 40)
@@ -63,6 +65,8 @@ class Record:
     workers: dict[int, tuple[int, int | None]] = field(default_factory=dict)
     """Who said HELLO, by connection."""
     zombies: list[int] = field(default_factory=list)
+    empty_loops: int = 0
+    """Tasks that wait in epoll for nothing at all: loops that have been given no client yet."""
 
     @property
     def hold(self) -> Pattern:
@@ -77,6 +81,7 @@ def conduct(experiment: Experiment) -> Record:
     if experiment.died or not record.hold.sight.accepted and not _nudge(experiment, record):
         return record
     _grow(experiment, record)
+    record.empty_loops = _empty_loops(record.hold.sight)
     record.workers = {one.number: worker for one in experiment.held if (worker := _hello(one))}
     if not experiment.died:
         _speak(experiment, record)
@@ -113,15 +118,15 @@ def _note(experiment: Experiment, record: Record, sight: Sight) -> Pattern:
 
 
 def _nudge(experiment: Experiment, record: Record) -> bool:
-    """Send half a request where the kernel keeps connections back until the first bytes; True if that helped."""
+    """Send one byte where the kernel keeps connections back until the first bytes; True if that helped."""
     words = experiment.speech.request(b"")
     if not words or not any(one.phase is Phase.DEFERRED for one in experiment.held):
         if record.hold.sight.queued and experiment.left > PATIENCE:
             _note(experiment, record, experiment.see("3 connections held", PATIENCE))
         return bool(record.hold.sight.accepted)
-    experiment.nudge = words[0][: max(len(words[0]) // 2, 1)]
+    experiment.nudge = words[0][:1]
     experiment.nudge_all()
-    _note(experiment, record, experiment.see("half a request said on each"))
+    _note(experiment, record, experiment.see("one byte said on each"))
     return bool(record.hold.sight.accepted)
 
 
@@ -163,6 +168,19 @@ def _is_bounded(experiment: Experiment, record: Record) -> bool:
 
 def _someone_waits(found: Pattern) -> bool:
     return bool(found.sight.queued or (found.unwatched and found.single))
+
+
+def _empty_loops(sight: Sight) -> int:
+    waiting = {(task.pid, task.call.descriptors[0]) for task in sight.look.tasks.values() if _waits_for_none(task)}
+    empty = 0
+    for pid, descriptor in waiting:
+        with suppress(OSError):
+            empty += not epoll.watched(pid, descriptor)
+    return empty
+
+
+def _waits_for_none(task: Task) -> bool:
+    return task.call.name in EPOLL and bool(task.call.descriptors) and not task.sockets
 
 
 def _hello(one: Held) -> tuple[int, int | None] | None:

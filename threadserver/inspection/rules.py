@@ -214,6 +214,11 @@ def _one_each(record: Record) -> Answer:
         return _process_each(record)
     served = len(found.holders | found.foreign)
     made = list(record.new_holders.values())
+    if record.empty_loops and not record.answered:
+        return _undetermined(
+            f"Each silent connection has a thread, but {record.empty_loops} tasks wait in epoll for clients that they have not "
+            "been given yet: what they are for shows only when something is said (--send)."
+        )
     if record.bounded and all(made) and (not record.stayed or (served >= UNBOUNDED and record.fleeting)):
         return THREADS, None, None, f"Each connection gets a thread of its own, {served} at once; more clients wait."
     if record.bounded:
