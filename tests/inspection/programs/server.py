@@ -13,6 +13,11 @@ from queue import Queue
 
 
 def listen(host, port, backlog=128, reuse_port=False):
+    if host.startswith(("/", "@")):
+        listener = socket.socket(socket.AF_UNIX)
+        listener.bind(host.replace("@", "\0"))
+        listener.listen(backlog)
+        return listener
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listener = socket.socket(family, socket.SOCK_STREAM)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
