@@ -1,3 +1,4 @@
+# ruff: noqa: E501
 """Real servers from Debian's packages, configured for loopback in a folder of their own, with the model that each uses.
 
 What a server's documentation says of its model is what `classify` must find out. The names stand here and nowhere in
@@ -7,9 +8,16 @@ the code under test.
 import os
 import shutil
 import sys
-from collections.abc import Callable
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+
+from threadserver.inspection.classify import classify
+from threadserver.inspection.speech import speech
+from threadserver.inspection.verdict import Verdict
+from threadserver.submission.starting import Started, started
 
 PROGRAMS = Path(__file__).with_name("programs")
 PYTHON = "/usr/bin/python3" if Path("/usr/bin/python3").exists() else sys.executable
@@ -29,6 +37,8 @@ class Known:
     send: tuple[str, ...] = ()
     root: bool = False
     """True of a server that must be started as root."""
+    module: str = ""
+    """A module that the system's Python must have."""
 
 
 def nginx(folder: Path, workers: int, method: str = "epoll") -> list[str]:
@@ -199,7 +209,7 @@ SERVERS = [
     Known("microsocks", THREADS, "microsocks", plain("microsocks", "-i", "{host}", "-p", "{port}")),
     Known("webrick", THREADS, "ruby", plain("ruby", "-rwebrick", "-e", "WEBrick::HTTPServer.new(BindAddress: ARGV[0], Port: ARGV[1].to_i).start", "{host}", "{port}")),
     Known("privoxy", THREADS, "privoxy", configured("p.conf", "listen-address 127.0.0.1:@PORT@\n", "privoxy", "--no-daemon", "FOLDER/p.conf")),
-    Known("cheroot", POOL, PYTHON, scripted("app.py", WSGI + "import sys, cheroot.wsgi\ncheroot.wsgi.Server((sys.argv[1], int(sys.argv[2])), app, numthreads=5).start()\n", PYTHON, "FOLDER/app.py", "{host}", "{port}")),
+    Known("cheroot", POOL, PYTHON, module="cheroot", command=scripted("app.py", WSGI + "import sys, cheroot.wsgi\ncheroot.wsgi.Server((sys.argv[1], int(sys.argv[2])), app, numthreads=5).start()\n", PYTHON, "FOLDER/app.py", "{host}", "{port}")),
     Known("apache worker", POOL, "/usr/sbin/apache2", lambda f: apache(f, "worker", "StartServers 1\nThreadsPerChild 6\nMaxRequestWorkers 6\nServerLimit 1\nMinSpareThreads 1\nMaxSpareThreads 6\nAcceptFilter http none"), workers=6),
     Known("gunicorn gthread", POOL, "gunicorn", scripted("app.py", WSGI, *GUNICORN, "-k", "gthread", "--threads", "4", "--keep-alive", "0", "app:app"), workers=4),
     Known("postgres", FORKS, "postgres", postgres),
@@ -217,7 +227,7 @@ SERVERS = [
     Known("gunicorn sync", PREFORK, "gunicorn", scripted("app.py", WSGI, *GUNICORN, "-w", "3", "app:app"), workers=3),
     Known("gunicorn sync 1", PREFORK, "gunicorn", scripted("app.py", WSGI, *GUNICORN, "-w", "1", "app:app"), workers=1),
     Known("uwsgi", PREFORK, "uwsgi", scripted("app.py", WSGI.replace("def app", "def application"), "uwsgi", "--plugins", "python3", "--http-socket", "{host}:{port}", "--master", "--processes", "3", "--wsgi-file", "FOLDER/app.py", "--socket-timeout", "60"), workers=3),
-    Known("distccd", PREFORK, "distccd", plain("distccd", "--no-detach", "--daemon", "--allow", "127.0.0.1", "--listen", "{host}", "--port", "{port}", "-j", "4", "--log-stderr", "--enable-tcp-insecure", "--user", "nobody"), workers=4),
+    Known("distccd", PREFORK, "distccd", plain("distccd", "--no-detach", "--daemon", "--allow", "127.0.0.1", "--listen", "{host}", "--port", "{port}", "-j", "4", "--log-stderr", "--enable-tcp-insecure", "--user", "nobody"), workers=4, send=("DIST00000001ARGC00000002",)),
     Known("redis", LOOP, "redis-server", plain("redis-server", "--bind", "{host}", "--port", "{port}", "--save", "", "--dir", "FOLDER"), mechanism="epoll"),
     Known("redis PING", LOOP, "redis-server", plain("redis-server", "--bind", "{host}", "--port", "{port}", "--save", "", "--dir", "FOLDER"), mechanism="epoll", send=(r"PING\r\n",)),
     Known("nginx 1", LOOP, "nginx", lambda f: nginx(f, 1), mechanism="epoll"),
@@ -239,7 +249,7 @@ SERVERS = [
     Known("node cluster", LOOPS, "node", plain("node", "-e", NODE_CLUSTER, "{host}", "{port}"), workers=3, mechanism="epoll"),
     Known("unbound 3", LOOPS, "unbound", configured("u.conf", "server:\n interface: 127.0.0.1@@PORT@\n num-threads: 3\n do-daemonize: no\n use-syslog: no\n username: \"\"\n chroot: \"\"\n pidfile: FOLDER/p\n directory: FOLDER\n incoming-num-tcp: 64\n tcp-idle-timeout: 30000\n outgoing-range: 64\n so-reuseport: yes\n", "unbound", "-d", "-c", "FOLDER/u.conf"), workers=3),
     Known("slapd", WORKERS, "/usr/sbin/slapd", slapd, mechanism="epoll"),
-    Known("waitress", WORKERS, PYTHON, scripted("app.py", WSGI + "import sys, waitress\nwaitress.serve(app, host=sys.argv[1], port=int(sys.argv[2]), threads=4)\n", PYTHON, "FOLDER/app.py", "{host}", "{port}"), workers=4),
+    Known("waitress", WORKERS, PYTHON, module="waitress", command=scripted("app.py", WSGI + "import sys, waitress\nwaitress.serve(app, host=sys.argv[1], port=int(sys.argv[2]), threads=4)\n", PYTHON, "FOLDER/app.py", "{host}", "{port}"), workers=4),
     Known("puma", WORKERS, "puma", scripted("config.ru", RACK, "puma", "-b", "tcp://{host}:{port}", "-t", "4:4", "FOLDER/config.ru")),
     Known("apache event", WORKERS, "/usr/sbin/apache2", lambda f: apache(f, "event", "StartServers 1\nThreadsPerChild 6\nMaxRequestWorkers 6\nServerLimit 1\nMinSpareThreads 1\nMaxSpareThreads 6\nAcceptFilter http none"), send=(r"GET / HTTP/1.1\r\nHost: x\r\n\r\n",)),
     Known("apache event silent", WORKERS, "/usr/sbin/apache2", lambda f: apache(f, "event", "StartServers 1\nThreadsPerChild 6\nMaxRequestWorkers 6\nServerLimit 1\nMinSpareThreads 1\nMaxSpareThreads 6")),
@@ -262,3 +272,27 @@ OWN = [
     *(Known(kind, LOOPS, PYTHON, own(kind), workers=3, mechanism="epoll") for kind in ("loops_processes", "loops_threads")),
     Known("loop_and_workers", WORKERS, PYTHON, own("loop_and_workers"), workers=4, mechanism="epoll"),
 ]  # fmt: skip
+
+
+@contextmanager
+def running(known: Known) -> Iterator[Started]:
+    """Start a server in a folder that other users can reach, and stop it."""
+    with tempfile.TemporaryDirectory(prefix="known-") as name:
+        os.chmod(name, 0o755)
+        with started(known.command(Path(name)), start_limit=60) as server:
+            yield server
+
+
+def examine(known: Known, time_limit: float = 5.0) -> Verdict:
+    """Start a server and classify it."""
+    with running(known) as server:
+        return classify(server.address, speech("auto", known.send), pid=server.pid, keeper=server.keeper, time_limit=time_limit)
+
+
+def missed(known: Known, verdict: Verdict) -> str:
+    """Say what is wrong with an answer; nothing when it is right."""
+    found = (verdict.model, verdict.workers if known.workers else None, verdict.mechanism if known.mechanism else None)
+    if found == (known.model, known.workers, known.mechanism):
+        return ""
+    seen = "".join(f"\n  {one.name}: {one.says}: {one.evidence}" for one in verdict.witnesses)
+    return f"{found}: {verdict.sentence}{seen}"

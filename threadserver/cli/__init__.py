@@ -10,9 +10,11 @@ from typing import Any
 
 import click
 
+from threadserver.cli.classify import classify
 from threadserver.cli.connect import connect
 from threadserver.cli.demo import demo
 from threadserver.cli.diagram import diagram
+from threadserver.cli.inspect import inspect
 from threadserver.cli.serve import serve
 from threadserver.errors import KitError, reason
 
@@ -68,5 +70,5 @@ def main() -> None:
     logging.basicConfig(format="%(name)s: %(message)s")
 
 
-for command in (demo, serve, connect, diagram):
+for command in (demo, serve, connect, inspect, classify, diagram):
     main.add_command(command)

@@ -11,16 +11,17 @@ def testify(record: Record) -> Testimony:
     found = record.crowd or record.hold
     held, queued = len(found.sight.phases), len(found.sight.queued)
     served = len(found.single) + len(found.in_loops)
-    if not record.bounded:
+    others = f", and {len(found.foreign)} of other clients" if found.foreign else ""
+    if not record.bounded and not queued:
         answered = f", and {len(record.answered)} were answered while the others were silent" if record.answered else ""
         allows = EVENT_DRIVEN | {THREADS, FORKS, POOL, PREFORK}
         return _testimony(allows, f"all of {served} connections were taken at once{answered}")
     unread = len(found.unwatched)
     where = f"{queued} wait to be accepted" if queued else f"{unread} were accepted, but nobody reads them"
-    evidence = f"{len(found.holders)} of {held} connections are served, {where}"
+    evidence = f"{len(found.holders)} of {held} connections are served{others}, {where}"
     if record.stayed is not None and not record.stayed or record.fleeting:
         return _testimony({POOL, PREFORK, LOOP_AND_WORKERS, THREADS, FORKS, ITERATIVE}, evidence)
-    if len(found.single) == 1 and not found.foreign:
+    if len(found.holders | found.foreign) == 1:
         return _testimony({ITERATIVE, POOL, PREFORK}, evidence)
     return _testimony({POOL, PREFORK, LOOP_AND_WORKERS}, evidence)
 

@@ -1,0 +1,43 @@
+"""Classifications take a second or more each, mostly waiting: those that a run needs are made four at a time."""
+
+import os
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import require
+from tests.inspection.catalogue import examine
+
+AT_ONCE = 4
+
+
+def have(known):
+    """Skip a server that is not installed here, or that only root can start; in CI that is a failure."""
+    require(known.tool)
+    if known.module and not Path("/usr/lib/python3/dist-packages", known.module).exists():
+        require(f"python3-{known.module}")
+    if known.root and os.geteuid() != 0:
+        pytest.skip("only root can start it")
+
+
+@pytest.fixture(scope="session")
+def examined(request):
+    """The verdict on each server that this run asks for, in the making from the first question on."""
+    chosen = {}
+    for item in request.session.items:
+        known = getattr(item, "callspec", None) and item.callspec.params.get("known")
+        if known and "examined" in item.fixturenames and _is_here(known):
+            chosen[known.name] = known
+    pool = ThreadPoolExecutor(AT_ONCE)
+    futures = {name: pool.submit(examine, known, 15.0) for name, known in chosen.items()}
+    yield futures
+    pool.shutdown(cancel_futures=True)
+
+
+def _is_here(known):
+    try:
+        have(known)
+    except BaseException:  # skipped or failed: the test itself will say so
+        return False
+    return True
