@@ -11,6 +11,7 @@ Each round is over as soon as the server has come to rest.
 
 import re
 import time
+from collections import Counter
 from contextlib import suppress
 from dataclasses import dataclass, field
 
@@ -18,14 +19,16 @@ from threadserver.inspection import epoll, tracing
 from threadserver.inspection.experiment import PATIENCE, Experiment, Sight
 from threadserver.inspection.look import Task, TaskId
 from threadserver.inspection.pattern import Holder, Pattern, all_loops, pattern
+from threadserver.inspection.processes import status
 from threadserver.inspection.subject import Held, Phase
-from threadserver.inspection.syscalls import EPOLL
+from threadserver.inspection.syscalls import EPOLL, LOCK
 
 FEW = (5, 8, 12)
 MANY = (*FEW, 16, 24, 32, 40)
 CROWD = (64, 96, 128, 160, 200, 256)
 MOST_TASKS = 600  # of a server whose tasks' counters are compared
-SPOKEN_TO = 6
+SPOKEN_TO = 4
+ROUNDS = 3
 _WORKER = re.compile(rb"^HELLO .*\bworker=(\d+)(?:/(\d+))?", re.MULTILINE)
 
 
@@ -49,6 +52,10 @@ class Record:
     answered: list[int] = field(default_factory=list)
     moved: set[TaskId] = field(default_factory=set)
     """Tasks that did something while answers were made, and not when nothing was said."""
+    companions: list[set[TaskId]] = field(default_factory=list)
+    """Of those, each time, the tasks that are no loops; none at all where a loop once did without."""
+    alike: int = 0
+    """So many threads of one name wait for a lock beside a loop."""
     dedicated: int = 0
     """How many connections left a loop for a task of their own when they were spoken on."""
     made: bool = False
@@ -81,6 +88,7 @@ def conduct(experiment: Experiment) -> Record:
     if experiment.died or not record.hold.sight.accepted and not _nudge(experiment, record):
         return record
     _grow(experiment, record)
+    record.alike = _alike(record.hold)
     record.empty_loops = _empty_loops(record.hold.sight)
     record.workers = {one.number: worker for one in experiment.held if (worker := _hello(one))}
     if not experiment.died:
@@ -170,6 +178,18 @@ def _someone_waits(found: Pattern) -> bool:
     return bool(found.sight.queued or (found.unwatched and found.single))
 
 
+def _alike(found: Pattern) -> int:
+    """Count idle threads of one name in the loops' processes: a pool's are made alike, helpers each for its own end."""
+    loops = all_loops(found)
+    pids = {pid for pid, _ in loops}
+    names: Counter[tuple[int, str]] = Counter()
+    for key, task in found.sight.look.tasks.items():
+        if key not in loops and task.pid in pids and task.call.name in LOCK:
+            with suppress(OSError):
+                names[task.pid, status(*key).name] += 1
+    return max(names.values(), default=0)
+
+
 def _empty_loops(sight: Sight) -> int:
     waiting = {(task.pid, task.call.descriptors[0]) for task in sight.look.tasks.values() if _waits_for_none(task)}
     empty = 0
@@ -196,28 +216,45 @@ def _speak(experiment: Experiment, record: Record) -> None:
     words = experiment.speech.request(heard[talking[-1]]) if talking else ()
     if not words or experiment.left < 0.5 or not _worth_asking(experiment, record):
         return
-    record.asked = talking[-SPOKEN_TO:]
-    counted = len(record.hold.sight.look.tasks) <= MOST_TASKS
-    noise = _stirring(experiment) if counted else set()
-    before = experiment.counters() if counted else {}
     if experiment.nudge:
         words = (words[0][len(experiment.nudge) :], *words[1:])
-    for word in words:
-        record.answered = experiment.ask(record.asked, word)
-    record.spoken = pattern(experiment.see("after something was said"))
-    moved_on = record.hold.looped and len(set(record.spoken.single) & set(record.asked)) * 2 > len(record.asked)
-    if moved_on and experiment.left > 1:
-        _dedicate(experiment, record, [number for number in record.hold.sight.accepted if number not in record.asked], words)
-    after = experiment.counters() if counted else {}
-    record.moved = {key for key, count in after.items() if count != before.get(key)} - noise
-    idle = record.moved - set(all_loops(record.hold))
-    if not record.dedicated and ((record.hold.looped and idle) or record.hold.doubtful or record.hold.peeked):
-        _trace(experiment, record, words[-1])
+    _converse(experiment, record, talking, words)
+    moved_on = record.spoken and len(set(record.spoken.single) & set(record.asked)) * 2 > len(record.asked)
+    if record.hold.looped and moved_on and experiment.left > 1:
+        rest = [number for number in record.hold.sight.accepted if number not in record.asked]
+        _dedicate(experiment, record, rest, words)
+    elif (record.hold.looped and record.companions) or record.hold.doubtful or record.hold.peeked:
+        _trace(experiment, record, words)
+
+
+def _converse(experiment: Experiment, record: Record, talking: list[int], words: tuple[bytes, ...]) -> None:
+    """Speak on a few connections at a time, and note which tasks move beside the loops each time.
+
+    A task that moves by a timer of its own will not move every time.
+    """
+    loops = set(all_loops(record.hold))
+    counted = len(record.hold.sight.look.tasks) <= MOST_TASKS
+    noise = _stirring(experiment) if counted else set()
+    for _ in range(ROUNDS if record.hold.looped and counted else 1):
+        now = [number for number in talking if number not in record.asked][-SPOKEN_TO:]
+        if not now or experiment.left < 0.3:
+            break
+        before = experiment.counters() if counted else {}
+        for word in words:
+            record.answered += experiment.ask(now, word)
+        record.asked += now
+        record.spoken = pattern(experiment.see("after something was said"))
+        after = experiment.counters() if counted else {}
+        moved = {key for key, count in after.items() if count != before.get(key)}
+        record.moved |= moved - noise
+        record.companions.append(moved - noise - loops)
+    if not all(record.companions):
+        record.companions = []  # once the loop did without anyone else
 
 
 def _dedicate(experiment: Experiment, record: Record, numbers: list[int], words: tuple[bytes, ...]) -> None:
     """With its first bytes a connection left the loop for a task of its own: say something on all the others, too."""
-    known = {key for sight in experiment.sights[:-1] for key in sight.look.tasks}
+    known = set(record.hold.sight.look.tasks) | set(record.baseline.look.tasks)
     for word in words:
         experiment.ask(numbers, word, 0.2)
     record.spoken = pattern(experiment.see("after something was said on all"))
@@ -237,20 +274,22 @@ def _worth_asking(experiment: Experiment, record: Record) -> bool:
 def _stirring(experiment: Experiment) -> set[TaskId]:
     """Tasks that move although nothing is said: timers, housekeeping."""
     before = experiment.counters()
-    time.sleep(min(0.15, max(experiment.left / 4, 0)))
+    time.sleep(min(0.05, max(experiment.left / 4, 0)))
     return {key for key, count in experiment.counters().items() if count != before.get(key)}
 
 
-def _trace(experiment: Experiment, record: Record, word: bytes) -> None:
-    """Watch who sends, for a moment, on connections that are still open."""
-    open_still = [number for number in record.asked if number in record.spoken.sight.accepted] if record.spoken else []
-    if not open_still:
-        open_still = [number for number in record.hold.sight.accepted if number not in record.asked][:SPOKEN_TO]
-    inodes = {one.inode for one in experiment.held if one.number in open_still}
+def _trace(experiment: Experiment, record: Record, words: tuple[bytes, ...]) -> None:
+    """Watch who reads and who sends, for a moment, on connections that are still open."""
+    untold = [number for number in record.hold.sight.accepted if number not in record.asked]
+    still = [number for number in record.asked if record.spoken and number in record.spoken.sight.accepted]
+    numbers = (untold or still)[:SPOKEN_TO]
+    inodes = {one.inode for one in experiment.held if one.number in numbers}
     pids = [pid for pid, one in record.hold.sight.look.processes.items() if one.state != "Z"]
     with tracing.senders(pids, inodes, experiment.left) as traced:
         if traced.ready:
-            experiment.ask(open_still, word)
+            for word in words:
+                experiment.ask(numbers, word)
+            experiment.see("while traced")
     record.senders, record.trace = traced.senders, traced.problem
 
 

@@ -9,12 +9,12 @@ from threadserver.inspection.pattern import Pattern, all_loops, idle_brothers, m
 from threadserver.inspection.processes import owners
 from threadserver.inspection.record import CROWD, Record
 from threadserver.inspection.subject import Phase
-from threadserver.inspection.syscalls import LOCK
 from threadserver.inspection.verdict import (
     EVENT_DRIVEN, FORKS, ITERATIVE, LOOP, LOOP_AND_WORKERS, LOOPS, POOL, PREFORK, THREADS, UNDETERMINED, Testimony,
     Verdict,
 )  # fmt: skip
 from threadserver.inspection.witnesses import WITNESSES
+from threadserver.inspection.witnesses.sender import works_beside
 
 UNBOUNDED = CROWD[0]
 """So many threads at once, with no end in sight, are no pool."""
@@ -123,8 +123,7 @@ def _workers_of(record: Record) -> int | None:
     if record.senders:
         busy = record.senders - loops
         return _alike(record, busy) if busy else None
-    others = record.moved - loops
-    return _alike(record, others) if len(others) > 1 else None
+    return _alike(record, set().union(*record.companions)) if works_beside(record.companions) else None
 
 
 def _alike(record: Record, busy: set[tuple[int, int]]) -> int:
@@ -141,12 +140,8 @@ def _undecided(record: Record) -> bool:
     if record.senders or not loops:
         return False
     if record.asked:
-        return len(record.moved - loops) == 1
-    pids = {pid for pid, _ in loops}
-    beside = [task for key, task in record.hold.sight.look.tasks.items() if key not in loops and task.pid in pids]
-    waiting = [task for task in beside if task.call.name in LOCK]
-    places = {(task.pid, *task.call.arguments[:1]) for task in waiting}
-    return len(waiting) > len(places)  # several wait in the same place, as the threads of a pool do
+        return bool(record.companions)
+    return record.alike > 1
 
 
 def _doubtful(record: Record) -> Answer:

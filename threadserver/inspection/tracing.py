@@ -1,4 +1,4 @@
-"""Who sends? Watched for a moment with strace(1), where that is installed and allowed.
+"""Who reads, and who sends? Watched for a moment with strace(1), where that is installed and allowed.
 
 Tracing is the one thing here that the server could notice: a task that is attached to comes out of its call and
 goes back into it, and epoll_wait(2) may return EINTR then (signal(7)). So it is the last resort, for a server of few
@@ -18,7 +18,7 @@ from dataclasses import dataclass
 
 from threadserver.inspection.look import TaskId
 from threadserver.inspection.processes import everyone, tasks
-from threadserver.inspection.syscalls import SEND
+from threadserver.inspection.syscalls import RECEIVE, SEND
 
 MOST_TRACED = 200  # tasks
 _ATTACHED = re.compile(rb"Process (\d+) attached")
@@ -31,23 +31,24 @@ class Trace:
 
     ready: bool = False
     senders: set[TaskId] | None = None
+    """Who sent; where nothing was sent, who read."""
     problem: str = ""
 
 
 @contextmanager
 def senders(pids: list[int], inodes: set[int], seconds: float) -> Iterator[Trace]:
-    """Trace for the length of the block who sends on these sockets; afterwards nothing is traced any longer."""
+    """Trace for the length of the block who reads and sends on these sockets; afterwards nothing is traced any longer."""
     trace = Trace()
     owner = {tid: pid for pid in pids for tid in tasks(pid)}
     trace.problem = _hindrance(owner, seconds)
     if trace.problem:
         yield trace
         return
-    command = ["strace", "-f", "-y", "-s", "0", "-e", "signal=none", "-e", f"trace={','.join(sorted(SEND))}"]
+    command = ["strace", "-f", "-y", "-s", "0", "-e", "signal=none", "-e", f"trace={','.join(sorted(SEND | RECEIVE))}"]
     command += [word for pid in pids for word in ("-p", str(pid))]
     with subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE) as strace:
         try:
-            output = _await_attached(strace, set(pids), min(1.0, seconds / 2))
+            output = _await_attached(strace, set(pids), max(seconds - 1.0, 0.5))
             trace.ready = output is not None
             yield trace
         finally:
@@ -56,12 +57,13 @@ def senders(pids: list[int], inodes: set[int], seconds: float) -> Iterator[Trace
     if output is None:
         trace.problem = f"strace could not attach: {rest.decode('utf-8', 'replace').strip().splitlines()[:1]}"
         return
-    trace.senders = set()
+    sent_by, read_by = set(), set()
     for line in (output + rest).splitlines():
         sent = _SENT.match(line)
         if sent and int(sent[3]) in inodes:
             tid = int(sent[1] or pids[0])
-            trace.senders.add((owner.get(tid) or _process_of(tid), tid))
+            (sent_by if sent[2].decode() in SEND else read_by).add((owner.get(tid) or _process_of(tid), tid))
+    trace.senders = sent_by or read_by
 
 
 def _hindrance(owner: dict[int, int], seconds: float) -> str:

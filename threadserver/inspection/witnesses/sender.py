@@ -17,21 +17,26 @@ def testify(record: Record) -> Testimony | None:
         return _traced(record, loops)
     if not record.hold.looped:
         return _waits_elsewhere(record)
-    others = record.moved - loops
-    if not others:
+    if not record.companions:
         done = "answered" if record.answered else "took what was said"
-        return _testimony({LOOP, LOOPS}, f"the loop itself {done}: no other task moved")
-    if len(others) > 1:
+        return _testimony({LOOP, LOOPS}, f"the loop itself {done}: no other task was needed")
+    others = set().union(*record.companions)
+    if works_beside(record.companions):
         why = f"{len(others)} tasks beside the loop moved when {len(record.asked)} connections were spoken on{_trace(record)}"
         return _testimony({LOOP_AND_WORKERS}, why)
-    return _testimony(set(), f"one task beside the loop moved: a worker or a helper{_trace(record)}")
+    return _testimony(set(), f"one task beside the loop moved each time: a worker or a helper{_trace(record)}")
+
+
+def works_beside(companions: list[set[tuple[int, int]]]) -> bool:
+    """True when what moves beside a loop each time cannot be one helper, with a timer now and then."""
+    return bool(companions) and len(set.intersection(*companions)) != 1
 
 
 def _traced(record: Record, loops: set[tuple[int, int]]) -> Testimony:
     senders = record.senders or set()
     names = ", ".join(f"{pid}/{tid}" for pid, tid in sorted(senders)[:4])
     if senders <= loops:
-        return _testimony({LOOP, LOOPS}, f"the answers were sent by the loop itself, {names}")
+        return _testimony({LOOP, LOOPS}, f"what was said was handled by the loop itself, {names}")
     if not record.hold.looped and not record.hold.doubtful:
         if senders & record.hold.holders:
             return _testimony({THREADS, POOL, FORKS, PREFORK}, f"the answers were sent by those who wait: {names}")
@@ -61,4 +66,4 @@ def _testimony(allows: set[str], evidence: str) -> Testimony:
     return Testimony("who works", frozenset(allows), evidence)
 
 
-__all__ = ["EVENT_DRIVEN", "testify"]
+__all__ = ["testify", "works_beside"]

@@ -1,0 +1,227 @@
+"""Bad input and limits: a clear line or a correct answer, in bounded time, and the server left as it was."""
+
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import dial, eventually, require
+from tests.inspection.catalogue import OWN, PROGRAMS, SERVERS, own, running
+from threadserver.address import Address
+from threadserver.errors import KitError, UsageError
+from threadserver.inspection import finding, report
+from threadserver.inspection.classify import classify
+from threadserver.inspection.processes import details, family, everyone
+from threadserver.inspection.speech import HTTP, Speech, speech, unescape
+from threadserver.submission.starting import started
+
+KNOWN = {known.name: known for known in (*SERVERS, *OWN)}
+
+
+def small(kind, *where):
+    return [*own(kind)(Path())[:3], *(where or ("{host}", "{port}"))]
+
+
+@contextmanager
+def serving(kind, *where):
+    with started(small(kind, *where)) as server:
+        yield server
+
+
+def ask(server, **options):
+    return classify(server.address, options.pop("speech", None), pid=server.pid, keeper=server.keeper, **options)
+
+
+def connections_of(server):
+    return report.inspect(finding.by_pid(server.pid)).connections
+
+
+@pytest.mark.parametrize("kind", ["threads", "loop_epoll", "forks", "pool_queue", "prefork", "iterative"])
+def test_a_local_socket(kind, tmp_path):
+    with serving(kind, str(tmp_path / "s"), "0") as server:
+        assert server.address.scheme == "unix"
+        assert ask(server).model == {"threads": "thread-per-connection", "loop_epoll": "event-loop", "pool_queue": "thread-pool",
+                                     "forks": "fork-per-connection"}.get(kind, kind)  # fmt: skip
+
+
+def test_a_local_socket_without_a_file():
+    with serving("threads", f"@threadserver-{os.getpid()}", "0") as server:
+        assert ask(server).model == "thread-per-connection"
+
+
+@pytest.mark.parametrize(("listens", "asked"), [("::1", "[::1]"), ("::", "127.0.0.1"), ("::", "[::1]"), ("0.0.0.0", "127.0.0.1")])
+def test_addresses_of_both_families(listens, asked):
+    with serving("threads", listens, "{port}") as server:
+        address = Address.parse(f"tcp://{asked}:{server.address.port}")
+        assert classify(address).model == "thread-per-connection"
+
+
+INSIDE = ["sh", "-c", 'ip link set lo up 2>/dev/null || ifconfig lo up; exec "$@"', "sh"]
+
+
+@pytest.mark.parametrize("options", [["-n"], ["-r", "-n"], ["-p", "-f", "-n", "--mount-proc"], ["-r", "-p", "-f", "-n"]])
+@pytest.mark.parametrize(("kind", "model"), [("threads", "thread-per-connection"), ("prefork", "prefork")])
+def test_a_server_in_namespaces(options, kind, model):
+    require("unshare", "ip")
+    if subprocess.run(["unshare", *options, "true"], capture_output=True).returncode:
+        pytest.skip(f"unshare {' '.join(options)} is not allowed here")
+    with started(["unshare", *options, *INSIDE, *small(kind)]) as server:
+        assert ask(server).model == model
+        with pytest.raises(KitError, match="nobody listens"):
+            classify(server.address)  # it is not in our namespace
+        assert classify(server.address, pid=server.pid).model == model
+
+
+def test_nobody_listens():
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        address = Address("tcp", *free.getsockname())
+    with pytest.raises(KitError, match="nobody listens at"):
+        classify(address)
+
+
+def test_a_server_that_closes_at_once():
+    with serving("closes_at_once") as server:
+        verdict = ask(server)
+    assert (verdict.model, "closed every connection" in verdict.sentence) == ("undetermined", True)
+
+
+def test_a_server_that_dies_meanwhile():
+    with serving("dies") as server, pytest.raises(KitError, match=r"ended while 2 connections were held"):
+        ask(server)
+
+
+def test_a_stopped_server_is_not_guessed():
+    with serving("threads") as server:
+        os.kill(server.pid, signal.SIGSTOP)
+        try:
+            verdict = ask(server)
+        finally:
+            os.kill(server.pid, signal.SIGCONT)
+    assert (verdict.model, "accepts no connection" in verdict.sentence) == ("undetermined", True)
+
+
+@pytest.mark.parametrize(("kind", "others", "expected"), [
+    ("iterative", 1, ("iterative", None)), ("pool_prethreaded", 4, ("thread-pool", 4)), ("prefork", 4, ("prefork", 4)),
+])  # fmt: skip
+def test_a_server_that_others_keep_busy(kind, others, expected):
+    with serving(kind) as server:
+        clients = [dial(server.address) for _ in range(others)]
+        for client in clients:
+            client.sendall(b"hello\n")
+            assert client.recv(100) == b"hello\n"
+        verdict = ask(server)
+        for client in clients:
+            client.close()
+    assert (verdict.model, verdict.workers) == expected
+
+
+def test_silence_is_kept_when_it_is_asked_for():
+    with serving("deferred") as server:
+        verdict = ask(server, speech=speech("none", ()))
+    assert (verdict.model, "TCP_DEFER_ACCEPT" in verdict.sentence) == ("undetermined", True)
+
+
+def test_workers_that_only_speech_shows_are_not_guessed_at():
+    with serving("loop_and_workers") as server:
+        assert ask(server, speech=speech("none", ())).model == "undetermined"
+        assert ask(server, speech=speech("lines", (r"hello\n",))).model == "event-loop-with-workers"
+
+
+def test_the_examined_server_is_left_as_it_was():
+    with serving("loop_with_polling_decoys") as server:
+        before = everyone()
+        assert ask(server).model == "event-loop"
+        eventually(lambda: not connections_of(server), "every connection of ours is closed")
+        members = family([server.keeper], everyone())[1:]
+        assert [details(pid).traced_by for pid in members] == [0] * len(members)
+        assert all(everyone()[pid].state in "SR" for pid in members)
+        assert not [one for pid, one in everyone().items() if one.name == "strace" and pid not in before]
+
+
+def test_the_time_limit_holds():
+    with serving("pool_lazy_large") as server:
+        begun = time.monotonic()
+        ask(server, time_limit=1.0)
+        assert time.monotonic() - begun < 10  # of which nothing is waited for without end
+
+
+@pytest.mark.parametrize(("kind", "clients", "model"), [("threads", 2000, "thread-per-connection"), ("loop_epoll", 5000, "event-loop")])
+def test_a_crowd(kind, clients, model):
+    with serving(kind) as server, _crowd(server.address, clients):
+        verdict = ask(server)
+    assert verdict.model == model
+
+
+@contextmanager
+def _crowd(address, clients):
+    """So many connections, held by another process."""
+    program = (
+        "import resource, socket, sys\nmost = resource.getrlimit(resource.RLIMIT_NOFILE)[1]\n"
+        "resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))\n"
+        f"held = [socket.create_connection(({address.host!r}, {address.port})) for _ in range({clients})]\n"
+        "print('held', flush=True); sys.stdin.read()"
+    )
+    with subprocess.Popen([sys.executable, "-c", program], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as crowd:
+        assert crowd.stdout.readline() == b"held\n"
+        yield
+        crowd.stdin.close()
+
+
+def test_where_the_calls_are_hidden_nothing_is_guessed():
+    """Another user's server: its sockets are in the tables, its descriptors are not ours to look at."""
+    require("runuser")
+    if os.geteuid() != 0:
+        pytest.skip("only root can be another user")
+    code = (
+        "import sys; sys.path.insert(0, sys.argv[1])\nfrom threadserver.address import Address\n"
+        "from threadserver.errors import KitError\nfrom threadserver.inspection.classify import classify\n"
+        "try:\n    print(classify(Address.parse(sys.argv[2])).model)\nexcept KitError as error:\n    print(error)"
+    )
+    root = str(Path(__file__).parents[2])
+    python = "/usr/bin/python3"
+    if subprocess.run(["runuser", "-u", "nobody", "--", python, "-c", f"open({root + '/setup.cfg'!r})"], capture_output=True).returncode:
+        pytest.skip("another user cannot read this checkout")
+    with serving("threads") as server:
+        said = subprocess.run(["runuser", "-u", "nobody", "--", python, "-c", code, root, str(server.address)], capture_output=True, text=True)
+    assert "not ours to look at; try as root" in said.stdout, said
+
+
+def test_how_to_talk():
+    hello = b"HELLO server=tcp://127.0.0.1:1 client=tcp://127.0.0.1:2 connection=7 worker=1/2\n"
+    assert Speech("auto").request(b"") == (HTTP,)
+    assert Speech("auto").request(b"220 smtp\r\n") == ()
+    assert Speech("auto").confirmation(hello) == b"CONFIRM 7\n"
+    assert Speech("none").confirmation(hello) == b""
+    assert speech("auto", (r"PING\r\n",)).request(b"220") == (b"PING\r\n",)
+    assert unescape(r"\x00\xffa\tb\\n\0é") == b"\x00\xffa\tb\\n\0" + "é".encode()
+    for wrong in (("kit", ("x",)), ("lines", ())):
+        with pytest.raises(UsageError):
+            speech(*wrong)
+
+
+def test_no_name_of_a_program_is_in_the_rules():
+    """What is classified is told by its behaviour; these words may not stand in the code that does it."""
+    room = Path(finding.__file__).parent
+    names = re.compile(r"\b(nginx|redis|apache|postgres|mysql|mariadb|memcached|gunicorn|sshd|node|haproxy|lighttpd)\b", re.IGNORECASE)
+    for file in [*room.rglob("*.py"), *(room.parent / "submission").rglob("*.py")]:
+        assert not names.search(file.read_text()), file
+
+
+def test_the_kits_own_models_by_their_hello():
+    command = [sys.executable, "-m", "threadserver", "serve", "--address", "tcp://{host}:{port}", "--model"]
+    for model, expected in (("thread", "thread-per-connection"), ("iterative", "iterative")):
+        with started([*command, model]) as server:
+            verdict = ask(server)
+        assert verdict.model == expected
+        assert "HELLO" in [one.name for one in verdict.witnesses]
+
+
+assert PROGRAMS
+assert running

@@ -1,0 +1,88 @@
+"""A started program is known to listen from the kernel's tables, and is stopped whole."""
+
+import os
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import eventually
+from tests.inspection.catalogue import own
+from threadserver.errors import KitError
+from threadserver.inspection.processes import everyone, family
+from threadserver.submission.starting import started
+
+
+def alive(pid):
+    process = everyone().get(pid)
+    return process is not None and process.state != "Z"
+
+
+@pytest.mark.parametrize("kind", ["daemon", "prefork", "forks_twice", "threads"])
+def test_all_of_it_ends(kind):
+    with started(own(kind)(Path())) as server:
+        members = family([server.keeper], everyone())
+        assert server.pid in members
+    eventually(lambda: not [pid for pid in members if alive(pid)], "every process of it has ended")
+
+
+def test_a_program_that_will_not_end_is_killed():
+    code = "import signal, socket, sys\nsignal.signal(signal.SIGTERM, signal.SIG_IGN)\ns = socket.create_server((sys.argv[1], int(sys.argv[2])))\nsignal.pause()"
+    with started([sys.executable, "-c", code, "{host}", "{port}"]) as server:
+        pass
+    assert not alive(server.pid)
+
+
+def test_it_ends_when_we_are_killed(tmp_path):
+    """The keeper sees the end of its input, whatever became of us."""
+    import subprocess
+
+    code = (
+        "import os, sys, time\nfrom pathlib import Path\nfrom tests.inspection.catalogue import own\n"
+        "from threadserver.submission.starting import started\n"
+        "with started(own('daemon')(Path())) as server:\n    print(server.pid, flush=True); time.sleep(60)"
+    )
+    with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True, cwd=Path(__file__).parents[2]) as ours:
+        pid = int(ours.stdout.readline())
+        assert alive(pid)
+        ours.kill()
+    eventually(lambda: not alive(pid), "the daemon has ended, too")
+
+
+def test_nobody_has_connected():
+    """A probing connection would be number one: the first of ours is the first that the server sees."""
+    code = (
+        "import socket, sys\ns = socket.create_server((sys.argv[1], int(sys.argv[2])))\n"
+        "for n in range(9):\n    c = s.accept()[0]; c.sendall(b'%d' % n); c.close()"
+    )
+    import socket
+
+    with started([sys.executable, "-c", code, "{host}", "{port}"]) as server:
+        with socket.create_connection((server.address.host, server.address.port)) as client:
+            assert client.recv(10) == b"0"
+
+
+def test_default_signals():
+    """Python ignores SIGPIPE; what it starts must not."""
+    code = "import socket, sys\ns = socket.create_server((sys.argv[1], int(sys.argv[2])))\nimport signal; signal.pause()"
+    with started([sys.executable, "-c", code, "{host}", "{port}"]) as server:
+        fields = dict(line.split(":", 1) for line in Path(f"/proc/{server.keeper}/status").read_text().splitlines())
+        assert fields["SigIgn"]
+    with started(["sh", "-c", "exec /usr/bin/nc -l -k -s $0 -p $1", "{host}", "{port}"]) as server:
+        ignored = next(line for line in Path(f"/proc/{server.pid}/status").read_text().splitlines() if line.startswith("SigIgn"))
+        assert int(ignored.split()[1], 16) == 0
+
+
+@pytest.mark.parametrize(("command", "says"), [
+    (["/nonexistent/server", "{port}"], "cannot start /nonexistent/server: no such file or directory"),
+    (["sh", "-c", "echo broken configuration >&2; exit 3", "{port}"], "ended with exit code 3 and never listened; it said last: broken"),
+    (["sh", "-c", "echo waiting for a disk; sleep 60", "{port}"], "did not listen on port .*it said last: waiting for a disk"),
+])  # fmt: skip
+def test_why_it_did_not_start(command, says):
+    with pytest.raises(KitError, match=says), started(command, start_limit=0.5):
+        pass
+
+
+assert os
+assert time
