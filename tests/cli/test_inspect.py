@@ -48,7 +48,7 @@ def test_each_thread_is_blocked_on_its_own_connection(server, clients, threadser
     assert process["memory"] > 0
     assert process["descriptors"] >= 7
     assert any("accept4" in thread["call"] and "listening" in thread["what"] for thread in process["threads"])
-    assert (report["listeners"][0]["in_use"], report["listeners"][0]["limit"]) == (0, 128)
+    assert (report["listeners"][0]["in_use"], report["listeners"][0]["limit"]) == (0, 1024)
     ports = {f"tcp://127.0.0.1:{client.getsockname()[1]}" for client in clients}
     assert ports <= {connection["peer"] for connection in report["connections"]}
     assert report["missing"] == []
@@ -132,6 +132,7 @@ def test_watching_ends_with_the_server(threadserver):
     with started(own("threads")(Path())) as server:
         command = [sys.executable, "-m", "threadserver", "inspect", str(server.pid), "--watch", "--interval", "0.05"]
         watching = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+        assert watching.stdout.read(1)  # it has found the server
         os.kill(server.pid, signal.SIGKILL)
     output, _ = watching.communicate(timeout=30)
     assert (watching.returncode, "the server has ended" in output) == (0, True)

@@ -1,4 +1,4 @@
-"""Classifications take a second or more each, mostly waiting: those that a run needs are made four at a time."""
+"""Classifications take a second or more each, mostly waiting: those that a run needs are made six at a time, while the other tests run."""
 
 import os
 from concurrent.futures import ThreadPoolExecutor
@@ -9,7 +9,7 @@ import pytest
 from tests.conftest import require
 from tests.inspection.catalogue import examine
 
-AT_ONCE = 4
+AT_ONCE = 6
 
 
 def have(known):
@@ -21,7 +21,7 @@ def have(known):
         pytest.skip("only root can start it")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="session", autouse=True)
 def examined(request):
     """The verdict on each server that this run asks for, in the making from the first question on."""
     chosen = {}

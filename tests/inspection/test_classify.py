@@ -13,17 +13,14 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import dial, eventually, require
-from tests.inspection.catalogue import OWN, PROGRAMS, SERVERS, own, running
+from tests.inspection.catalogue import own
 from threadserver.address import Address
 from threadserver.errors import KitError, UsageError
 from threadserver.inspection import finding, report
 from threadserver.inspection.classify import classify
-from threadserver.inspection.processes import details, family, everyone
+from threadserver.inspection.processes import details, everyone, family
 from threadserver.inspection.speech import HTTP, Speech, speech, unescape
 from threadserver.submission.starting import started
-
-KNOWN = {known.name: known for known in (*SERVERS, *OWN)}
-
 
 def small(kind, *where):
     return [*own(kind)(Path())[:3], *(where or ("{host}", "{port}"))]
@@ -66,8 +63,12 @@ def test_addresses_of_both_families(listens, asked):
 INSIDE = ["sh", "-c", 'ip link set lo up 2>/dev/null || ifconfig lo up; exec "$@"', "sh"]
 
 
-@pytest.mark.parametrize("options", [["-n"], ["-r", "-n"], ["-p", "-f", "-n", "--mount-proc"], ["-r", "-p", "-f", "-n"]])
-@pytest.mark.parametrize(("kind", "model"), [("threads", "thread-per-connection"), ("prefork", "prefork")])
+@pytest.mark.parametrize(("options", "kind", "model"), [
+    (["-n"], "threads", "thread-per-connection"),
+    (["-r", "-n"], "loop_epoll", "event-loop"),
+    (["-p", "-f", "-n", "--mount-proc"], "threads", "thread-per-connection"),
+    (["-r", "-p", "-f", "-n"], "forks", "fork-per-connection"),
+])  # fmt: skip
 def test_a_server_in_namespaces(options, kind, model):
     require("unshare", "ip")
     if subprocess.run(["unshare", *options, "true"], capture_output=True).returncode:
@@ -221,7 +222,3 @@ def test_the_kits_own_models_by_their_hello():
             verdict = ask(server)
         assert verdict.model == expected
         assert "HELLO" in [one.name for one in verdict.witnesses]
-
-
-assert PROGRAMS
-assert running

@@ -77,7 +77,7 @@ def end_all(first: "subprocess.Popen[bytes]") -> None:
     send(signal.SIGTERM, [first.pid] if first.pid in descendants() else descendants())
     while reap(first):
         left = deadline - time.monotonic()
-        if left < GRACE / 2 and not asked:
+        if not asked and (left < GRACE / 2 or not parent_of(first.pid)):
             asked = True
             send(signal.SIGTERM, descendants())
         if left < 0:

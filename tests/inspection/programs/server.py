@@ -12,7 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from queue import Queue
 
 
-def listen(host, port, backlog=128, reuse_port=False):
+def listen(host, port, backlog=1024, reuse_port=False):
     if host.startswith(("/", "@")):
         listener = socket.socket(socket.AF_UNIX)
         listener.bind(host.replace("@", "\0"))
