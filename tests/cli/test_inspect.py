@@ -39,7 +39,12 @@ def seen(threadserver, *words):
 def test_each_thread_is_blocked_on_its_own_connection(server, clients, threadserver):
     def look():
         report = seen(threadserver, server.address)
-        blocked = {thread["what"] for process in report["processes"] for thread in process["threads"] if "recvfrom" in thread["call"]}
+        blocked = {
+            thread["what"]
+            for process in report["processes"]
+            for thread in process["threads"]
+            if "recvfrom" in thread["call"]
+        }
         return report if len(blocked) == 3 else None
 
     report = eventually(look, "three threads are blocked in recvfrom on three connections")
@@ -67,7 +72,8 @@ def test_waiting_and_unread_connections(threadserver):
     with started(own("iterative")(Path())) as server:
         clients = [dial(server.address) for _ in range(3)]
         report = eventually(
-            lambda: (found := seen(threadserver, server.address)) and len(found["connections"]) == 1 and found, "one is served"
+            lambda: (found := seen(threadserver, server.address)) and len(found["connections"]) == 1 and found,
+            "one is served",
         )
         assert report["listeners"][0]["in_use"] == 2
         peers = [f"tcp://127.0.0.1:{client.getsockname()[1]}" for client in clients]
@@ -78,7 +84,8 @@ def test_waiting_and_unread_connections(threadserver):
     with started(own("pool_of_one")(Path())) as server:
         clients = [dial(server.address) for _ in range(3)]
         report = eventually(
-            lambda: (found := seen(threadserver, server.address)) and len(found["unread"]) == 2 and found, "two are unread"
+            lambda: (found := seen(threadserver, server.address)) and len(found["unread"]) == 2 and found,
+            "two are unread",
         )
         assert report["waiting"] == []
         for client in clients:
@@ -89,7 +96,9 @@ def test_zombies_and_children(threadserver):
     with started(own("forks_leaking")(Path())) as server:
         with dial(server.address):
             eventually(lambda: len(seen(threadserver, server.address)["processes"]) == 2, "a child serves")
-        report = eventually(lambda: (found := seen(threadserver, server.address))["zombies"] and found, "a zombie stays")
+        report = eventually(
+            lambda: (found := seen(threadserver, server.address))["zombies"] and found, "a zombie stays"
+        )
         assert "zombies, ended but never waited for" in threadserver("inspect", server.address).stdout
         assert report["processes"][1]["state"] == "zombie"
 
@@ -99,7 +108,8 @@ def test_a_local_socket(tmp_path, threadserver):
     with started(command) as server:
         with dial(server.address):
             report = eventually(
-                lambda: (found := seen(threadserver, server.address)) and found["connections"] and found, "it is connected"
+                lambda: (found := seen(threadserver, server.address)) and found["connections"] and found,
+                "it is connected",
             )
         what = report["processes"][0]["threads"][0]["what"]
         assert what.startswith("epoll set: listening unix://")

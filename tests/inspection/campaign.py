@@ -1,6 +1,6 @@
 """The long form of the classification tests: every server N times, alone or with busy processes beside.
 
-    python -m tests.inspection.campaign [-n 20] [--busy 2] [NAME …]
+python -m tests.inspection.campaign [-n 20] [--busy 2] [NAME …]
 """
 
 import argparse

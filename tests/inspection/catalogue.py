@@ -49,7 +49,9 @@ def nginx(folder: Path, workers: int, method: str = "epoll") -> list[str]:
         f" uwsgi_temp_path {folder}/u; scgi_temp_path {folder}/s;\n"
         "server { listen 127.0.0.1:@PORT@; location / { return 200 hello; } } }\n"
     )
-    return with_port(folder / "nginx.conf", "nginx", "-p", str(folder), "-e", f"{folder}/error.log", "-c", f"{folder}/nginx.conf")
+    return with_port(
+        folder / "nginx.conf", "nginx", "-p", str(folder), "-e", f"{folder}/error.log", "-c", f"{folder}/nginx.conf"
+    )
 
 
 def apache(folder: Path, mpm: str, settings: str) -> list[str]:
@@ -109,7 +111,9 @@ def scripted(name: str, text: str, *command: str) -> Callable[[Path], list[str]]
 def postgres(folder: Path) -> list[str]:
     newest = sorted(Path("/usr/lib/postgresql").glob("*/bin"))[-1]
     data = folder / "data"
-    run = f"{newest}/initdb -D {data} -A trust -N >/dev/null && exec {newest}/postgres -D {data} -k {folder} -h $0 -p $1"
+    run = (
+        f"{newest}/initdb -D {data} -A trust -N >/dev/null && exec {newest}/postgres -D {data} -k {folder} -h $0 -p $1"
+    )
     return as_user(folder, "postgres", "sh", "-c", run, "{host}", "{port}")
 
 
@@ -147,7 +151,9 @@ def dropbear(folder: Path) -> list[str]:
 
 
 def slapd(folder: Path) -> list[str]:
-    (folder / "slapd.conf").write_text(f"include /etc/ldap/schema/core.schema\ndatabase ldif\nsuffix dc=x\ndirectory {folder}\n")
+    (folder / "slapd.conf").write_text(
+        f"include /etc/ldap/schema/core.schema\ndatabase ldif\nsuffix dc=x\ndirectory {folder}\n"
+    )
     return ["/usr/sbin/slapd", "-d", "0", "-h", "ldap://{host}:{port}/", "-f", f"{folder}/slapd.conf"]
 
 
@@ -286,7 +292,9 @@ def running(known: Known) -> Iterator[Started]:
 def examine(known: Known, time_limit: float = 5.0) -> Verdict:
     """Start a server and classify it."""
     with running(known) as server:
-        return classify(server.address, speech("auto", known.send), pid=server.pid, keeper=server.keeper, time_limit=time_limit)
+        return classify(
+            server.address, speech("auto", known.send), pid=server.pid, keeper=server.keeper, time_limit=time_limit
+        )
 
 
 def missed(known: Known, verdict: Verdict) -> str:

@@ -22,6 +22,7 @@ from threadserver.inspection.processes import details, everyone, family
 from threadserver.inspection.speech import HTTP, Speech, speech, unescape
 from threadserver.submission.starting import started
 
+
 def small(kind, *where):
     return [*own(kind)(Path())[:3], *(where or ("{host}", "{port}"))]
 
@@ -53,7 +54,9 @@ def test_a_local_socket_without_a_file():
         assert ask(server).model == "thread-per-connection"
 
 
-@pytest.mark.parametrize(("listens", "asked"), [("::1", "[::1]"), ("::", "127.0.0.1"), ("::", "[::1]"), ("0.0.0.0", "127.0.0.1")])
+@pytest.mark.parametrize(
+    ("listens", "asked"), [("::1", "[::1]"), ("::", "127.0.0.1"), ("::", "[::1]"), ("0.0.0.0", "127.0.0.1")]
+)
 def test_addresses_of_both_families(listens, asked):
     with serving("threads", listens, "{port}") as server:
         address = Address.parse(f"tcp://{asked}:{server.address.port}")
@@ -153,7 +156,9 @@ def test_the_time_limit_holds():
         assert time.monotonic() - begun < 10  # of which nothing is waited for without end
 
 
-@pytest.mark.parametrize(("kind", "clients", "model"), [("threads", 2000, "thread-per-connection"), ("loop_epoll", 5000, "event-loop")])
+@pytest.mark.parametrize(
+    ("kind", "clients", "model"), [("threads", 2000, "thread-per-connection"), ("loop_epoll", 5000, "event-loop")]
+)
 def test_a_crowd(kind, clients, model):
     with serving(kind) as server, _crowd(server.address, clients):
         verdict = ask(server)
@@ -187,10 +192,16 @@ def test_where_the_calls_are_hidden_nothing_is_guessed():
     )
     root = str(Path(__file__).parents[2])
     python = "/usr/bin/python3"
-    if subprocess.run(["runuser", "-u", "nobody", "--", python, "-c", f"open({root + '/setup.cfg'!r})"], capture_output=True).returncode:
+    if subprocess.run(
+        ["runuser", "-u", "nobody", "--", python, "-c", f"open({root + '/setup.cfg'!r})"], capture_output=True
+    ).returncode:
         pytest.skip("another user cannot read this checkout")
     with serving("threads") as server:
-        said = subprocess.run(["runuser", "-u", "nobody", "--", python, "-c", code, root, str(server.address)], capture_output=True, text=True)
+        said = subprocess.run(
+            ["runuser", "-u", "nobody", "--", python, "-c", code, root, str(server.address)],
+            capture_output=True,
+            text=True,
+        )
     assert "not ours to look at; try as root" in said.stdout, said
 
 
@@ -210,13 +221,15 @@ def test_how_to_talk():
 def test_no_name_of_a_program_is_in_the_rules():
     """What is classified is told by its behaviour; these words may not stand in the code that does it."""
     room = Path(finding.__file__).parent
-    names = re.compile(r"\b(nginx|redis|apache|postgres|mysql|mariadb|memcached|gunicorn|sshd|node|haproxy|lighttpd)\b", re.IGNORECASE)
+    names = re.compile(
+        r"\b(nginx|redis|apache|postgres|mysql|mariadb|memcached|gunicorn|sshd|node|haproxy|lighttpd)\b", re.IGNORECASE
+    )
     for file in [*room.rglob("*.py"), *(room.parent / "submission").rglob("*.py")]:
         assert not names.search(file.read_text()), file
 
 
 def test_the_kits_own_models_by_their_hello():
-    command = [sys.executable, "-m", "threadserver", "serve", "--address", "tcp://{host}:{port}", "--model"]
+    command = [sys.executable, "-m", "threadserver", "serve", "tcp://{host}:{port}", "--model"]
     for model, expected in (("thread", "thread-per-connection"), ("iterative", "iterative")):
         with started([*command, model]) as server:
             verdict = ask(server)

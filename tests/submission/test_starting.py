@@ -41,7 +41,9 @@ def test_it_ends_when_we_are_killed(tmp_path):
         "from threadserver.submission.starting import started\n"
         "with started(own('daemon')(Path())) as server:\n    print(server.pid, flush=True); time.sleep(60)"
     )
-    with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True, cwd=Path(__file__).parents[2]) as ours:
+    with subprocess.Popen(
+        [sys.executable, "-c", code], stdout=subprocess.PIPE, text=True, cwd=Path(__file__).parents[2]
+    ) as ours:
         pid = int(ours.stdout.readline())
         assert alive(pid)
         ours.kill()

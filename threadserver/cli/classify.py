@@ -14,15 +14,21 @@ from threadserver.submission.starting import START_LIMIT, started
 
 
 @click.command(context_settings={"ignore_unknown_options": False})
-@click.argument("words", metavar="ADDRESS | -- COMMAND ... {host} {port}", nargs=-1, required=True, type=click.UNPROCESSED)
+@click.argument(
+    "words", metavar="ADDRESS | -- COMMAND ... {host} {port}", nargs=-1, required=True, type=click.UNPROCESSED
+)
 @click.option(
     "--speak", type=click.Choice(["auto", "none", "kit", "lines"]), default="auto", show_default=True,
     help="How to talk. none: only connect and hold. kit: confirm HELLO. lines: what --send gives. auto: the kit's where the "
     "server says HELLO, and one HTTP request to a server that says nothing, only where silence leaves a question open.",
 )  # fmt: skip
-@click.option("--send", multiple=True, metavar="LINE", help=r"Say this, escapes allowed: --send 'PING\r\n'. May be repeated.")
+@click.option(
+    "--send", multiple=True, metavar="LINE", help=r"Say this, escapes allowed: --send 'PING\r\n'. May be repeated."
+)
 @click.option("--pid", type=int, help="A process in the server's network namespace, when that is not ours.")
-@click.option("--time-limit", type=click.FloatRange(min=0.5), default=TIME_LIMIT, show_default=True, help="Seconds for it all.")
+@click.option(
+    "--time-limit", type=click.FloatRange(min=0.5), default=TIME_LIMIT, show_default=True, help="Seconds for it all."
+)
 @click.option("--start-limit", type=click.FloatRange(min=0.1), default=START_LIMIT, show_default=True,
               help="Seconds in which a COMMAND must begin to listen.")  # fmt: skip
 @click.option("--json", "as_json", is_flag=True, help="Print the answer as JSON.")

@@ -2,6 +2,8 @@
 
 import json
 import time
+from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import asdict
 from pathlib import Path
 
@@ -17,7 +19,9 @@ from threadserver.inspection import finding, picture, portable, report, terminal
 @click.argument("target", metavar="[PID|ADDRESS|NAME]", required=False)
 @click.option("--tree", is_flag=True, help="Processes under their parents instead of a table.")
 @click.option("--watch", is_flag=True, help="Refresh in place until Ctrl-C, or until the server has ended.")
-@click.option("--interval", type=click.FloatRange(min=0.05), default=0.5, show_default=True, help="Seconds, for --watch.")
+@click.option(
+    "--interval", type=click.FloatRange(min=0.05), default=0.5, show_default=True, help="Seconds, for --watch."
+)
 @click.option("--json", "as_json", is_flag=True, help="Print the report as JSON.")
 @click.option("--html", "page", type=click.Path(dir_okay=False), help="Write a picture of it to this file.")
 def inspect(target: str | None, tree: bool, watch: bool, interval: float, as_json: bool, page: str | None) -> None:
@@ -63,14 +67,22 @@ def _list(as_json: bool) -> None:
         Console().print(terminal.listening_table(listeners, portable.names()))
 
 
-def _watch(console: Console, frame, interval: float) -> None:  # noqa: ANN001
-    with Live(console=console, auto_refresh=False, screen=False, vertical_overflow="crop") as live:
-        try:
+def _watch(console: Console, frame: Callable[[], RenderableType | None], interval: float) -> None:
+    """Show frame after frame: in place on a terminal, one under another elsewhere."""
+    try:
+        with (
+            Live(console=console, auto_refresh=False, vertical_overflow="crop")
+            if console.is_terminal
+            else nullcontext() as live
+        ):
             while (seen := frame()) is not None:
-                live.update(seen, refresh=True)
+                if live:
+                    live.update(seen, refresh=True)
+                else:
+                    console.print(seen)
                 time.sleep(interval)
-        except KeyboardInterrupt:
-            return
+    except KeyboardInterrupt:
+        return
     console.print("the server has ended")
 
 

@@ -67,7 +67,11 @@ def inode_of(link: str) -> int | None:
 def describe(found: Socket) -> str:
     """Describe a socket in full."""
     if found.listens:
-        used = f"backlog {found.receive_queue} of {found.send_queue}" if found.send_queue else f"backlog {found.receive_queue}"
+        used = (
+            f"backlog {found.receive_queue} of {found.send_queue}"
+            if found.send_queue
+            else f"backlog {found.receive_queue}"
+        )
         return f"listening {found.local}, {used}"
     if found.scheme == "unix":
         return f"local connection {found.local}" if found.source else "local connection"

@@ -118,7 +118,9 @@ class Experiment:
         inodes = {one.number: one.inode for one in self.held if one.phase is Phase.ACCEPTED}
         clients = frozenset(inodes.values()) | self.subject.foreign
         unwatched = {inode for inode in inodes.values() if not look.waiting_for(inode)}
-        held_by = {inode: frozenset(pids) for inode, pids in self.subject.owners(unwatched).items()} if unwatched else {}
+        held_by = (
+            {inode: frozenset(pids) for inode, pids in self.subject.owners(unwatched).items()} if unwatched else {}
+        )
         phases = {one.number: one.phase for one in self.held}
         sight = Sight(title, look, phases, inodes, clients, held_by)
         self.sights.append(sight)

@@ -81,7 +81,13 @@ def pattern(sight: Sight) -> Pattern:
     ours = set(sight.inodes.values())
     foreign = {key for key in alone_ids if not sight.look.tasks[key].sockets & ours}
     return Pattern(
-        sight, loops, frozenset(in_loops), single, frozenset(doubtful), frozenset(unwatched - set(single)), frozenset(foreign)
+        sight,
+        loops,
+        frozenset(in_loops),
+        single,
+        frozenset(doubtful),
+        frozenset(unwatched - set(single)),
+        frozenset(foreign),
     )
 
 

@@ -148,7 +148,12 @@ def _grow(experiment: Experiment, record: Record) -> None:
     else:
         targets = MANY
     for total in targets:
-        if experiment.left < 2.2 or (not shared and _is_bounded(experiment, record)) or record.refused or experiment.died:
+        if (
+            experiment.left < 2.2
+            or (not shared and _is_bounded(experiment, record))
+            or record.refused
+            or experiment.died
+        ):
             break
         _hold(experiment, record, (total,))
         record.refused = bool(record.hold.sight.gone)
@@ -268,7 +273,9 @@ def _worth_asking(experiment: Experiment, record: Record) -> bool:
         return True
     if record.hold.looped:  # workers may be made with the first request
         return True
-    return len(record.hold.processes) < len(record.hold.single) and (record.bounded or not all(record.new_holders.values()))
+    return len(record.hold.processes) < len(record.hold.single) and (
+        record.bounded or not all(record.new_holders.values())
+    )
 
 
 def _stirring(experiment: Experiment) -> set[TaskId]:
@@ -306,7 +313,9 @@ def _close(experiment: Experiment, record: Record) -> None:
     while True:
         look = experiment.see("all closed").look
         alive = {pid for pid, one in look.processes.items() if one.state not in "ZX"}
-        record.stayed = {(pid, tid) for pid, tid in holders if pid in alive and (tid is None or (pid, tid) in look.tasks)}
+        record.stayed = {
+            (pid, tid) for pid, tid in holders if pid in alive and (tid is None or (pid, tid) in look.tasks)
+        }
         record.zombies = look.zombies
         if not record.stayed or time.monotonic() - begun > min(0.5, experiment.left):
             break

@@ -166,7 +166,9 @@ def _unread(connections: list[Connection], look: Look, listening_at: set[str]) -
     return [
         one
         for one in connections
-        if not one.tasks and not busy & set(one.pids) and (one.local in listening_at or one.local.rpartition(":")[2] in ports)
+        if not one.tasks
+        and not busy & set(one.pids)
+        and (one.local in listening_at or one.local.rpartition(":")[2] in ports)
     ]
 
 

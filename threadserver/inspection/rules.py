@@ -40,7 +40,9 @@ def _answer(record: Record) -> Answer:
     if not found.sight.accepted:
         return _nobody(record)
     if found.sight.look.hidden:
-        return _undetermined("What the tasks are blocked in may not be seen; run classify as the server's owner or as root.")
+        return _undetermined(
+            "What the tasks are blocked in may not be seen; run classify as the server's owner or as root."
+        )
     if found.doubtful:
         return _doubtful(record)
     if record.dedicated and record.spoken:
@@ -63,7 +65,9 @@ def _nobody(record: Record) -> Answer:
     found = record.hold
     phases = set(found.sight.phases.values())
     if phases == {Phase.GONE}:
-        return _undetermined("The server closed every connection at once: it may be full, or not take clients from here.")
+        return _undetermined(
+            "The server closed every connection at once: it may be full, or not take clients from here."
+        )
     if Phase.DEFERRED in phases:
         return _undetermined(
             "The kernel keeps connections back until the first bytes come (TCP_DEFER_ACCEPT), so silence shows nothing; "
@@ -109,12 +113,27 @@ def _dedicated(record: Record, spoken: Pattern) -> Answer:
     how = mechanism(record.hold.loops.values())
     left = len(spoken.in_loops & set(record.hold.sight.accepted))
     if not record.made or left or spoken.unwatched:
-        return LOOP_AND_WORKERS, len(spoken.holders), how, (
-            f"A task waits for all silent clients with {how}; with its first bytes a client gets one of {len(spoken.holders)} workers."
+        return (
+            LOOP_AND_WORKERS,
+            len(spoken.holders),
+            how,
+            (
+                f"A task waits for all silent clients with {how}; with its first bytes a client gets one of {len(spoken.holders)} workers."
+            ),
         )
     if len(spoken.processes) == len(spoken.single):
-        return FORKS, None, None, f"With its first bytes each client gets a process of its own; until then a loop waits, with {how}."
-    return THREADS, None, None, f"With its first bytes each client gets a thread of its own; until then a loop waits, with {how}."
+        return (
+            FORKS,
+            None,
+            None,
+            f"With its first bytes each client gets a process of its own; until then a loop waits, with {how}.",
+        )
+    return (
+        THREADS,
+        None,
+        None,
+        f"With its first bytes each client gets a thread of its own; until then a loop waits, with {how}.",
+    )
 
 
 def _workers_of(record: Record) -> int | None:
@@ -151,10 +170,25 @@ def _doubtful(record: Record) -> Answer:
         how = mechanism(record.hold.loops.values())
         held = len(record.hold.in_loops)
         if len(loops) > 1:
-            return LOOPS, len(loops), how, f"{len(loops)} tasks each wait for many clients, with {how}, and they answer."
-        return LOOP, None, how, f"One task waits for all {held} clients with {how} and answers them; the others are decoys."
+            return (
+                LOOPS,
+                len(loops),
+                how,
+                f"{len(loops)} tasks each wait for many clients, with {how}, and they answer.",
+            )
+        return (
+            LOOP,
+            None,
+            how,
+            f"One task waits for all {held} clients with {how} and answers them; the others are decoys.",
+        )
     if record.senders:
-        return THREADS, None, None, "Each connection is answered by a thread of its own, though a loop watches them, too."
+        return (
+            THREADS,
+            None,
+            None,
+            "Each connection is answered by a thread of its own, though a loop watches them, too.",
+        )
     return _undetermined(
         "Each connection is waited for twice, by a loop and by a task of its own; who answers could not be seen "
         f"({record.trace or 'nothing was said: try --send'})."
@@ -179,18 +213,31 @@ def _single(record: Record) -> Answer:
         return _undetermined("Only one connection could be held, and none was left waiting.")
     threads_for_them = len(look.tasks) - len(record.baseline.look.tasks) >= len(found.sight.accepted) > 1
     if threads_for_them:
-        return ITERATIVE, None, None, (
-            "It makes a thread for each client, but they wait for one lock: one client is served at a time."
+        return (
+            ITERATIVE,
+            None,
+            None,
+            ("It makes a thread for each client, but they wait for one lock: one client is served at a time."),
         )
     made = any(record.new_holders.values())
     if made and found.sight.queued:
         maker = "a process" if pid not in record.baseline.look.processes else "a thread"
-        return ITERATIVE, None, None, f"It makes {maker} for a client, and waits until it has ended before it accepts the next."
+        return (
+            ITERATIVE,
+            None,
+            None,
+            f"It makes {maker} for a client, and waits until it has ended before it accepts the next.",
+        )
     if found.unwatched and not (tid == pid and len(look.tasks) == 1):
         return POOL, 1, None, "Connections are accepted and queued for one worker thread, which serves one at a time."
     master = look.processes[pid].parent
     if master in look.processes and _has_listener(record, master):
-        return PREFORK, 1, None, "A process made beforehand serves one client at a time, and its master only watches over it."
+        return (
+            PREFORK,
+            1,
+            None,
+            "A process made beforehand serves one client at a time, and its master only watches over it.",
+        )
     return ITERATIVE, None, None, "One task serves one client at a time; the next is accepted when it has gone."
 
 
@@ -201,10 +248,19 @@ def _has_listener(record: Record, pid: int) -> bool:
 def _one_each(record: Record) -> Answer:
     """Each connection is held by a task of its own."""
     found = record.crowd or record.hold
-    if record.spoken and record.answered and len(record.spoken.in_loops & set(record.asked)) * 2 >= len(record.asked) > 0:
+    if (
+        record.spoken
+        and record.answered
+        and len(record.spoken.in_loops & set(record.asked)) * 2 >= len(record.asked) > 0
+    ):
         how = mechanism(record.spoken.loops.values())
         workers = len(record.hold.holders) if record.bounded else None
-        return LOOP_AND_WORKERS, workers, how, f"A worker reads each request, and a loop keeps idle connections, with {how}."
+        return (
+            LOOP_AND_WORKERS,
+            workers,
+            how,
+            f"A worker reads each request, and a loop keeps idle connections, with {how}.",
+        )
     if len(record.hold.processes) == len(record.hold.single) and not _threads_in(record.hold):
         return _process_each(record)
     served = len(found.holders | found.foreign)
@@ -224,7 +280,12 @@ def _one_each(record: Record) -> Answer:
         limit = f" Beyond {served} at once they are turned away." if record.refused else ""
         return THREADS, None, None, f"Each connection gets a new thread of its own, which ends with it.{limit}"
     if any(made) and (len(found.single) >= UNBOUNDED or record.refused):
-        return THREADS, None, None, "Each connection gets a thread of its own; threads of former clients are used again."
+        return (
+            THREADS,
+            None,
+            None,
+            "Each connection gets a thread of its own; threads of former clients are used again.",
+        )
     if not any(made):
         count = len({*found.holders, *found.foreign, *idle_brothers(found)})
         return POOL, count, None, f"Threads made beforehand, {count} of them, serve one client each."
@@ -247,7 +308,12 @@ def _process_each(record: Record) -> Answer:
         waits_again = record.stayed and not record.bounded and _stayed_for_more(record)
         if not waits_again and not (record.bounded and record.stayed):
             return FORKS, None, None, "Each connection gets a process of its own, which ends with it."
-        return PREFORK, served, None, "Processes, made as they were needed, serve one client each and wait for the next."
+        return (
+            PREFORK,
+            served,
+            None,
+            "Processes, made as they were needed, serve one client each and wait for the next.",
+        )
     count = len({pid for pid, _ in {*found.holders, *found.foreign, *idle_brothers(found)}})
     if record.bounded:
         return PREFORK, count, None, f"{count} processes made beforehand serve one client each; more clients wait."

@@ -97,7 +97,9 @@ class Tables:
         """Every local (AF_LOCAL) stream socket."""
         if self._netlink:
             with suppress(OSError):
-                request = struct.pack("=BBHIIIII", socket.AF_UNIX, 0, 0, 0xFFFFFFFF, 0, UNIX_SHOW, 0xFFFFFFFF, 0xFFFFFFFF)
+                request = struct.pack(
+                    "=BBHIIIII", socket.AF_UNIX, 0, 0, 0xFFFFFFFF, 0, UNIX_SHOW, 0xFFFFFFFF, 0xFFFFFFFF
+                )
                 return [_local_socket(body) for body in self._dump(request) if body[1] != socket.SOCK_DGRAM]
         return list(_from_unix_text(self._text("unix")))
 
@@ -154,7 +156,11 @@ class Tables:
 
     def _text(self, name: str) -> list[str]:
         try:
-            return Path(f"/proc/{self.network.pid or 'self'}/net/{name}").read_text("utf-8", "surrogateescape").splitlines()
+            return (
+                Path(f"/proc/{self.network.pid or 'self'}/net/{name}")
+                .read_text("utf-8", "surrogateescape")
+                .splitlines()
+            )
         except OSError:
             return []
 

@@ -63,9 +63,7 @@ _CALLS: dict[str, tuple[int, int | None, int | None]] = {
 _COLUMN = {"x86_64": 0, "aarch64": 1}.get(platform.machine())
 
 NAMES: dict[int, str] = {
-    number: name
-    for name, numbers in _CALLS.items()
-    if _COLUMN is not None and (number := numbers[_COLUMN]) is not None
+    number: name for name, numbers in _CALLS.items() if _COLUMN is not None and (number := numbers[_COLUMN]) is not None
 }
 """The names of the calls of this machine, by number; empty on a machine whose numbers are not known here."""
 

@@ -42,7 +42,9 @@ def tree(report: Report) -> RenderableType:
     top = Tree("server", hide_root=True)
     branches: dict[int, Tree] = {}
     for process in report.processes:
-        branch = branches.get(process.parent, top).add(f"[bold]{process.pid}[/] {escape(process.command or process.name)}")
+        branch = branches.get(process.parent, top).add(
+            f"[bold]{process.pid}[/] {escape(process.command or process.name)}"
+        )
         branches[process.pid] = branch
         for thread in process.threads[:MOST_THREADS]:
             branch.add(Text(f"{thread.tid} {thread.name}: {says(thread)}"))
@@ -55,7 +57,9 @@ def notes(report: Report) -> Iterator[RenderableType]:
     """What is not about one task: the queue, connections without a reader, zombies, memory, what is missing."""
     for listener in report.listeners:
         limit = f" of {listener.limit}" if listener.limit else ""
-        yield Text(f"{listener.address}: {listener.in_use}{limit} connections wait to be accepted{_peers(report.waiting)}")
+        yield Text(
+            f"{listener.address}: {listener.in_use}{limit} connections wait to be accepted{_peers(report.waiting)}"
+        )
     if report.unread:
         yield Text(f"{len(report.unread)} connections that nobody is reading{_peers(report.unread)}", style="yellow")
     if report.zombies:
@@ -72,7 +76,9 @@ def listening_table(listeners: list[Listener], names: dict[int, str]) -> Table:
     """What listens on this machine."""
     shown = Table("address", "waiting", "limit", "process", header_style="bold")
     for one in sorted(listeners, key=lambda listener: listener.address):
-        who = ", ".join(f"{pid} {names.get(pid, '')}".strip() for pid in one.pids[:4]) or "not ours to see (try as root)"
+        who = (
+            ", ".join(f"{pid} {names.get(pid, '')}".strip() for pid in one.pids[:4]) or "not ours to see (try as root)"
+        )
         more = f" and {len(one.pids) - 4} more" if len(one.pids) > 4 else ""
         shown.add_row(one.address, str(one.in_use), str(one.limit or "?"), escape(who + more))
     return shown
@@ -109,7 +115,13 @@ def verdict(found: Verdict) -> RenderableType:
     for heading in ("witness", "", "evidence", "fits"):
         shown.add_column(heading, no_wrap=heading in {"witness", ""})
     for one in found.witnesses:
-        mark = "?" if not one.allows or found.model == UNDETERMINED else "agrees" if one.agrees(found.model) else "disagrees"
+        mark = (
+            "?"
+            if not one.allows or found.model == UNDETERMINED
+            else "agrees"
+            if one.agrees(found.model)
+            else "disagrees"
+        )
         shown.add_row(one.name, mark, escape(one.evidence), _short(one))
     return Group(Text(name + workers, style="bold"), Text(found.sentence), shown)
 

@@ -46,7 +46,9 @@ def senders(pids: list[int], inodes: set[int], seconds: float) -> Iterator[Trace
         return
     command = ["strace", "-f", "-y", "-s", "0", "-e", "signal=none", "-e", f"trace={','.join(sorted(SEND | RECEIVE))}"]
     command += [word for pid in pids for word in ("-p", str(pid))]
-    with subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE) as strace:
+    with subprocess.Popen(
+        command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
+    ) as strace:
         try:
             output = _await_attached(strace, set(pids), max(seconds - 1.0, 0.5))
             trace.ready = output is not None

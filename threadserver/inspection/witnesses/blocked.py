@@ -12,7 +12,9 @@ def testify(record: Record) -> Testimony | None:
     """Tell one task for many from one task for each."""
     found = record.hold
     if found.sight.look.hidden:
-        return _testimony(set(), "the blocked calls may not be seen: it needs the right to trace the process (try as root)")
+        return _testimony(
+            set(), "the blocked calls may not be seen: it needs the right to trace the process (try as root)"
+        )
     if found.looped and not found.doubtful:
         return _loops(record, found)
     if found.doubtful:
@@ -32,7 +34,9 @@ def _loops(record: Record, found: Pattern) -> Testimony:
     loops = all_loops(found)
     how = mechanism(loops.values()) or "its call"
     first = next(iter(found.loops.values()))
-    evidence = f"{first.pid}/{first.tid} is blocked in {first.call.name} and waits for {len(_clients(found, first))} clients"
+    evidence = (
+        f"{first.pid}/{first.tid} is blocked in {first.call.name} and waits for {len(_clients(found, first))} clients"
+    )
     if len(loops) > 1:
         evidence = f"{len(loops)} tasks wait with {how}, the busiest for {max(len(_clients(found, one)) for one in loops.values())} clients"
     allows = {LOOP if len(loops) == 1 else LOOPS}

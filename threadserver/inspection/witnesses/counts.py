@@ -21,5 +21,9 @@ def testify(record: Record) -> Testimony:
     elif more_tasks >= min(held[-1], 2) > 0:
         allows = {THREADS, POOL, LOOP_AND_WORKERS}
     else:
-        allows = {ITERATIVE, POOL, PREFORK, *EVENT_DRIVEN, THREADS, FORKS} if record.dedicated else {ITERATIVE, POOL, PREFORK, *EVENT_DRIVEN, THREADS}
+        allows = (
+            {ITERATIVE, POOL, PREFORK, *EVENT_DRIVEN, THREADS, FORKS}
+            if record.dedicated
+            else {ITERATIVE, POOL, PREFORK, *EVENT_DRIVEN, THREADS}
+        )
     return Testimony("counts", frozenset(allows), evidence)

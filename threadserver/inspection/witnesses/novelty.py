@@ -20,10 +20,13 @@ def testify(record: Record) -> Testimony | None:
     if made == total:
         return _testimony(
             {THREADS, FORKS, POOL, PREFORK, LOOP_AND_WORKERS, ITERATIVE},
-            f"all {total} who serve came after their connection" if total > 1 else "who serves came after the connection",
+            f"all {total} who serve came after their connection"
+            if total > 1
+            else "who serves came after the connection",
         )
     return _testimony(
-        {THREADS, POOL, PREFORK, LOOP_AND_WORKERS}, f"{made} of {total} who serve came after their connection, the others were there"
+        {THREADS, POOL, PREFORK, LOOP_AND_WORKERS},
+        f"{made} of {total} who serve came after their connection, the others were there",
     )
 
 

@@ -2,7 +2,17 @@
 
 from threadserver.inspection.pattern import all_loops
 from threadserver.inspection.record import Record
-from threadserver.inspection.verdict import EVENT_DRIVEN, FORKS, LOOP, LOOP_AND_WORKERS, LOOPS, POOL, PREFORK, THREADS, Testimony
+from threadserver.inspection.verdict import (
+    EVENT_DRIVEN,
+    FORKS,
+    LOOP,
+    LOOP_AND_WORKERS,
+    LOOPS,
+    POOL,
+    PREFORK,
+    THREADS,
+    Testimony,
+)
 
 
 def testify(record: Record) -> Testimony | None:
@@ -44,8 +54,12 @@ def _traced(record: Record, loops: set[tuple[int, int]]) -> Testimony:
     if record.hold.doubtful and senders <= set(record.hold.sight.look.tasks):
         alone = {task.id for number in record.hold.doubtful for task in record.hold.sight.watchers(number)} - loops
         if senders <= alone:
-            return _testimony({THREADS, POOL, FORKS, PREFORK}, f"each answer was sent by a task that waits alone: {names}")
-    return _testimony({LOOP_AND_WORKERS}, f"the answers were sent by {names}, not by the task that waits for the clients")
+            return _testimony(
+                {THREADS, POOL, FORKS, PREFORK}, f"each answer was sent by a task that waits alone: {names}"
+            )
+    return _testimony(
+        {LOOP_AND_WORKERS}, f"the answers were sent by {names}, not by the task that waits for the clients"
+    )
 
 
 def _waits_elsewhere(record: Record) -> Testimony | None:
