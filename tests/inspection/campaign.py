@@ -39,7 +39,7 @@ def main() -> None:
             wrong += options.n - results[""]
             for text, count in results.items():
                 if text:
-                    print(f"    {count} × {text}", flush=True)
+                    print(f"    {count} × {text}", flush=True)  # noqa: RUF001
     finally:
         for one in busy:
             one.kill()

@@ -109,7 +109,7 @@ def scripted(name: str, text: str, *command: str) -> Callable[[Path], list[str]]
 
 
 def postgres(folder: Path) -> list[str]:
-    newest = sorted(Path("/usr/lib/postgresql").glob("*/bin"))[-1]
+    newest = max(Path("/usr/lib/postgresql").glob("*/bin"))
     data = folder / "data"
     run = (
         f"{newest}/initdb -D {data} -A trust -N >/dev/null && exec {newest}/postgres -D {data} -k {folder} -h $0 -p $1"

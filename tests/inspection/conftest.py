@@ -1,4 +1,4 @@
-"""Classifications take a second or more each, mostly waiting: those that a run needs are made six at a time, while the other tests run."""
+"""Classifications take a second or more each, mostly waiting, so six are made at a time while the other tests run."""
 
 import os
 from concurrent.futures import ThreadPoolExecutor
@@ -38,6 +38,6 @@ def examined(request):
 def _is_here(known):
     try:
         have(known)
-    except BaseException:  # skipped or failed: the test itself will say so
+    except BaseException:  # skipped or failed: the test itself will say so  # noqa: BLE001
         return False
     return True

@@ -45,7 +45,8 @@ def connections_of(server):
 def test_a_local_socket(kind, tmp_path):
     with serving(kind, str(tmp_path / "s"), "0") as server:
         assert server.address.scheme == "unix"
-        assert ask(server).model == {"threads": "thread-per-connection", "loop_epoll": "event-loop", "pool_queue": "thread-pool",
+        assert ask(server).model == {"threads": "thread-per-connection", "loop_epoll": "event-loop",
+                                     "pool_queue": "thread-pool",
                                      "forks": "fork-per-connection"}.get(kind, kind)  # fmt: skip
 
 

@@ -28,7 +28,10 @@ def test_all_of_it_ends(kind):
 
 
 def test_a_program_that_will_not_end_is_killed():
-    code = "import signal, socket, sys\nsignal.signal(signal.SIGTERM, signal.SIG_IGN)\ns = socket.create_server((sys.argv[1], int(sys.argv[2])))\nsignal.pause()"
+    code = (
+        "import signal, socket, sys\nsignal.signal(signal.SIGTERM, signal.SIG_IGN)\n"
+        "s = socket.create_server((sys.argv[1], int(sys.argv[2])))\nsignal.pause()"
+    )
     with started([sys.executable, "-c", code, "{host}", "{port}"]) as server:
         pass
     assert not alive(server.pid)
@@ -70,8 +73,10 @@ def test_default_signals():
 
 @pytest.mark.parametrize(("command", "says"), [
     (["/nonexistent/server", "{port}"], "cannot start /nonexistent/server: no such file or directory"),
-    (["sh", "-c", "echo broken configuration >&2; exit 3", "{port}"], "ended with exit code 3 and never listened; it said last: broken"),
-    (["sh", "-c", "echo waiting for a disk; sleep 60", "{port}"], "did not listen on port .*it said last: waiting for a disk"),
+    (["sh", "-c", "echo broken configuration >&2; exit 3", "{port}"],
+     "ended with exit code 3 and never listened; it said last: broken"),
+    (["sh", "-c", "echo waiting for a disk; sleep 60", "{port}"],
+     "did not listen on port .*it said last: waiting for a disk"),
 ])  # fmt: skip
 def test_why_it_did_not_start(command, says):
     with pytest.raises(KitError, match=says), started(command, start_limit=0.5):

@@ -1,4 +1,4 @@
-"""``threadserver classify``: which concurrency model is that server over there using?"""
+"""``threadserver classify``: the concurrency model of that server over there."""
 
 import json
 
@@ -8,7 +8,8 @@ from rich.console import Console
 from threadserver.address import Address
 from threadserver.errors import UsageError
 from threadserver.inspection import terminal
-from threadserver.inspection.classify import TIME_LIMIT, classify as examine
+from threadserver.inspection.classify import TIME_LIMIT
+from threadserver.inspection.classify import classify as examine
 from threadserver.inspection.speech import speech
 from threadserver.submission.starting import START_LIMIT, started
 
@@ -19,7 +20,7 @@ from threadserver.submission.starting import START_LIMIT, started
 )
 @click.option(
     "--speak", type=click.Choice(["auto", "none", "kit", "lines"]), default="auto", show_default=True,
-    help="How to talk. none: only connect and hold. kit: confirm HELLO. lines: what --send gives. auto: the kit's where the "
+    help="How to talk. none: only connect and hold. kit: confirm HELLO. lines: what --send gives. auto: kit where the "
     "server says HELLO, and one HTTP request to a server that says nothing, only where silence leaves a question open.",
 )  # fmt: skip
 @click.option(

@@ -83,6 +83,7 @@ def describe(found: Socket) -> str:
 
 def summary(names: list[str]) -> str:
     """Name a few things, and count what there are many of."""
+    names = sorted(names, key=lambda name: not name.startswith("listening"))
     kinds = Counter(name.split(" ")[0] for name in names)
     shown, counted = [], set()
     for name in names:
@@ -91,7 +92,7 @@ def summary(names: list[str]) -> str:
             shown.append(name)
         elif kind not in counted:
             counted.add(kind)
-            shown.append(f"{kinds[kind]} × {kind}")
+            shown.append(f"{kinds[kind]} × {kind}")  # noqa: RUF001
     return ", ".join(shown) or "nothing"
 
 
@@ -108,7 +109,7 @@ def _plain(link: str) -> str:
         return f"pipe {link[6:-1]}"
     if link.startswith("anon_inode:"):
         return link.removeprefix("anon_inode:").strip("[]")
-    return os.path.basename(link) if link.startswith("/dev/") else link or "closed"
+    return os.path.basename(link) if link.startswith("/dev/") else link or "closed"  # noqa: PTH119
 
 
 __all__ = ["Descriptions", "describe", "inode_of", "summary"]

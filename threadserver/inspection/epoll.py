@@ -1,4 +1,6 @@
-"""What an epoll set watches, from /proc/PID/fdinfo/FD (proc(5)): one line for each file in it::
+"""What an epoll set watches, from /proc/PID/fdinfo/FD (proc(5)).
+
+It has one line for each file in the set::
 
     tfd:        7 events:     2019 data:                7  pos:0 ino:1f3a sdev:8
 
@@ -44,6 +46,6 @@ def _inner_sets(pid: int, by_device: dict[bytes, list[int]]) -> list[int]:
 
 def _link(pid: int, descriptor: int) -> str:
     try:
-        return os.readlink(f"/proc/{pid}/fd/{descriptor}")
+        return os.readlink(f"/proc/{pid}/fd/{descriptor}")  # noqa: PTH115
     except OSError:
         return ""

@@ -1,4 +1,4 @@
-"""The experiment: connections are opened one by one and held, and the server is looked at each time it has come to rest.
+"""The experiment: connections are opened one by one and held; each time the server has come to rest it is looked at.
 
 Nothing here waits for "long enough". A look that follows a change is taken again until two agree and no task of the
 server is running: a task that has been woken counts as running until it sleeps again, on a busy machine too. Only
@@ -51,7 +51,7 @@ class Sight:
         return [number for number, phase in self.phases.items() if phase is Phase.GONE]
 
     def watchers(self, number: int) -> list[Task]:
-        """The tasks that wait for one of our connections; not those that only peek at it, when others take its bytes."""
+        """Give the tasks that wait for one of our connections; not peekers, when others take its bytes."""
         inode = self.inodes.get(number)
         found = self.look.waiting_for(inode) if inode else []
         return [task for task in found if not task.call.peeks] or found
@@ -145,7 +145,7 @@ class Experiment:
             time.sleep(PAUSE if not hoping else 5 * PAUSE)
 
     def _picture(self, look: Look) -> object:
-        """What must agree in two looks: who waits for which client, and how far our connections have come."""
+        """Say what must agree in two looks: who waits for which client, and how far our connections have come."""
         waits = frozenset((task.id, task.call.name, task.sockets) for task in look.tasks.values())
         return waits, tuple((one.phase, len(one.received)) for one in self.held), frozenset(look.processes)
 

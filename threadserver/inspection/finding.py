@@ -24,7 +24,7 @@ _ANY = {b"\0" * 4, b"\0" * 16}
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """The processes that a person means: all descend from ``roots``. ``listeners`` are what was asked for by address."""
+    """The processes that a person means: all descend from ``roots``. ``listeners``: what was asked for by address."""
 
     roots: frozenset[int]
     listeners: tuple[Socket, ...] = ()
@@ -69,7 +69,7 @@ def by_address(address: Address, tables: Tables) -> Found:
 
 
 def listening_at(address: Address, tables: Tables) -> list[Socket]:
-    """The listening sockets that a connection to an address would reach; several with SO_REUSEPORT."""
+    """Give the listening sockets that a connection to an address would reach; several with SO_REUSEPORT."""
     if address.scheme == "unix":
         return [one for one in tables.locals() if one.listens and one.source == address.path]
     if address.scheme != "tcp":
@@ -81,7 +81,7 @@ def listening_at(address: Address, tables: Tables) -> list[Socket]:
 
 
 def holders_of(listeners: Iterable[Socket]) -> set[int]:
-    """The processes that have a descriptor for any of the sockets: looks through the whole machine, once."""
+    """Give the processes that have a descriptor for any of the sockets: looks through the whole machine, once."""
     held = owners((one.inode for one in listeners), everyone())
     return set().union(*held.values())
 

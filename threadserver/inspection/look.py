@@ -75,7 +75,7 @@ class Look:
         return [pid for pid, process in self.processes.items() if process.state == "Z"]
 
     def waiting_for(self, inode: int) -> list[Task]:
-        """The tasks that wait for a socket."""
+        """Give the tasks that wait for a socket."""
         return [task for task in self.tasks.values() if inode in task.sockets]
 
 
@@ -119,7 +119,7 @@ class _Inodes:
         self._sets: dict[int, frozenset[int]] = {}
 
     def of(self, call: Call) -> frozenset[int]:
-        """The sockets that a call waits for."""
+        """Give the sockets that a call waits for."""
         if not call.descriptors:
             return frozenset()
         if call.name in EPOLL:
@@ -136,7 +136,7 @@ class _Inodes:
     def _of_descriptor(self, descriptor: int) -> int | None:
         if descriptor not in self._sockets:
             try:
-                found = os.stat(f"/proc/{self._pid}/fd/{descriptor}")
+                found = os.stat(f"/proc/{self._pid}/fd/{descriptor}")  # noqa: PTH116
                 self._sockets[descriptor] = found.st_ino if stat.S_ISSOCK(found.st_mode) else None
             except OSError:
                 self._sockets[descriptor] = None

@@ -20,7 +20,7 @@ _HELPER = Path(__file__).with_name("joining.py")
 def network_of(pid: int) -> int:
     """Give the number of a process's network namespace; 0 when it may not be seen."""
     try:
-        return os.stat(f"/proc/{pid}/ns/net").st_ino
+        return os.stat(f"/proc/{pid}/ns/net").st_ino  # noqa: PTH116
     except OSError:
         return 0
 

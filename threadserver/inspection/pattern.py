@@ -92,7 +92,7 @@ def pattern(sight: Sight) -> Pattern:
 
 
 def _by_owner(sight: Sight, unwatched: Iterable[int]) -> dict[int, int]:
-    """Connections whose only owner has no other: a child that waits for something else meanwhile, like its own child."""
+    """Find connections whose only owner has no other: a child that waits for something else meanwhile."""
     having = {number: sight.owners.get(sight.inodes[number], frozenset()) for number in unwatched}
     count = Counter(pid for pids in having.values() for pid in pids)
     found = {}
@@ -110,7 +110,7 @@ def mechanism(tasks: Iterable[Task]) -> str | None:
 
 
 def all_loops(found: Pattern) -> dict[TaskId, Task]:
-    """The loops, and those that do the same but happen to have one client or none yet.
+    """Give the loops, and those that do the same but happen to have one client or none yet.
 
     A loop that takes its own clients waits for the listening socket as well; so does its idle brother. Loops that
     are handed theirs do not, nor does who hands them out.
@@ -133,7 +133,7 @@ def all_loops(found: Pattern) -> dict[TaskId, Task]:
 
 
 def _is_brother(found: Pattern, key: TaskId, accepting: set[TaskId]) -> bool:
-    """A process made by the same parent for the same: it has the listening socket, though another watches it now."""
+    """Tell a process made by the same parent for the same: it has the listening socket, too."""
     look = found.sight.look
     parents = {look.processes[pid].parent for pid, _ in accepting}
     pid, tid = key
@@ -143,7 +143,7 @@ def _is_brother(found: Pattern, key: TaskId, accepting: set[TaskId]) -> bool:
 
 
 def idle_brothers(found: Pattern) -> set[Holder]:
-    """Tasks that wait for what the holders waited for: blocked in accept, on the listening socket, or for a lock at it."""
+    """Tasks that wait for what the holders waited for: in accept, at the listening socket, or for a lock."""
     look = found.sight.look
     waiting = {task.id for task in look.tasks.values() if task.sockets & look.listeners}
     held = found.processes | {pid for pid, _ in found.foreign}

@@ -19,12 +19,12 @@ LESS = (
 
 
 def has_proc() -> bool:
-    """True on Linux, with /proc mounted."""
+    """Tell whether this is Linux, with /proc mounted."""
     return Path("/proc/self/task").is_dir()
 
 
 def names() -> dict[int, str]:
-    """The name of every process."""
+    """Give the name of every process."""
     return {process.pid: process.info["name"] or "" for process in psutil.process_iter(["name"])}
 
 
@@ -59,7 +59,7 @@ def inspect(found: Found) -> Report:
 
 
 def listening() -> list[Listener]:
-    """What listens, as far as psutil may see it."""
+    """Say what listens, as far as psutil may see it."""
     found = []
     for process in psutil.process_iter():
         try:

@@ -58,7 +58,7 @@ def status(pid: int, tid: int | None = None) -> Status:
 def everyone() -> dict[int, Status]:
     """Every process of the machine that we see."""
     found = {}
-    for name in os.listdir("/proc"):
+    for name in os.listdir("/proc"):  # noqa: PTH208
         if name.isdecimal():
             with suppress(*_GONE):
                 found[int(name)] = status(int(name))
@@ -81,9 +81,9 @@ def family(roots: Iterable[int], processes: dict[int, Status]) -> list[int]:
 
 
 def tasks(pid: int) -> list[int]:
-    """The threads of a process, by the kernel's numbers; empty when it has gone."""
+    """Give the threads of a process, by the kernel's numbers; empty when it has gone."""
     try:
-        return sorted(map(int, os.listdir(f"/proc/{pid}/task")))
+        return sorted(map(int, os.listdir(f"/proc/{pid}/task")))  # noqa: PTH208
     except (*_GONE, PermissionError):
         return []
 
@@ -127,9 +127,9 @@ def links(pid: int) -> dict[int, str]:
     """Every descriptor of a process, with what /proc says that it is; empty when that may not be seen."""
     found = {}
     with suppress(*_GONE, PermissionError):
-        for name in os.listdir(f"/proc/{pid}/fd"):
+        for name in os.listdir(f"/proc/{pid}/fd"):  # noqa: PTH208
             with suppress(*_GONE):
-                found[int(name)] = os.readlink(f"/proc/{pid}/fd/{name}")
+                found[int(name)] = os.readlink(f"/proc/{pid}/fd/{name}")  # noqa: PTH115
     return found
 
 
@@ -149,6 +149,6 @@ def _proportional_memory(pid: int) -> int | None:
 
 def _count(folder: str) -> int | None:
     try:
-        return len(os.listdir(folder))
+        return len(os.listdir(folder))  # noqa: PTH208
     except OSError:
         return None

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 
 from threadserver.inspection import epoll, tracing
 from threadserver.inspection.experiment import PATIENCE, Experiment, Sight
-from threadserver.inspection.look import Task, TaskId
+from threadserver.inspection.look import TaskId
 from threadserver.inspection.pattern import Holder, Pattern, all_loops, pattern
 from threadserver.inspection.processes import status
 from threadserver.inspection.subject import Held, Phase
@@ -85,7 +85,7 @@ def conduct(experiment: Experiment) -> Record:
     """Go through the rounds."""
     record = Record(experiment.see("before any connection of ours"))
     _hold(experiment, record, (1, 2, 3))
-    if experiment.died or not record.hold.sight.accepted and not _nudge(experiment, record):
+    if experiment.died or (not record.hold.sight.accepted and not _nudge(experiment, record)):
         return record
     _grow(experiment, record)
     record.alike = _alike(record.hold)
@@ -196,16 +196,17 @@ def _alike(found: Pattern) -> int:
 
 
 def _empty_loops(sight: Sight) -> int:
-    waiting = {(task.pid, task.call.descriptors[0]) for task in sight.look.tasks.values() if _waits_for_none(task)}
+    waiting = {
+        (task.pid, descriptor)
+        for task in sight.look.tasks.values()
+        if task.call.name in EPOLL and not task.sockets
+        for descriptor in task.call.descriptors or ()
+    }
     empty = 0
     for pid, descriptor in waiting:
         with suppress(OSError):
             empty += not epoll.watched(pid, descriptor)
     return empty
-
-
-def _waits_for_none(task: Task) -> bool:
-    return task.call.name in EPOLL and bool(task.call.descriptors) and not task.sockets
 
 
 def _hello(one: Held) -> tuple[int, int | None] | None:
@@ -268,7 +269,7 @@ def _dedicate(experiment: Experiment, record: Record, numbers: list[int], words:
 
 
 def _worth_asking(experiment: Experiment, record: Record) -> bool:
-    """What the user or the greeting allows is always said; a request unasked for only where it decides something."""
+    """Say always what the user or the greeting allows; a request unasked for only where it decides something."""
     if experiment.speech.protocol != "auto" or record.workers:
         return True
     if record.hold.looped:  # workers may be made with the first request

@@ -149,7 +149,7 @@ def _is_connection(one: Socket) -> bool:
 
 
 def _waiting(listeners: list[Socket], pids: Iterable[int]) -> list[Socket]:
-    """The connections that no process has yet: established, and without an inode."""
+    """Give the connections that no process has yet: established, and without an inode."""
     ports = {(one.family, one.port) for one in listeners if one.scheme == "tcp"}
     names = {one.source for one in listeners if one.scheme == "unix"}
     return [

@@ -10,7 +10,17 @@ from threadserver.inspection.processes import owners
 from threadserver.inspection.record import CROWD, Record
 from threadserver.inspection.subject import Phase
 from threadserver.inspection.verdict import (
-    EVENT_DRIVEN, FORKS, ITERATIVE, LOOP, LOOP_AND_WORKERS, LOOPS, POOL, PREFORK, THREADS, UNDETERMINED, Testimony,
+    EVENT_DRIVEN,
+    FORKS,
+    ITERATIVE,
+    LOOP,
+    LOOP_AND_WORKERS,
+    LOOPS,
+    POOL,
+    PREFORK,
+    THREADS,
+    UNDETERMINED,
+    Testimony,
     Verdict,
 )  # fmt: skip
 from threadserver.inspection.witnesses import WITNESSES
@@ -70,8 +80,8 @@ def _nobody(record: Record) -> Answer:
         )
     if Phase.DEFERRED in phases:
         return _undetermined(
-            "The kernel keeps connections back until the first bytes come (TCP_DEFER_ACCEPT), so silence shows nothing; "
-            "say something with --send."
+            "The kernel keeps connections back until the first bytes come (TCP_DEFER_ACCEPT); "
+            "silence shows nothing, so say something with --send."
         )
     if found.foreign:
         return _foreign(found)
@@ -109,7 +119,7 @@ def _loops(record: Record) -> Answer:
 
 
 def _dedicated(record: Record, spoken: Pattern) -> Answer:
-    """Connections that a loop held until their first bytes have each a task of their own now."""
+    """Judge connections that a loop held until their first bytes have each a task of their own now."""
     how = mechanism(record.hold.loops.values())
     left = len(spoken.in_loops & set(record.hold.sight.accepted))
     if not record.made or left or spoken.unwatched:
@@ -118,7 +128,8 @@ def _dedicated(record: Record, spoken: Pattern) -> Answer:
             len(spoken.holders),
             how,
             (
-                f"A task waits for all silent clients with {how}; with its first bytes a client gets one of {len(spoken.holders)} workers."
+                f"A task waits for all silent clients with {how}; "
+                f"with its first bytes a client gets one of {len(spoken.holders)} workers."
             ),
         )
     if len(spoken.processes) == len(spoken.single):
@@ -154,7 +165,7 @@ def _alike(record: Record, busy: set[tuple[int, int]]) -> int:
 
 
 def _undecided(record: Record) -> bool:
-    """True when idle threads beside a loop may be its workers for all that was seen."""
+    """Tell whether idle threads beside a loop may be its workers for all that was seen."""
     loops = set(all_loops(record.hold))
     if record.senders or not loops:
         return False
@@ -164,7 +175,7 @@ def _undecided(record: Record) -> bool:
 
 
 def _doubtful(record: Record) -> Answer:
-    """A loop and a task of its own wait for each connection: only who answers can tell."""
+    """Judge that a loop and a task of its own wait for each connection: only who answers can tell."""
     loops = set(all_loops(record.hold))
     if record.senders and record.senders <= loops:
         how = mechanism(record.hold.loops.values())
@@ -196,7 +207,7 @@ def _doubtful(record: Record) -> Answer:
 
 
 def _unseen(record: Record) -> Answer:
-    """Connections were accepted, and no task waits for any."""
+    """Judge that connections were accepted, and no task waits for any."""
     tasks = record.hold.sight.look.tasks
     held = len(record.hold.sight.accepted)
     if len(tasks) == 1 and held > 1:
@@ -267,8 +278,8 @@ def _one_each(record: Record) -> Answer:
     made = list(record.new_holders.values())
     if record.empty_loops and not record.answered:
         return _undetermined(
-            f"Each silent connection has a thread, but {record.empty_loops} tasks wait in epoll for clients that they have not "
-            "been given yet: what they are for shows only when something is said (--send)."
+            f"Each silent connection has a thread, but {record.empty_loops} tasks wait in epoll for clients not "
+            "given to them yet: what they are for shows only when something is said (--send)."
         )
     if record.bounded and all(made) and (not record.stayed or (served >= UNBOUNDED and record.fleeting)):
         return THREADS, None, None, f"Each connection gets a thread of its own, {served} at once; more clients wait."
@@ -290,13 +301,13 @@ def _one_each(record: Record) -> Answer:
         count = len({*found.holders, *found.foreign, *idle_brothers(found)})
         return POOL, count, None, f"Threads made beforehand, {count} of them, serve one client each."
     return _undetermined(
-        f"Each of {len(found.single)} connections has a thread, and threads stay for the next: a pool of more, or without "
+        f"Each of {len(found.single)} connections has a thread, and threads stay for more: a pool of more or without "
         "bound; a longer --time-limit can tell."
     )
 
 
 def _threads_in(found: Pattern) -> bool:
-    """True when the connections are held by several threads of any one process."""
+    """Tell whether the connections are held by several threads of any one process."""
     return len(found.processes) < len(found.holders)
 
 
@@ -321,7 +332,7 @@ def _process_each(record: Record) -> Answer:
 
 
 def _stayed_for_more(record: Record) -> bool:
-    """True when the processes that stayed have the listening socket, and can take the next client."""
+    """Tell whether the processes that stayed have the listening socket, and can take the next client."""
     return sum(_has_listener(record, pid) for pid, _ in record.stayed or ()) * 2 > len(record.stayed or ())
 
 

@@ -82,7 +82,7 @@ class Tables:
         """False where netlink was refused: then listening limits and local peers are not known."""
         try:
             self._netlink = network.make_socket(socket.AF_NETLINK, socket.SOCK_RAW, NETLINK_SOCK_DIAG)
-        except Exception:  # noqa: BLE001: whatever refused it, the text tables are left
+        except Exception:  # noqa: BLE001
             self.complete = False
 
     def streams(self) -> list[Socket]:
@@ -140,7 +140,7 @@ class Tables:
         assert self._netlink is not None  # noqa: S101
         length = NLMSG_HEADER.size + len(request)
         self._netlink.send(NLMSG_HEADER.pack(length, SOCK_DIAG_BY_FAMILY, NLM_F_REQUEST | NLM_F_DUMP, 0, 0) + request)
-        found = []
+        found: list[bytes] = []
         while True:
             data = self._netlink.recv(1 << 18)
             offset = 0

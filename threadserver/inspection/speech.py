@@ -29,14 +29,14 @@ class Speech:
     lines: tuple[bytes, ...] = ()
 
     def confirmation(self, greeting: bytes) -> bytes:
-        """What a greeting must be answered with before the server regards a connection as established."""
+        """Say what a greeting must be answered with before the server regards a connection as established."""
         hello = _HELLO.search(greeting)
         if hello and self.protocol in {"auto", "kit"}:
             return b"CONFIRM " + hello[1] + b"\n"
         return b""
 
     def request(self, greeting: bytes) -> tuple[bytes, ...]:
-        """What to say to a server that has said ``greeting``; nothing when nothing may be said."""
+        """Say what to say to a server that has said ``greeting``; nothing when nothing may be said."""
         if self.protocol == "lines":
             return self.lines
         if self.confirmation(greeting):

@@ -38,7 +38,7 @@ def table(report: Report) -> RenderableType:
 
 
 def tree(report: Report) -> RenderableType:
-    """Processes under their parents, threads under their process."""
+    """Show processes under their parents, threads under their process."""
     top = Tree("server", hide_root=True)
     branches: dict[int, Tree] = {}
     for process in report.processes:
@@ -54,7 +54,7 @@ def tree(report: Report) -> RenderableType:
 
 
 def notes(report: Report) -> Iterator[RenderableType]:
-    """What is not about one task: the queue, connections without a reader, zombies, memory, what is missing."""
+    """Say what is not about one task: the queue, connections without a reader, zombies, memory, what is missing."""
     for listener in report.listeners:
         limit = f" of {listener.limit}" if listener.limit else ""
         yield Text(
@@ -73,7 +73,7 @@ def notes(report: Report) -> Iterator[RenderableType]:
 
 
 def listening_table(listeners: list[Listener], names: dict[int, str]) -> Table:
-    """What listens on this machine."""
+    """Say what listens on this machine."""
     shown = Table("address", "waiting", "limit", "process", header_style="bold")
     for one in sorted(listeners, key=lambda listener: listener.address):
         who = (
@@ -108,7 +108,7 @@ def _size(process: Process) -> str:
 
 
 def verdict(found: Verdict) -> RenderableType:
-    """The model, the sentence, and the witnesses."""
+    """Give the model, the sentence, and the witnesses."""
     name = found.model + (f" ({found.mechanism})" if found.mechanism else "")
     workers = f", {found.workers} workers" if found.workers else ""
     shown = Table(box=SIMPLE_HEAD, header_style="bold", pad_edge=False)

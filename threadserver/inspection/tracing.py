@@ -37,7 +37,7 @@ class Trace:
 
 @contextmanager
 def senders(pids: list[int], inodes: set[int], seconds: float) -> Iterator[Trace]:
-    """Trace for the length of the block who reads and sends on these sockets; afterwards nothing is traced any longer."""
+    """Trace for the length of the block who reads and sends on these sockets; nothing is traced afterwards."""
     trace = Trace()
     owner = {tid: pid for pid in pids for tid in tasks(pid)}
     trace.problem = _hindrance(owner, seconds)
@@ -59,7 +59,8 @@ def senders(pids: list[int], inodes: set[int], seconds: float) -> Iterator[Trace
     if output is None:
         trace.problem = f"strace could not attach: {rest.decode('utf-8', 'replace').strip().splitlines()[:1]}"
         return
-    sent_by, read_by = set(), set()
+    sent_by: set[TaskId] = set()
+    read_by: set[TaskId] = set()
     for line in (output + rest).splitlines():
         sent = _SENT.match(line)
         if sent and int(sent[3]) in inodes:

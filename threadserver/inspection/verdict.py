@@ -33,7 +33,7 @@ class Testimony:
         return " or ".join(model for model in MODELS if model in self.allows)
 
     def agrees(self, model: str) -> bool:
-        """True when the witness allows this model, or cannot tell."""
+        """Tell whether the witness allows this model, or cannot tell."""
         return not self.allows or model in self.allows
 
 

@@ -1,10 +1,10 @@
-"""The keeper of a started program: a process that all its descendants fall back to, daemons too, and that ends them all.
+"""The keeper of a started program: a process that its descendants fall back to, daemons too, and that ends them all.
 
 A daemon forks twice and calls setsid(), so neither its group nor its parent leads to it any longer. But the kernel
 gives orphans to the nearest *child subreaper* among their ancestors (prctl(2), PR_SET_CHILD_SUBREAPER), which is this
 process. It ends them when its standard input ends: when it is told to, and when who started it has died.
 
-A program of its own, without the rest of the kit: ``python keeper.py COMMAND …``. It writes the command's process number
+A program of its own, without the rest of the kit: ``python keeper.py COMMAND …``. It writes the command's number
 on standard output, then its exit status, if it ends of itself.
 """
 
@@ -31,7 +31,7 @@ def parent_of(pid: int) -> int:
 
 def descendants() -> list[int]:
     """Every process below this one."""
-    parents = {int(name): parent_of(int(name)) for name in os.listdir("/proc") if name.isdecimal()}
+    parents = {int(name): parent_of(int(name)) for name in os.listdir("/proc") if name.isdecimal()}  # noqa: PTH208
     below = {os.getpid()}
     while True:
         more = {pid for pid, parent in parents.items() if parent in below} - below
@@ -55,7 +55,7 @@ def reap(first: "subprocess.Popen[bytes]") -> bool:
 
 def say(line: str) -> None:
     """Tell who started us."""
-    try:
+    try:  # noqa: SIM105
         os.write(1, f"{line}\n".encode())
     except OSError:
         pass
@@ -64,7 +64,7 @@ def say(line: str) -> None:
 def send(number: int, pids: list[int]) -> None:
     """Send a signal to processes, those that have gone left out."""
     for pid in pids:
-        try:
+        try:  # noqa: SIM105
             os.kill(pid, number)
         except OSError:
             pass

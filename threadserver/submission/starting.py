@@ -1,5 +1,6 @@
 """Starting a command as a server, and knowing from the kernel's tables that it listens: never by connecting."""
 
+import os
 import select
 import socket
 import subprocess
@@ -106,7 +107,7 @@ def _lines(keeper: "subprocess.Popen[bytes]") -> list[str]:
     assert keeper.stdout is not None  # noqa: S101
     if not select.select([keeper.stdout], [], [], 0)[0]:
         return []
-    return keeper.stdout.read1(4096).decode("utf-8", "replace").splitlines()  # type: ignore[attr-defined]
+    return os.read(keeper.stdout.fileno(), 4096).decode("utf-8", "replace").splitlines()
 
 
 def _listening(keeper: int, pids: list[int], port: int | None) -> Started | None:
@@ -129,7 +130,7 @@ def _listening(keeper: int, pids: list[int], port: int | None) -> Started | None
 
 
 def _reachable(one: Socket) -> Address:
-    """The address to connect to: that of this machine where the socket listens on all of its addresses."""
+    """Give the address to connect to: that of this machine where the socket listens on all of its addresses."""
     local = one.local
     if local.host == "0.0.0.0":
         return Address("tcp", "127.0.0.1", local.port)

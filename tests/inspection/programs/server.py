@@ -1,4 +1,4 @@
-"""Small servers, one a model and one a trap, for the tests of `inspect` and `classify`: ``server.py KIND HOST PORT``."""
+"""Small servers, one a model and a trap, for the tests of `inspect` and `classify`: ``server.py KIND HOST PORT``."""
 
 import os
 import select

@@ -4,7 +4,16 @@ from threadserver.inspection.look import Task
 from threadserver.inspection.pattern import Pattern, all_loops, mechanism
 from threadserver.inspection.record import Record
 from threadserver.inspection.verdict import (
-    EVENT_DRIVEN, FORKS, ITERATIVE, LOOP, LOOP_AND_WORKERS, LOOPS, POOL, PREFORK, THREADS, Testimony,
+    EVENT_DRIVEN,
+    FORKS,
+    ITERATIVE,
+    LOOP,
+    LOOP_AND_WORKERS,
+    LOOPS,
+    POOL,
+    PREFORK,
+    THREADS,
+    Testimony,
 )  # fmt: skip
 
 
@@ -38,7 +47,8 @@ def _loops(record: Record, found: Pattern) -> Testimony:
         f"{first.pid}/{first.tid} is blocked in {first.call.name} and waits for {len(_clients(found, first))} clients"
     )
     if len(loops) > 1:
-        evidence = f"{len(loops)} tasks wait with {how}, the busiest for {max(len(_clients(found, one)) for one in loops.values())} clients"
+        busiest = max(len(_clients(found, one)) for one in loops.values())
+        evidence = f"{len(loops)} tasks wait with {how}, the busiest for {busiest} clients"
     allows = {LOOP if len(loops) == 1 else LOOPS}
     if len(found.sight.look.tasks) > len(loops):
         allows.add(LOOP_AND_WORKERS)

@@ -2,7 +2,14 @@
 
 from threadserver.inspection.record import Record
 from threadserver.inspection.verdict import (
-    EVENT_DRIVEN, FORKS, ITERATIVE, LOOP_AND_WORKERS, POOL, PREFORK, THREADS, Testimony,
+    EVENT_DRIVEN,
+    FORKS,
+    ITERATIVE,
+    LOOP_AND_WORKERS,
+    POOL,
+    PREFORK,
+    THREADS,
+    Testimony,
 )  # fmt: skip
 
 

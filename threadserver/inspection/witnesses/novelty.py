@@ -1,8 +1,15 @@
-"""Who was there before: was the task that serves a connection made for it, or did it exist already?"""
+"""Who was there before: the task that serves a connection was made for it, or existed already."""
 
 from threadserver.inspection.record import Record
 from threadserver.inspection.verdict import (
-    EVENT_DRIVEN, FORKS, ITERATIVE, LOOP_AND_WORKERS, POOL, PREFORK, THREADS, Testimony,
+    EVENT_DRIVEN,
+    FORKS,
+    ITERATIVE,
+    LOOP_AND_WORKERS,
+    POOL,
+    PREFORK,
+    THREADS,
+    Testimony,
 )  # fmt: skip
 
 

@@ -2,7 +2,14 @@
 
 from threadserver.inspection.record import Record
 from threadserver.inspection.verdict import (
-    EVENT_DRIVEN, FORKS, ITERATIVE, LOOP_AND_WORKERS, POOL, PREFORK, THREADS, Testimony,
+    EVENT_DRIVEN,
+    FORKS,
+    ITERATIVE,
+    LOOP_AND_WORKERS,
+    POOL,
+    PREFORK,
+    THREADS,
+    Testimony,
 )  # fmt: skip
 
 
@@ -19,7 +26,7 @@ def testify(record: Record) -> Testimony:
     unread = len(found.unwatched)
     where = f"{queued} wait to be accepted" if queued else f"{unread} were accepted, but nobody reads them"
     evidence = f"{len(found.holders)} of {held} connections are served{others}, {where}"
-    if record.stayed is not None and not record.stayed or record.fleeting:
+    if (record.stayed is not None and not record.stayed) or record.fleeting:
         return _testimony({POOL, PREFORK, LOOP_AND_WORKERS, THREADS, FORKS, ITERATIVE}, evidence)
     if len(found.holders | found.foreign) == 1:
         return _testimony({ITERATIVE, POOL, PREFORK}, evidence)

@@ -32,13 +32,14 @@ def testify(record: Record) -> Testimony | None:
         return _testimony({LOOP, LOOPS}, f"the loop itself {done}: no other task was needed")
     others = set().union(*record.companions)
     if works_beside(record.companions):
-        why = f"{len(others)} tasks beside the loop moved when {len(record.asked)} connections were spoken on{_trace(record)}"
+        asked = len(record.asked)
+        why = f"{len(others)} tasks beside the loop moved when {asked} connections were spoken on{_trace(record)}"
         return _testimony({LOOP_AND_WORKERS}, why)
     return _testimony(set(), f"one task beside the loop moved each time: a worker or a helper{_trace(record)}")
 
 
 def works_beside(companions: list[set[tuple[int, int]]]) -> bool:
-    """True when what moves beside a loop each time cannot be one helper, with a timer now and then."""
+    """Tell whether what moves beside a loop each time cannot be one helper, with a timer now and then."""
     return bool(companions) and len(set.intersection(*companions)) != 1
 
 
@@ -63,7 +64,7 @@ def _traced(record: Record, loops: set[tuple[int, int]]) -> Testimony:
 
 
 def _waits_elsewhere(record: Record) -> Testimony | None:
-    """Connections that were held by a worker each, and by a loop once they had been answered."""
+    """Find connections that were held by a worker each, and by a loop once they had been answered."""
     if record.spoken is None:
         return None
     back = record.spoken.in_loops & set(record.asked)
