@@ -156,7 +156,7 @@ class Experiment:
                 one.confirmed = True
                 one.send(reply)
 
-    def ask(self, numbers: list[int], data: bytes, patience: float = 0.5) -> list[int]:
+    def ask(self, numbers: list[int], data: bytes, patience: float) -> list[int]:
         """Say something on some connections at once; give those on which something came back."""
         asked = [one for one in self.held if one.number in numbers]
         for one in asked:

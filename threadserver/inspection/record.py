@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 
 from threadserver.inspection import epoll, tracing
 from threadserver.inspection.experiment import PATIENCE, Experiment, Sight
-from threadserver.inspection.look import TaskId
+from threadserver.inspection.look import Task, TaskId
 from threadserver.inspection.pattern import Holder, Pattern, all_loops, pattern
 from threadserver.inspection.processes import status
 from threadserver.inspection.subject import Held, Phase
@@ -29,6 +29,8 @@ CROWD = (64, 96, 128, 160, 200, 256)
 MOST_TASKS = 600  # of a server whose tasks' counters are compared
 SPOKEN_TO = 4
 ROUNDS = 3
+ANSWER = 0.5  # seconds that an answer is waited for
+SILENCE = 0.1  # seconds, where the server has answered nothing before
 _WORKER = re.compile(rb"^HELLO .*\bworker=(\d+)(?:/(\d+))?", re.MULTILINE)
 
 
@@ -60,6 +62,8 @@ class Record:
     """How many connections left a loop for a task of their own when they were spoken on."""
     made: bool = False
     """True when those tasks had not been there before."""
+    crew: int = 0
+    """Tasks that wait as those do, under the same name but for a number: a loop's workers."""
     senders: set[TaskId] | None = None
     """Who sent the answers, where that could be traced."""
     trace: str = ""
@@ -231,6 +235,23 @@ def _speak(experiment: Experiment, record: Record) -> None:
         _dedicate(experiment, record, rest, words)
     elif (record.hold.looped and record.companions) or record.hold.doubtful or record.hold.peeked:
         _trace(experiment, record, words)
+    record.crew = _crew(record)
+
+
+def _crew(record: Record) -> int:
+    """Count the idle tasks of the kind that was seen to work beside the loops."""
+    loops = all_loops(record.hold)
+    busy = (record.senders or set().union(*record.companions)) - set(loops)
+    idle = {key: task for key, task in record.hold.sight.look.tasks.items() if key not in loops}
+    kinds = {_kind(task) for key, task in idle.items() if key in busy}
+    return sum(_kind(task) in kinds for task in idle.values())
+
+
+def _kind(task: Task) -> tuple[str, str]:
+    name = ""
+    with suppress(OSError):
+        name = status(task.pid, task.tid).name
+    return re.sub(r"\d+", "", name), task.call.name
 
 
 def _converse(experiment: Experiment, record: Record, talking: list[int], words: tuple[bytes, ...]) -> None:
@@ -247,7 +268,8 @@ def _converse(experiment: Experiment, record: Record, talking: list[int], words:
             break
         before = experiment.counters() if counted else {}
         for word in words:
-            record.answered += experiment.ask(now, word)
+            patience = ANSWER if record.answered or not record.asked else SILENCE
+            record.answered += experiment.ask(now, word, patience)
         record.asked += now
         record.spoken = pattern(experiment.see("after something was said"))
         after = experiment.counters() if counted else {}
@@ -262,7 +284,7 @@ def _dedicate(experiment: Experiment, record: Record, numbers: list[int], words:
     """With its first bytes a connection left the loop for a task of its own: say something on all the others, too."""
     known = set(record.hold.sight.look.tasks) | set(record.baseline.look.tasks)
     for word in words:
-        experiment.ask(numbers, word, 0.2)
+        experiment.ask(numbers, word, SILENCE)
     record.spoken = pattern(experiment.see("after something was said on all"))
     record.dedicated = len(record.spoken.single)
     record.made = all((pid, tid) not in known for pid, tid in record.spoken.holders)
@@ -296,7 +318,7 @@ def _trace(experiment: Experiment, record: Record, words: tuple[bytes, ...]) -> 
     with tracing.senders(pids, inodes, experiment.left) as traced:
         if traced.ready:
             for word in words:
-                experiment.ask(numbers, word)
+                experiment.ask(numbers, word, ANSWER if record.answered else SILENCE)
             experiment.see("while traced")
     record.senders, record.trace = traced.senders, traced.problem
 

@@ -152,16 +152,8 @@ def _workers_of(record: Record) -> int | None:
     loops = set(all_loops(record.hold))
     if record.senders:
         busy = record.senders - loops
-        return _alike(record, busy) if busy else None
-    return _alike(record, set().union(*record.companions)) if works_beside(record.companions) else None
-
-
-def _alike(record: Record, busy: set[tuple[int, int]]) -> int:
-    """Count the tasks that wait as the workers do when they have nothing to do."""
-    tasks = record.hold.sight.look.tasks
-    loops = set(all_loops(record.hold))
-    kinds = {(pid, tasks[pid, tid].call.name) for pid, tid in busy if (pid, tid) in tasks}
-    return sum(1 for key, task in tasks.items() if (task.pid, task.call.name) in kinds and key not in loops)
+        return record.crew if busy else None
+    return record.crew if works_beside(record.companions) else None
 
 
 def _undecided(record: Record) -> bool:
