@@ -18,14 +18,28 @@ from dataclasses import dataclass
 from pathlib import Path
 from threading import get_native_id
 
-from threadserver.inspection.syscalls import DESCRIPTOR, EPOLL, NAMES, POLL, SELECT
+from threadserver.inspection.syscalls import DESCRIPTOR, NAMES, POLL, SELECT
 
 MSG_PEEK = 0x2
 MOST_DESCRIPTORS = 65_536  # of one poll(): a wild count read from a register must not exhaust our memory
 WORD = struct.calcsize("P")
 
-# Where a task sleeps in the kernel, for a call that was interrupted and goes on as restart_syscall.
-_WHERE = (("poll", "poll"), ("nanosleep", "clock_nanosleep"), ("futex", "futex"), ("select", "select"))
+# Where a task sleeps in the kernel (/proc/PID/task/TID/wchan), for a call that was interrupted and goes on as
+# restart_syscall, and for a process that we may look at but not trace: its name is then all that can be had.
+_WHERE = (
+    ("ep_poll", "epoll_wait"),
+    ("epoll", "epoll_wait"),
+    ("poll", "poll"),
+    ("nanosleep", "clock_nanosleep"),
+    ("futex", "futex"),
+    ("select", "select"),
+    ("accept", "accept"),
+    ("wait_woken", "recvfrom"),
+    ("sk_wait", "recvfrom"),
+    ("skb_wait", "recvfrom"),
+    ("do_wait", "wait4"),
+    ("pipe_read", "read"),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +75,8 @@ def blocked_call(pid: int, tid: int) -> Call:
     try:
         words = read_file(f"/proc/{pid}/task/{tid}/syscall").split()
     except PermissionError:
-        return HIDDEN
+        name = _place(pid, tid)
+        return Call(name, None) if name else HIDDEN
     if not words:
         raise ProcessLookupError(pid)
     if words[0] == b"running":
@@ -73,18 +88,18 @@ def blocked_call(pid: int, tid: int) -> Call:
     number, *arguments = int(words[0]), *(int(word, 16) for word in words[1:7])
     name = NAMES.get(number, f"call {number}")
     if name == "restart_syscall":
-        name = _restarted(pid, tid)
+        name = _place(pid, tid) or name
     return Call(name, _descriptors(pid, name, arguments), tuple(arguments), _peeks(name, arguments))
 
 
-def _restarted(pid: int, tid: int) -> str:
-    """Name the call that goes on: its arguments are still in the registers, its number is not."""
+def _place(pid: int, tid: int) -> str:
+    """Name the call from the place in the kernel where the task sleeps; nothing when that is not told either."""
     with suppress(OSError):
         where = read_file(f"/proc/{pid}/task/{tid}/wchan").decode()
         for part, name in _WHERE:
             if part in where:
                 return name
-    return "restart_syscall"
+    return ""
 
 
 def _peeks(name: str, arguments: list[int]) -> bool:
@@ -144,6 +159,3 @@ def read_file(path: str) -> bytes:
         return os.read(descriptor, 65_536)
     finally:
         os.close(descriptor)
-
-
-__all__ = ["EPOLL", "HIDDEN", "OUTSIDE", "RUNNING", "Call", "blocked_call", "read_file"]

@@ -4,7 +4,7 @@ from threadserver.address import Address
 from threadserver.errors import KitError
 from threadserver.inspection.experiment import experiment
 from threadserver.inspection.namespaces import Network
-from threadserver.inspection.record import conduct
+from threadserver.inspection.rounds import conduct
 from threadserver.inspection.rules import judge
 from threadserver.inspection.sockets import Tables
 from threadserver.inspection.speech import Speech

@@ -110,6 +110,3 @@ def _plain(link: str) -> str:
     if link.startswith("anon_inode:"):
         return link.removeprefix("anon_inode:").strip("[]")
     return os.path.basename(link) if link.startswith("/dev/") else link or "closed"  # noqa: PTH119
-
-
-__all__ = ["Descriptions", "describe", "inode_of", "summary"]

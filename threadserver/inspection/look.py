@@ -11,7 +11,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 
 from threadserver.inspection import epoll
-from threadserver.inspection.calls import HIDDEN, RUNNING, Call, blocked_call
+from threadserver.inspection.calls import RUNNING, Call, blocked_call
 from threadserver.inspection.processes import Status, everyone, family, tasks
 from threadserver.inspection.syscalls import ACCEPT, EPOLL, READINESS
 
@@ -62,7 +62,7 @@ class Look:
     @property
     def hidden(self) -> bool:
         """True when what a task is blocked in may not be seen."""
-        return any(task.call is HIDDEN for task in self.tasks.values())
+        return any(task.call.descriptors is None for task in self.tasks.values())
 
     @property
     def running(self) -> bool:

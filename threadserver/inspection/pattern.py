@@ -155,6 +155,3 @@ def idle_brothers(found: Pattern) -> set[Holder]:
     }
     having = set().union(*owners(look.listeners, {pid for pid, _ in locked}).values()) if locked else set()
     return {*waiting, *(key for key in locked if key[0] in having)}
-
-
-__all__ = ["Holder", "Pattern", "all_loops", "idle_brothers", "mechanism", "pattern"]

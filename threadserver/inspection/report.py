@@ -5,7 +5,7 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from threadserver.inspection.descriptors import Descriptions, describe, inode_of
+from threadserver.inspection.descriptors import Descriptions, inode_of
 from threadserver.inspection.finding import Found
 from threadserver.inspection.look import Lens, Look
 from threadserver.inspection.namespaces import Network, network_of
@@ -209,13 +209,10 @@ def _missing(look: Look, held: dict[int, dict[int, str]]) -> list[str]:
     if look.hidden:
         found.append(
             "what some tasks are blocked in: /proc/PID/syscall needs the right to trace the process "
-            "(run as its owner or as root; in a container add the capability SYS_PTRACE)"
+            "(run as its owner; as root where kernel.yama.ptrace_scope is 1; in a container with SYS_PTRACE)"
         )
     blind = [pid for pid, descriptors in held.items() if not descriptors and look.processes[pid].state != "Z"]
     if blind:
         shown = ", ".join(map(str, blind[:5]))
         found.append(f"the descriptors of process {shown}: it belongs to another user (run as that user or as root)")
     return found
-
-
-__all__ = ["Report", "describe", "inspect", "listening"]

@@ -7,10 +7,10 @@ model under examination turns the answer into *undetermined*, with all that was 
 
 from threadserver.inspection.pattern import Pattern, all_loops, idle_brothers, mechanism
 from threadserver.inspection.processes import owners
-from threadserver.inspection.record import CROWD, Record
+from threadserver.inspection.record import Record
+from threadserver.inspection.rounds import CROWD
 from threadserver.inspection.subject import Phase
 from threadserver.inspection.verdict import (
-    EVENT_DRIVEN,
     FORKS,
     ITERATIVE,
     LOOP,
@@ -20,7 +20,6 @@ from threadserver.inspection.verdict import (
     PREFORK,
     THREADS,
     UNDETERMINED,
-    Testimony,
     Verdict,
 )  # fmt: skip
 from threadserver.inspection.witnesses import WITNESSES
@@ -326,6 +325,3 @@ def _process_each(record: Record) -> Answer:
 def _stayed_for_more(record: Record) -> bool:
     """Tell whether the processes that stayed have the listening socket, and can take the next client."""
     return sum(_has_listener(record, pid) for pid, _ in record.stayed or ()) * 2 > len(record.stayed or ())
-
-
-__all__ = ["EVENT_DRIVEN", "Testimony", "judge"]

@@ -2,7 +2,6 @@
 
 from threadserver.inspection.record import Record
 from threadserver.inspection.verdict import (
-    EVENT_DRIVEN,
     FORKS,
     ITERATIVE,
     LOOP_AND_WORKERS,
@@ -39,6 +38,3 @@ def testify(record: Record) -> Testimony | None:
 
 def _testimony(allows: set[str] | frozenset[str], evidence: str) -> Testimony:
     return Testimony("made or there before", frozenset(allows), evidence)
-
-
-__all__ = ["EVENT_DRIVEN", "testify"]

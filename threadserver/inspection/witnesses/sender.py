@@ -79,6 +79,3 @@ def _trace(record: Record) -> str:
 
 def _testimony(allows: set[str], evidence: str) -> Testimony:
     return Testimony("who works", frozenset(allows), evidence)
-
-
-__all__ = ["testify", "works_beside"]

@@ -1,0 +1,212 @@
+"""The course of an experiment: which rounds there are, and what each leaves on record for the witnesses.
+
+    baseline    nobody of ours is there
+    hold        1, 2, 3 … connections, idle; more until some have to wait, or until it is plain that none will
+    speak       something is said on some while the others stay silent: who answers, who moves, who waits then?
+    close       all are closed: what becomes of those who served them?
+    crowd       where workers stayed: many more connections, in search of an upper bound
+
+Each round is over as soon as the server has come to rest.
+"""
+
+import re
+import time
+from collections import Counter
+from contextlib import suppress
+
+from threadserver.inspection import epoll
+from threadserver.inspection.experiment import PATIENCE, Experiment, Sight
+from threadserver.inspection.pattern import Holder, Pattern, all_loops, pattern
+from threadserver.inspection.processes import status
+from threadserver.inspection.record import Record
+from threadserver.inspection.speaking import speak
+from threadserver.inspection.subject import Held, Phase
+from threadserver.inspection.syscalls import EPOLL, LOCK
+
+FEW = (5, 8, 12)
+MANY = (*FEW, 16, 24, 32, 40)
+CROWD = (64, 96, 128, 160, 200, 256)
+_WORKER = re.compile(rb"^HELLO .*\bworker=(\d+)(?:/(\d+))?", re.MULTILINE)
+
+
+def conduct(experiment: Experiment) -> Record:
+    """Go through the rounds."""
+    record = Record(experiment.see("before any connection of ours"))
+    _hold(experiment, record, (1, 2, 3))
+    if experiment.died or (not record.hold.sight.accepted and not _nudge(experiment, record)):
+        return record
+    _grow(experiment, record)
+    record.alike = _alike(record.hold)
+    record.empty_loops = _empty_loops(record.hold.sight)
+    record.workers = {one.number: worker for one in experiment.held if (worker := _hello(one))}
+    if not experiment.died:
+        speak(experiment, record)
+    _close(experiment, record)
+    return record
+
+
+def _hold(experiment: Experiment, record: Record, totals: tuple[int, ...]) -> None:
+    for total in totals:
+        if experiment.left <= 0.3 or experiment.died:
+            return
+        experiment.open(total)
+        sight = experiment.see(f"{total} connections held")
+        if _strangers(sight):
+            experiment.subject.adopt_strangers(experiment.held)
+            sight = experiment.see(f"{total} connections held")
+        _note(experiment, record, sight)
+
+
+def _strangers(sight: Sight) -> bool:
+    return any(not pids for pids in sight.owners.values())
+
+
+def _note(experiment: Experiment, record: Record, sight: Sight) -> Pattern:
+    found = pattern(sight)
+    record.holds.append(found)
+    record.grown[len(sight.phases)] = (len(sight.look.tasks), len(sight.look.processes) - len(sight.look.zombies))
+    known = {one.number: one.known for one in experiment.held}
+    for number, (pid, tid) in found.single.items():
+        if number in known:
+            record.new_holders.setdefault(number, (pid if tid is None else (pid, tid)) not in known[number])
+    record.zombies = sight.look.zombies
+    return found
+
+
+def _nudge(experiment: Experiment, record: Record) -> bool:
+    """Send one byte where the kernel keeps connections back until the first bytes; True if that helped."""
+    words = experiment.speech.request(b"")
+    if not words or not any(one.phase is Phase.DEFERRED for one in experiment.held):
+        if record.hold.sight.queued and experiment.left > PATIENCE:
+            _note(experiment, record, experiment.see("3 connections held", PATIENCE))
+        return bool(record.hold.sight.accepted)
+    experiment.nudge = words[0][:1]
+    experiment.nudge_all()
+    _note(experiment, record, experiment.see("one byte said on each"))
+    return bool(record.hold.sight.accepted)
+
+
+def _grow(experiment: Experiment, record: Record) -> None:
+    """Hold more, until some have to wait or it is plain that none will."""
+    shared = len(experiment.subject.listeners) > 1  # the kernel deals connections to busy and idle listeners alike
+    if record.hold.looped or shared:
+        targets: tuple[int, ...] = (8, 16, 24)
+    elif _one_process_each(record.hold) and all(record.new_holders.values()):
+        targets = FEW
+    else:
+        targets = MANY
+    for total in targets:
+        if (
+            experiment.left < 2.2
+            or (not shared and _is_bounded(experiment, record))
+            or record.refused
+            or experiment.died
+        ):
+            break
+        _hold(experiment, record, (total,))
+        record.refused = bool(record.hold.sight.gone)
+    _is_bounded(experiment, record)
+
+
+def _one_process_each(found: Pattern) -> bool:
+    return len(found.processes) == len(found.single) > 0
+
+
+def _is_bounded(experiment: Experiment, record: Record) -> bool:
+    """Tell whether connections wait though others are served, and go on waiting."""
+    if record.bounded:
+        return True
+    if _someone_waits(record.hold):
+        begun = time.monotonic()
+        title = record.hold.sight.title
+        while _someone_waits(record.hold) and time.monotonic() - begun < min(PATIENCE, experiment.left - 1):
+            time.sleep(0.02)
+            record.holds.pop()
+            _note(experiment, record, experiment.see(title, 0.1))
+        record.bounded = _someone_waits(record.hold)
+    return record.bounded
+
+
+def _someone_waits(found: Pattern) -> bool:
+    return bool(found.sight.queued or (found.unwatched and found.single))
+
+
+def _alike(found: Pattern) -> int:
+    """Count idle threads of one name in the loops' processes: a pool's are made alike, helpers each for its own end."""
+    loops = all_loops(found)
+    pids = {pid for pid, _ in loops}
+    names: Counter[tuple[int, str]] = Counter()
+    for key, task in found.sight.look.tasks.items():
+        if key not in loops and task.pid in pids and task.call.name in LOCK:
+            with suppress(OSError):
+                names[task.pid, status(*key).name] += 1
+    return max(names.values(), default=0)
+
+
+def _empty_loops(sight: Sight) -> int:
+    waiting = {
+        (task.pid, descriptor)
+        for task in sight.look.tasks.values()
+        if task.call.name in EPOLL and not task.sockets
+        for descriptor in task.call.descriptors or ()
+    }
+    empty = 0
+    for pid, descriptor in waiting:
+        with suppress(OSError):
+            empty += not epoll.watched(pid, descriptor)
+    return empty
+
+
+def _hello(one: Held) -> tuple[int, int | None] | None:
+    match = _WORKER.search(one.received)
+    return (int(match[1]), int(match[2]) if match[2] else None) if match else None
+
+
+def _close(experiment: Experiment, record: Record) -> None:
+    """Close everything, and see which holders are still there; where they are, look for an upper bound."""
+    if experiment.died or (record.hold.looped and not record.dedicated):
+        return
+    if record.dedicated and record.spoken:
+        record.stayed = set()
+        return
+    holders = set(record.hold.holders)
+    experiment.close()
+    begun = time.monotonic()
+    while True:
+        look = experiment.see("all closed").look
+        alive = {pid for pid, one in look.processes.items() if one.state not in "ZX"}
+        record.stayed = {
+            (pid, tid) for pid, tid in holders if pid in alive and (tid is None or (pid, tid) in look.tasks)
+        }
+        record.zombies = look.zombies
+        if not record.stayed or time.monotonic() - begun > min(0.5, experiment.left):
+            break
+        time.sleep(0.02)
+    record.fleeting = _fleeting(experiment.sights[-1], record.stayed)
+    if record.stayed and not record.bounded and not record.refused and not _one_process_each(record.hold):
+        _crowd(experiment, record)
+
+
+def _fleeting(sight: Sight, stayed: set[Holder]) -> bool:
+    """Tell from the fourth argument of futex(2), the time-out, whether threads without work wait for ever."""
+    tasks = [task for key, task in sight.look.tasks.items() if key in stayed and task.call.name == "futex"]
+    return bool(tasks) and sum(task.call.arguments[3] != 0 for task in tasks) * 2 > len(tasks)
+
+
+def _crowd(experiment: Experiment, record: Record) -> None:
+    """Look for the bound of workers that stay: a cache of threads has none."""
+    held = len(record.hold.sight.phases)
+    for total in (held, *CROWD):
+        if experiment.left < 0.8 or total < held:
+            break
+        experiment.open(total)
+        found = pattern(experiment.see(f"{total} connections held"))
+        record.crowd = found
+        if _someone_waits(found) or found.sight.gone:
+            experiment.see(f"{total} connections held", min(0.3, experiment.left / 2))
+            record.crowd = pattern(experiment.sights[-1])
+            record.bounded = _someone_waits(record.crowd)
+            record.refused = bool(found.sight.gone)
+            if record.bounded or record.refused:
+                break
+    experiment.close()

@@ -1,0 +1,125 @@
+"""The round in which something is said: who answers while the others are silent, who moves, who waits then.
+
+Speaking on a few connections at a time, and more than once, tells a worker from a helper with a timer of its own.
+"""
+
+import re
+import time
+from contextlib import suppress
+
+from threadserver.inspection import tracing
+from threadserver.inspection.experiment import Experiment
+from threadserver.inspection.look import Task, TaskId
+from threadserver.inspection.pattern import all_loops, pattern
+from threadserver.inspection.processes import status
+from threadserver.inspection.record import Record
+
+MOST_TASKS = 600  # of a server whose tasks' counters are compared
+SPOKEN_TO = 4
+ROUNDS = 3
+ANSWER = 0.5  # seconds that an answer is waited for
+SILENCE = 0.1  # seconds, where the server has answered nothing before
+
+
+def speak(experiment: Experiment, record: Record) -> None:
+    """Ask on some connections while the others stay silent, and see who moves, who answers and who waits then."""
+    served = set(record.hold.single) | record.hold.in_loops
+    talking = [number for number in record.hold.sight.accepted if number in served or not served]
+    heard = {one.number: one.received for one in experiment.held}
+    words = experiment.speech.request(heard[talking[-1]]) if talking else ()
+    if not words or experiment.left < 0.5 or not _worth_asking(experiment, record):
+        return
+    if experiment.nudge:
+        words = (words[0][len(experiment.nudge) :], *words[1:])
+    _converse(experiment, record, talking, words)
+    moved_on = record.spoken and len(set(record.spoken.single) & set(record.asked)) * 2 > len(record.asked)
+    if record.hold.looped and moved_on and experiment.left > 1:
+        rest = [number for number in record.hold.sight.accepted if number not in record.asked]
+        _dedicate(experiment, record, rest, words)
+    elif (record.hold.looped and record.companions) or record.hold.doubtful or record.hold.peeked:
+        _trace(experiment, record, words)
+    record.crew = _crew(record)
+
+
+def _crew(record: Record) -> int:
+    """Count the idle tasks of the kind that was seen to work beside the loops."""
+    loops = all_loops(record.hold)
+    busy = (record.senders or set().union(*record.companions)) - set(loops)
+    idle = {key: task for key, task in record.hold.sight.look.tasks.items() if key not in loops}
+    kinds = {_kind(task) for key, task in idle.items() if key in busy}
+    return sum(_kind(task) in kinds for task in idle.values())
+
+
+def _kind(task: Task) -> tuple[str, str]:
+    name = ""
+    with suppress(OSError):
+        name = status(task.pid, task.tid).name
+    return re.sub(r"\d+", "", name), task.call.name
+
+
+def _converse(experiment: Experiment, record: Record, talking: list[int], words: tuple[bytes, ...]) -> None:
+    """Speak on a few connections at a time, and note which tasks move beside the loops each time.
+
+    A task that moves by a timer of its own will not move every time.
+    """
+    loops = set(all_loops(record.hold))
+    counted = len(record.hold.sight.look.tasks) <= MOST_TASKS
+    noise = _stirring(experiment) if counted else set()
+    for _ in range(ROUNDS if record.hold.looped and counted else 1):
+        now = [number for number in talking if number not in record.asked][-SPOKEN_TO:]
+        if not now or experiment.left < 0.3:
+            break
+        before = experiment.counters() if counted else {}
+        for word in words:
+            patience = ANSWER if record.answered or not record.asked else SILENCE
+            record.answered += experiment.ask(now, word, patience)
+        record.asked += now
+        record.spoken = pattern(experiment.see("after something was said"))
+        after = experiment.counters() if counted else {}
+        moved = {key for key, count in after.items() if count != before.get(key)}
+        record.companions.append(moved - noise - loops)
+    if not all(record.companions):
+        record.companions = []  # once the loop did without anyone else
+
+
+def _dedicate(experiment: Experiment, record: Record, numbers: list[int], words: tuple[bytes, ...]) -> None:
+    """With its first bytes a connection left the loop for a task of its own: say something on all the others, too."""
+    known = set(record.hold.sight.look.tasks) | set(record.baseline.look.tasks)
+    for word in words:
+        experiment.ask(numbers, word, SILENCE)
+    record.spoken = pattern(experiment.see("after something was said on all"))
+    record.dedicated = len(record.spoken.single)
+    record.made = all((pid, tid) not in known for pid, tid in record.spoken.holders)
+
+
+def _worth_asking(experiment: Experiment, record: Record) -> bool:
+    """Say always what the user or the greeting allows; a request unasked for only where it decides something."""
+    if experiment.speech.protocol != "auto" or record.workers:
+        return True
+    if record.hold.looped:  # workers may be made with the first request
+        return True
+    return len(record.hold.processes) < len(record.hold.single) and (
+        record.bounded or not all(record.new_holders.values())
+    )
+
+
+def _stirring(experiment: Experiment) -> set[TaskId]:
+    """Tasks that move although nothing is said: timers, housekeeping."""
+    before = experiment.counters()
+    time.sleep(min(0.05, max(experiment.left / 4, 0)))
+    return {key for key, count in experiment.counters().items() if count != before.get(key)}
+
+
+def _trace(experiment: Experiment, record: Record, words: tuple[bytes, ...]) -> None:
+    """Watch who reads and who sends, for a moment, on connections that are still open."""
+    untold = [number for number in record.hold.sight.accepted if number not in record.asked]
+    still = [number for number in record.asked if record.spoken and number in record.spoken.sight.accepted]
+    numbers = (untold or still)[:SPOKEN_TO]
+    inodes = {one.inode for one in experiment.held if one.number in numbers}
+    pids = [pid for pid, one in record.hold.sight.look.processes.items() if one.state != "Z"]
+    with tracing.senders(pids, inodes, experiment.left) as traced:
+        if traced.ready:
+            for word in words:
+                experiment.ask(numbers, word, ANSWER if record.answered else SILENCE)
+            experiment.see("while traced")
+    record.senders, record.trace = traced.senders, traced.problem
