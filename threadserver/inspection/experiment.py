@@ -17,7 +17,7 @@ from threadserver.inspection.speech import Speech
 from threadserver.inspection.subject import QUEUED, Held, Phase, Subject
 
 PAUSE = 0.004  # seconds between two looks
-RESTLESS = 0.6  # seconds after which a server that never rests is taken as it is
+RESTLESS = 0.6  # seconds, at most, after which a server that never rests is taken as it is
 PATIENCE = 1.2  # seconds that a queued connection is given, once: pools grow by timers of a second
 
 
@@ -139,7 +139,7 @@ class Experiment:
             waited = time.monotonic() - begun
             resting = now == before and not look.running and not knocked
             hoping = patience and waited < patience and any(one.phase in QUEUED for one in self.held)
-            if (resting and not hoping) or waited > max(RESTLESS, patience) or self.left <= 0:
+            if (resting and not hoping) or waited > max(min(RESTLESS, self.left / 8), patience) or self.left <= 0:
                 return look
             before = now
             time.sleep(PAUSE if not hoping else 5 * PAUSE)

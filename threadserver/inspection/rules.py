@@ -281,7 +281,7 @@ def _one_each(record: Record) -> Answer:
     if all(made) and not record.stayed:
         limit = f" Beyond {served} at once they are turned away." if record.refused else ""
         return THREADS, None, None, f"Each connection gets a new thread of its own, which ends with it.{limit}"
-    if any(made) and (len(found.single) >= UNBOUNDED or record.refused):
+    if any(made) and (len(found.single) >= UNBOUNDED or record.refused or (all(made) and record.fleeting)):
         return (
             THREADS,
             None,
