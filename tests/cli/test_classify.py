@@ -55,6 +55,6 @@ def test_ctrl_c_closes_every_connection():
             eventually(lambda: len(report.inspect(found).connections) >= 2, "the experiment is under way")
             ours.send_signal(signal.SIGINT)
             output, errors = ours.communicate()
-        assert (ours.returncode, output) == (1, "")
+        assert (ours.returncode, output) == (130, "")
         assert "Traceback" not in errors
         eventually(lambda: not report.inspect(found).connections, "every connection is closed")

@@ -1,4 +1,4 @@
-"""Classifications take a second or more each, mostly waiting, so six are made at a time while the other tests run."""
+"""Classifications take a second or more each, mostly waiting, so eight are made at a time while the other tests run."""
 
 import os
 from concurrent.futures import ThreadPoolExecutor
@@ -9,7 +9,7 @@ import pytest
 from tests.conftest import require
 from tests.inspection.catalogue import examine
 
-AT_ONCE = 6
+AT_ONCE = 8
 
 
 def have(known):
