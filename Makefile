@@ -6,7 +6,7 @@ VENV ?= .venv
 BIN = $(VENV)/bin
 PIP = $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: demo test lint speed clean
+.PHONY: demo test lint speed classify-campaign clean
 
 demo: $(VENV)/demo
 	@$(BIN)/threadserver demo
@@ -25,6 +25,11 @@ lint: $(VENV)/lint
 # Measure against socketserver and a bare loop: the table in the README. About ten minutes, on two idle cores.
 speed: $(VENV)/test
 	@$(BIN)/python -m tests.speed
+
+# Classify every known server twenty times, alone and then with two busy processes beside: about an hour and a half.
+classify-campaign: $(VENV)/test
+	@$(BIN)/python -m tests.inspection.campaign -n 20
+	@$(BIN)/python -m tests.inspection.campaign -n 20 --busy 2
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info .coverage .coverage.* .mypy_cache .pytest_cache .ruff_cache .hypothesis demo/
