@@ -58,9 +58,6 @@ def idle(name, count):
     with server(name) as (port, pid):
         before = pss(pid)
         connections = generator.connect(port, count, confirm=name == "kit")
-        for connection in connections:  # each thread has served once, and waits again
-            connection.sendall(generator.LINE)
-            connection.recv(4096)
         used = (pss(pid) - before) / count
         for connection in connections:
             connection.close()
