@@ -8,7 +8,6 @@ import pytest
 from tests.inspection.catalogue import OWN, SERVERS, missed
 from tests.inspection.conftest import have
 
-
 # Once, beside two busy processes and seven other experiments, silence made its workers look like a pool: until that is
 # mended it is only in the campaign.
 MISLEADING = {"apache event silent"}
