@@ -30,7 +30,7 @@ class StartError(KitError):
         self.output = output
         """What it said, made safe to show."""
         self.status = status
-        """Its exit code, negative for a signal; None when it had not ended. (`exit_code` is our own, as of any error.)"""
+        """Its exit code, negative for a signal; None when it had not ended. (`exit_code` is ours, as of any error.)"""
 
 
 class Running:
