@@ -73,7 +73,7 @@ def main() -> None:
         enter()
     except OSError as error:
         print(f"no private network here: {error}", file=sys.stderr)
-    os.execvp(sys.argv[1], sys.argv[1:])
+    os.execvp(sys.argv[1], sys.argv[1:])  # noqa: S606
 
 
 if __name__ == "__main__":
