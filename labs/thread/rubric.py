@@ -2,7 +2,9 @@
 
 from threadserver.judge import points
 from threadserver.judge.common import (  # the conversation: 45 points
+    test_any_bytes,
     test_confirmation,
+    test_description,
     test_echo,
     test_goes_on,
     test_greeting,
@@ -16,6 +18,7 @@ from threadserver.judge.common import (  # the conversation: 45 points
     test_restart,
     test_several_lines,
     test_slow_reader,
+    test_worker,
 )
 from threadserver.judge.concurrent import (  # many clients at once: 25 points
     test_many_at_once,
@@ -34,6 +37,7 @@ from threadserver.judge.trial import Trial
 )
 def test_model(server: Trial) -> None:
     """Hold clients, and see which task waits for each, which one answers it, and when it was made."""
+    server.come_and_go(server.some(3, 6))
     server.serving(server.hold(server.some(20, 28))).must_be("thread-per-connection")
 
 
