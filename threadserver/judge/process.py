@@ -55,9 +55,8 @@ def _judge(request: dict[str, Any], results: IO[str]) -> None:
     contained = containment.strongest()
     say(event="begin", containment=contained.name, sentence=contained.sentence)
     judging = Judging(emit, request["only"])
-    fixtures = Fixtures(
-        _prepared(request, contained), judging, count(FIRST_PORT) if network.private_network() else repeat(0)
-    )
+    ports = count(FIRST_PORT) if network.private_network() else repeat(0)
+    fixtures = Fixtures(_prepared(request, contained), judging, ports, lambda notes: say(event="notes", notes=notes))
     rubric = Path(request["rubric"])
     os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
     pytest.register_assert_rewrite("threadserver.judge.common", "threadserver.judge.concurrent")
