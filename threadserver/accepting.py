@@ -9,8 +9,8 @@ import errno
 import os
 import socket
 from contextlib import suppress
-from threading import RLock
-from typing import Any
+from threading import Lock
+from typing import Any, NamedTuple
 
 # What accept(2) says when something has run out; the connection stays in the queue.
 EXHAUSTED = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
@@ -21,21 +21,30 @@ PASSING = {
 }  # fmt: skip
 
 
+class Accepted(NamedTuple):
+    """What accept() gave."""
+
+    connection: socket.socket
+    peer: Any
+    last: bool = False
+    """Whether no descriptor is left beside this one's."""
+
+
 class Acceptor:
     """Accepts clients, and knows when there is no descriptor for one more. Several threads may accept at once."""
 
     def __init__(self) -> None:
         self._reserve: int | None = None
-        self._at_the_reserve = RLock()
+        self._at_the_reserve = Lock()
         self.set_aside()
 
-    def accept(self, listener: socket.socket) -> tuple[socket.socket, Any] | None:
-        """Accept one client and give its connection and address; None when this try gave none.
+    def accept(self, listener: socket.socket) -> Accepted | None:
+        """Accept one client; None when this try gave none.
 
         Raises OSError when the listener is of no more use.
         """
         try:
-            return listener.accept()
+            return Accepted(*listener.accept())
         except OSError as error:
             if error.errno in PASSING:
                 return None
@@ -44,7 +53,7 @@ class Acceptor:
         return self._accept_with_reserve(listener)
 
     def exhausted(self) -> bool:
-        """Tell whether no descriptor can be set aside: the last one has gone, maybe to the client just accepted."""
+        """Tell whether no descriptor can be set aside: there is none for one more client."""
         self.set_aside()
         return self._reserve is None
 
@@ -61,14 +70,12 @@ class Acceptor:
                 os.close(self._reserve)
                 self._reserve = None
 
-    def _accept_with_reserve(self, listener: socket.socket) -> tuple[socket.socket, Any] | None:
-        with self._at_the_reserve:
-            self.give_up()
-            try:
-                return listener.accept()
-            except OSError as error:
-                if error.errno not in EXHAUSTED | PASSING:
-                    raise
-                return None
-            finally:
-                self.set_aside()
+    def _accept_with_reserve(self, listener: socket.socket) -> Accepted | None:
+        self.give_up()
+        try:
+            connection, peer = listener.accept()
+        except OSError as error:
+            if error.errno not in EXHAUSTED | PASSING:
+                raise
+            return None
+        return Accepted(connection, peer, self.exhausted())

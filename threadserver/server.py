@@ -37,7 +37,7 @@ from functools import partial
 from itertools import count
 from time import monotonic
 
-from threadserver.accepting import Acceptor
+from threadserver.accepting import Accepted, Acceptor
 from threadserver.address import Address
 from threadserver.children import Children
 from threadserver.conversation import FULL, Conversation
@@ -123,7 +123,7 @@ class Server:
                 raise
             self.stopping = True  # a forked child learns like this that its parent has shut the listener down
             return None
-        return self._admit(*accepted) if accepted else None
+        return self._admit(accepted) if accepted else None
 
     def conversation(self, connection: socket.socket) -> Conversation:
         """Give the conversation, without I/O, that belongs to a connection."""
@@ -246,22 +246,21 @@ class Server:
         self._closed_one = threading.Event()
         self._admitting = threading.Lock()
 
-    def _admit(self, connection: socket.socket, peer: object) -> socket.socket | None:
-        """Give an accepted client its number and its conversation, unless there is no room for it."""
+    def _admit(self, accepted: Accepted) -> socket.socket | None:
+        """Give a client its number and its conversation, unless there is no room for it."""
+        connection, peer, last = accepted
         server, client = (Address.of(connection.family, name) for name in (connection.getsockname(), peer))
         with self._admitting:
             number = next(self._numbers)
             full = self.max_connections is not None and len(self.conversations) >= self.max_connections
             self.conversations[connection] = self._make_conversation(number, server, client)
         introduce(connection, number)
-        if full:
-            self.refuse(connection, f"{self.max_connections} connections are open")
-        elif self.acceptor.exhausted():
-            self.refuse(connection, "no descriptor is left")
-        else:
-            self._refusing = False
-            return connection
-        return None
+        if full or last:
+            self.refuse(connection, f"{self.max_connections} connections are open" if full else "no descriptor is left")
+            self.acceptor.set_aside()
+            return None
+        self._refusing = False
+        return connection
 
     def _forget(self, connection: socket.socket | None) -> None:
         if connection is not None:
