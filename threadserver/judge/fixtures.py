@@ -1,0 +1,42 @@
+"""What a rubric's functions may ask for: ``server`` in a server lab; ``client`` and a scripted server in a client lab.
+
+Each check gets a fresh start of the submission, in the judge's own network, and is left with nothing running.
+"""
+
+from collections.abc import Iterator
+from contextlib import AbstractContextManager
+
+import pytest
+
+from threadserver.judge.plugin import Judging
+from threadserver.judge.trial import Trial, on_trial
+from threadserver.submission.preparing import Prepared
+from threadserver.submission.running import Running, running
+
+PORT = 7000
+"""In a network of the judge's own every submission can have the same port."""
+
+
+class Fixtures:
+    """The fixtures, for one submission. ``prepare`` makes its private copy and builds it, once."""
+
+    def __init__(self, prepare: AbstractContextManager[Prepared], judging: Judging, port: int) -> None:
+        self._prepare = prepare
+        self._judging = judging
+        self._port = port
+
+    @pytest.fixture(scope="session")
+    def submission(self) -> Iterator[Prepared]:
+        """Give the submission, copied and built. Raises SubmissionError, which fails the first check."""
+        with self._prepare as prepared:
+            yield prepared
+
+    @pytest.fixture
+    def server(self, submission: Prepared) -> Iterator[Trial]:
+        """Give the submission's server, started and listening, with what a check does to it."""
+
+        def start() -> AbstractContextManager[Running]:
+            return running(submission, port=self._port)
+
+        with on_trial(start, self._judging.transcript) as trial:
+            yield trial

@@ -1,0 +1,90 @@
+"""A place for a submission while it is looked at: a folder of ours for its private copy, and who it runs as."""
+
+import os
+import pwd
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from functools import cache
+from itertools import count
+from pathlib import Path
+
+from threadserver.errors import KitError
+
+_FIRST, _NUMBER = 61_000, 4_000  # user ids above people's and services', below nobody's
+_places = count()
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """One submission's place. As root each has a user id of its own, and what is in it is for that user and us."""
+
+    folder: Path
+    user: int | None
+    kit: bool
+    """True when the submission may import threadserver."""
+
+    @property
+    def copy(self) -> Path:
+        """The private copy."""
+        return self.folder / "submission"
+
+    def give(self, path: Path, mode: int) -> None:
+        """Let the submission's user, and nobody else but us, read a file or folder."""
+        if self.user is not None:
+            os.chown(path, 0, self.user, follow_symlinks=False)
+        path.chmod(mode)
+
+
+@contextmanager
+def place(*, own_user: bool, kit: bool) -> Iterator[Place]:
+    """Make a place; it is removed in the end."""
+    with tempfile.TemporaryDirectory(prefix="threadserver-", ignore_cleanup_errors=True) as name:
+        made = Place(Path(name), _free_user() if own_user else None, kit)
+        made.give(made.folder, 0o750)
+        for part in ("submission", "python", "kit", "kit/threadserver", "empty"):
+            (made.folder / part).mkdir()
+            made.give(made.folder / part, 0o750)
+        yield made
+
+
+def may_change_user() -> bool:
+    """Tell whether we are root, and of a user namespace that knows more users than root."""
+    if os.geteuid() != 0:
+        return False
+    with suppress(OSError, ValueError):
+        for line in Path("/proc/self/uid_map").read_text().splitlines():
+            first, _, number = map(int, line.split())
+            if first <= _FIRST and first + number >= _FIRST + _NUMBER:
+                return True
+    return False
+
+
+@cache
+def may_mount() -> bool:
+    """Tell whether we may make a mount namespace, by making one."""
+    unshare = shutil.which("unshare")
+    return unshare is not None and subprocess.run([unshare, "--mount", "true"], capture_output=True).returncode == 0
+
+
+def _free_user() -> int:
+    taken = set()
+    for entry in os.scandir("/proc"):
+        with suppress(OSError):
+            taken.add(entry.stat().st_uid)
+    for offset in range(_NUMBER):
+        user = _FIRST + (os.getpid() + next(_places) + offset) % _NUMBER
+        if user not in taken and not _has_name(user):
+            return user
+    raise KitError(f"no user id is free between {_FIRST} and {_FIRST + _NUMBER}")
+
+
+def _has_name(user: int) -> bool:
+    try:
+        pwd.getpwuid(user)
+    except KeyError:
+        return False
+    return True
