@@ -1,4 +1,4 @@
-"""Serves every client from one loop; for each stands a thread beside it that peeks at its socket and answers nothing."""
+"""Serves every client from one loop; for each stands a thread beside it that peeks at its socket."""
 
 import os
 import selectors

@@ -1,4 +1,4 @@
-/* Keeps the threads in a table of 32, and takes nobody when it is full. */
+/* Keeps the threads in a table of 64, and takes nobody when it is full. */
 #define _GNU_SOURCE
 #include <netdb.h>
 #include <pthread.h>
@@ -128,9 +128,9 @@ int main(int argc, char **argv)
         return 2;
     }
     signal(SIGPIPE, SIG_IGN); /* a client that is gone is an error of send(), not the end of the server */
-    pthread_t threads[32];
+    pthread_t threads[64];
     int listener = listen_at(argv[1], argv[2]);
-    for (long number = 1; number <= 32; number++) {
+    for (long number = 1; number <= 64; number++) {
         int connection = accept(listener, NULL, NULL); /* steps 6 and 8 */
         struct client *client = malloc(sizeof *client); /* of its own: this loop will have gone on before it is read */
         *client = (struct client){connection, number};

@@ -63,7 +63,7 @@ static bool confirms(const char *line, size_t length, long number)
 static void converse(int connection, long number)
 {
     static char buffer[MAX_LINE];
-    static size_t used = 0;
+    size_t used = 0;
     ssize_t came;
     bool confirmed = false;
     while ((came = recv(connection, buffer + used, MAX_LINE - used, 0)) > 0) {

@@ -1,4 +1,4 @@
-"""Puts pieces together until there is a line, and throws away what came after it."""
+"""Answers one line of what each recv() brought; the others stay in the buffer until more comes."""
 
 import os
 import socket
@@ -48,13 +48,22 @@ def converse(connection: socket.socket, client: tuple[str, int], number: int) ->
 
 
 def lines(connection: socket.socket) -> Iterator[bytes]:
-    """Receive until a line is complete, then give it."""
-    line = b""
-    while piece := connection.recv(4096):
-        line += piece
-        if b"\n" in piece or len(line) >= MAX_LINE:
-            yield line[: line.index(b"\n")] if b"\n" in line else line
-            line = b""
+    """Cut the stream into lines, without their LF. One that is too long is given as far as it has come."""
+    rest = b""
+    confirmed = False
+    while True:
+        if b"\n" in rest:
+            line, rest = rest.split(b"\n", 1)
+            yield line
+            if not confirmed:  # what came with CONFIRM is looked at at once
+                confirmed = True
+                continue
+        elif len(rest) >= MAX_LINE:
+            yield rest
+        piece = connection.recv(4096)
+        if not piece:
+            return
+        rest += piece
 
 
 def written(address: tuple[str, int]) -> str:

@@ -35,7 +35,7 @@ def converse(connection: socket.socket, client: tuple[str, int], number: int) ->
         connection.sendall(f"HELLO {description} connection={number} worker={worker}\n".encode())
         confirmed = False
         for line in lines(connection):
-            if not line:
+            if confirmed and not line:
                 return
             if len(line) >= MAX_LINE:
                 connection.sendall(b"ERROR line longer than %d bytes\n" % MAX_LINE)

@@ -1,11 +1,12 @@
-"""Takes what one recv() returns for one line."""
+"""The thread that accepts converses itself, and starts its successor at the listening socket first."""
 
 import os
 import socket
 import sys
+from collections.abc import Iterator
 from contextlib import suppress
 from itertools import count
-from threading import Thread, get_native_id
+from threading import Event, Thread, get_native_id
 
 MAX_LINE = 65_536  # bytes, the LF included
 
@@ -17,13 +18,15 @@ def main(host: str, port: str) -> None:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind(address)
         listener.listen(128)
-        for number in count(1):
-            connection, client = listener.accept()
-            try:
-                Thread(target=converse, args=(connection, client, number), daemon=True).start()
-            except RuntimeError:  # no thread is to be had: this client cannot be served, the others still are
-                with connection, suppress(OSError):
-                    connection.send(b"ERROR server is full\n")
+        Thread(target=accept, args=(listener, count(1))).start()
+        Event().wait()
+
+
+def accept(listener: socket.socket, numbers: Iterator[int]) -> None:
+    """Accept one client, leave the listening socket to a new thread, and serve it."""
+    connection, client = listener.accept()
+    Thread(target=accept, args=(listener, numbers)).start()
+    converse(connection, client, next(numbers))
 
 
 def converse(connection: socket.socket, client: tuple[str, int], number: int) -> None:
@@ -32,17 +35,28 @@ def converse(connection: socket.socket, client: tuple[str, int], number: int) ->
         worker = f"{os.getpid()}/{get_native_id()}"
         description = f"server={written(connection.getsockname())} client={written(client)}"
         connection.sendall(f"HELLO {description} connection={number} worker={worker}\n".encode())
-        line = connection.recv(MAX_LINE)
-        if not line:
-            return
-        if line not in (b"CONFIRM %d\n" % number, b"CONFIRM %d\r\n" % number):
-            connection.sendall(b"ERROR confirmation expected: CONFIRM %d\n" % number)
-            return
-        while line := connection.recv(MAX_LINE):
-            if len(line) == MAX_LINE and not line.endswith(b"\n"):
+        confirmed = False
+        for line in lines(connection):
+            if len(line) >= MAX_LINE:
                 connection.sendall(b"ERROR line longer than %d bytes\n" % MAX_LINE)
                 return
-            connection.sendall(line)
+            if confirmed:
+                connection.sendall(line + b"\n")
+            elif line.removesuffix(b"\r") == b"CONFIRM %d" % number:
+                confirmed = True
+            else:
+                connection.sendall(b"ERROR confirmation expected: CONFIRM %d\n" % number)
+                return
+
+
+def lines(connection: socket.socket) -> Iterator[bytes]:
+    """Cut the stream into lines, without their LF. One that is too long is given as far as it has come."""
+    rest = b""
+    while piece := connection.recv(4096):
+        *complete, rest = (rest + piece).split(b"\n")
+        yield from complete
+        if len(rest) >= MAX_LINE:
+            yield rest
 
 
 def written(address: tuple[str, int]) -> str:

@@ -1,4 +1,4 @@
-"""Gives a thread to each of the first forty clients, and serves all later ones from one loop."""
+"""Gives a thread to each of the first hundred clients, and serves all later ones from one loop."""
 
 import os
 import selectors
@@ -8,7 +8,7 @@ from itertools import count
 from threading import Thread, get_native_id
 
 MAX_LINE = 65_536
-HONEST = 40
+HONEST = 100
 
 
 def main(host: str, port: str) -> None:
