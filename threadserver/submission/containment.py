@@ -13,17 +13,20 @@ self-check
 """
 
 import os
+import platform
+import re
 import shutil
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from threadserver.errors import KitError, UsageError
+from threadserver.errors import UsageError
+from threadserver.inspection.processes import everyone, tasks
 from threadserver.submission import view
-from threadserver.submission.keeping import Keeper, Order
+from threadserver.submission.keeping import Order, keep
 from threadserver.submission.limits import Limits
 from threadserver.submission.output import Output
-from threadserver.submission.place import Place, may_change_user, may_mount, place
+from threadserver.submission.place import Place, may_change_user, place
 
 FORCED = "THREADSERVER_CONTAINMENT"
 """The environment variable that names one, for tests and for the curious."""
@@ -79,16 +82,13 @@ def why_not(containment: Containment) -> str:
         return "only root may run a submission as another user"
     if not shutil.which("prlimit"):
         return "prlimit is not installed (apt install util-linux)"
-    if containment is SELF_CHECK:
-        return ""
-    with place(own_user=own_user(containment), kit=False) as trial:
-        return _try(wrap(containment, trial, [str(python_for(containment, trial)), "-c", "import socket"]))
+    with place(own_user=own_user(containment)) as trial:
+        return _try(wrap(containment, trial, [str(python_for(containment, trial)), "-c", "import socket"], Limits()))
 
 
 def _try(order: Order) -> str:
     output = Output()
-    with output.piped(order) as ordered:
-        keeper = Keeper(ordered)
+    keeper = keep(order, output)
     try:
         keeper.wait(TRIAL_LIMIT)
     finally:
@@ -106,27 +106,49 @@ def own_user(containment: Containment) -> bool:
 
 def python_for(containment: Containment, place: Place) -> Path:
     """Give the interpreter's path as the submission sees it."""
-    if containment is USER and may_mount() and view.python_is_apart():
+    if containment is USER and place.mounted and view.python_is_apart():
         return place.folder / "python" / view.python().relative_to(view.python_home())
     return view.python()
 
 
 def wrap(
-    containment: Containment, place: Place, command: list[str], limits: Limits | None = None, *,
-    building: bool = False,
-) -> Order:  # fmt: skip
+    containment: Containment, place: Place, command: list[str], limits: Limits, *, building: bool = False
+) -> Order:
     """Give the order that runs a submission's command in its place, contained.
 
-    A build may write into the private copy and reaches no network.
+    A build may write into the private copy, and with bubblewrap reaches no network.
     """
-    limits = limits or Limits()
     environment = dict(view.ENVIRONMENT)
     if containment is BUBBLEWRAP:
-        if place.kit:
-            environment["PYTHONPATH"] = "/kit"
-        inside = [*view.bubblewrap(place, limits, writable=building, network=not building)]
-        return Order(
-            [*inside, *limits.as_command(limits.tasks), *command], environment, "/", place.user,
-            mounts=view.mounts(place) if place.user is not None else None, memory=limits.memory,
-        )  # fmt: skip
-    raise KitError("not yet")
+        kit, folder, mounts = view.KIT_INSIDE, "/", view.staging(place)
+        before = view.bubblewrap(place, limits, writable=building, network=not building)
+    else:
+        kit, folder, mounts = place.folder / "kit", str(place.copy), view.hiding(place, limits, writable=building)
+        before = []
+        environment |= {"PATH": os.environ.get("PATH", environment["PATH"])} if place.user is None else {}
+    if place.kit:
+        environment["PYTHONPATH"] = str(kit)
+    return Order(
+        [*before, *limits.as_command(_tasks(containment, place, limits)), *command], environment, folder, place.user,
+        mounts=mounts if place.mounted else None, memory=limits.memory, disk=limits.disk if building else 0,
+        built=str(place.copy),
+    )  # fmt: skip
+
+
+def _tasks(containment: Containment, place: Place, limits: Limits) -> int:
+    """Give the limit of tasks: the kernel counts those of a user, since Linux 5.14 apart in each user namespace."""
+    if place.user is not None or (containment is BUBBLEWRAP and _kernel() >= (5, 14)):
+        return limits.tasks
+    ours = os.geteuid()
+    return limits.tasks + sum(len(tasks(pid)) for pid in everyone() if _user_of(pid) == ours)
+
+
+def _user_of(pid: int) -> int:
+    try:
+        return Path(f"/proc/{pid}").stat().st_uid
+    except OSError:
+        return -1
+
+
+def _kernel() -> tuple[int, ...]:
+    return tuple(int(number) for number in re.findall(r"\d+", platform.release())[:2])

@@ -77,6 +77,17 @@ def send(number: int, pids: list[int]) -> None:
             pass
 
 
+def kill_all(user: "int | None") -> None:
+    """Kill what is below. Who is stopped cannot fork, so first stop them, until there is nobody new."""
+    if user is not None:
+        kill_user(user)
+    stopped: set[int] = set()
+    while new := set(descendants()) - stopped:
+        send(signal.SIGSTOP, sorted(new))
+        stopped |= new
+    send(signal.SIGKILL, sorted(stopped))
+
+
 def kill_user(user: int) -> None:
     """Kill every process of the submission's own user id at once, as that user: kill(2), -1."""
     child = os.fork()
@@ -88,10 +99,7 @@ def kill_user(user: int) -> None:
             os.kill(-1, signal.SIGKILL)
         finally:
             os._exit(0)
-    try:  # noqa: SIM105
-        os.waitpid(child, 0)
-    except ChildProcessError:
-        pass
+    os.waitpid(child, 0)
 
 
 def end_all(first: "subprocess.Popen[bytes]", grace: float, user: "int | None") -> None:
@@ -106,10 +114,8 @@ def end_all(first: "subprocess.Popen[bytes]", grace: float, user: "int | None") 
             asked = True
             send(signal.SIGTERM, descendants())
         if left <= 0:
-            send(signal.SIGKILL, descendants())
-            if user is not None:
-                kill_user(user)
-        time.sleep(0.002)
+            kill_all(user)
+        time.sleep(0.01 if left > 0 else 0.002)
 
 
 def memory_of(pids: list[int]) -> int:
@@ -157,7 +163,7 @@ def excess(order: "dict[str, object]") -> str:
         pids = descendants()
         if memory_of(pids) > memory and exact_memory_of(pids) > memory:
             return f"used more than {memory >> 20} MiB of memory"
-    if disk and size_of(str(order["folder"])) > disk:
+    if disk and size_of(str(order["built"])) > disk:
         return f"wrote more than {disk >> 20} MiB"
     return ""
 
@@ -170,16 +176,25 @@ def check(result: int, what: str) -> None:
 
 
 def stage(mounts: "list[list[str]]") -> None:
-    """Show folders in other places, read-only, to this process and those below it only: mount_namespaces(7)."""
+    """Change what this process and those below it see of the file system: mount_namespaces(7).
+
+    Each is [what, source, target]: ``show`` a folder elsewhere, read-only; ``share`` it, writable; lay an empty folder
+    in memory over the target, with options: ``memory``. Sources are opened first, for one may come to lie under
+    another's target.
+    """
     check(LIBC.unshare(CLONE_NEWNS | CLONE_NEWIPC), "unshare")
     check(LIBC.mount(b"none", b"/", None, MS_REC | MS_PRIVATE, None), "mount /")
-    for source, target in mounts:
-        if source.startswith("tmpfs:"):
-            options = source.partition(":")[2]
-            check(LIBC.mount(b"tmpfs", target.encode(), b"tmpfs", 0, options.encode()), f"mount {target}")
+    opened = [os.open(source, os.O_PATH | os.O_CLOEXEC) if what != "memory" else -1 for what, source, _ in mounts]
+    for (what, source, target), descriptor in zip(mounts, opened, strict=True):
+        if what == "memory":
+            check(LIBC.mount(b"tmpfs", target.encode(), b"tmpfs", 0, source.encode()), f"mount {target}")
             continue
-        check(LIBC.mount(source.encode(), target.encode(), None, MS_BIND | MS_REC, None), f"mount {source}")
-        check(LIBC.mount(None, target.encode(), None, MS_REMOUNT | MS_BIND | MS_RDONLY, None), f"mount {target}")
+        os.makedirs(target, exist_ok=True)  # noqa: PTH103
+        here = f"/proc/self/fd/{descriptor}".encode()
+        check(LIBC.mount(here, target.encode(), None, MS_BIND | MS_REC, None), f"mount {source}")
+        if what == "show":
+            check(LIBC.mount(None, target.encode(), None, MS_REMOUNT | MS_BIND | MS_RDONLY, None), f"mount {target}")
+        os.close(descriptor)
 
 
 def start(order: "dict[str, object]") -> "subprocess.Popen[bytes] | None":

@@ -27,6 +27,10 @@ class Limits:
     """Size of one file."""
     temporary: int = 256 * MIB
     """Files in /tmp and in /dev/shm, each; in memory."""
+    disk: int = 256 * MIB
+    """What a build may have written: more, and it is ended."""
+    build: float = 60.0
+    """To be built in."""
     output: int = 16 * MIB
     """Said on standard output and standard error together: more, and all of it is ended."""
 

@@ -6,12 +6,8 @@ are made visible: a submission must not be able to move the cursor of the termin
 
 import os
 import re
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import replace
+from collections.abc import Callable
 from threading import Lock, Thread
-
-from threadserver.submission.keeping import Order
 
 KEPT = 16 * 1024
 """Bytes that are kept of the beginning, and as many of the end."""
@@ -25,60 +21,55 @@ def visible(data: bytes) -> str:
 
 
 class Output:
-    """The reading end of a pipe, and a thread that reads it."""
+    """A pipe, and a thread that reads it; ``most`` bytes may be said, 0: any number."""
 
     def __init__(self, most: int = 0) -> None:
-        self._reading, self.writing = os.pipe2(os.O_CLOEXEC)
+        self._reading, self._writing = os.pipe2(os.O_CLOEXEC)
         self._most = most
-        self._flooded: Callable[[], None] = lambda: None
+        self._flooded: Callable[[int], None] | None = None
         self._first = b""
         self._last = b""
+        self._total = 0
         self._lock = Lock()
-        self._reader: Thread | None = None
-        self.total = 0
-        """Bytes that were said."""
-
-    @contextmanager
-    def piped(self, order: Order) -> Iterator[Order]:
-        """Give the order with this pipe for output, and nothing for input; a keeper is to be made in the block."""
-        nothing = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
-        try:
-            if order.user is not None:
-                os.fchown(self.writing, order.user, order.user)  # so that it can open its /dev/stdout
-            yield replace(order, descriptors=[nothing, self.writing, self.writing])
-        finally:
-            os.close(nothing)
-            os.close(self.writing)
-        self._start()
-
-    def _start(self) -> None:
         self._reader = Thread(target=self._read, name="output", daemon=True)
         self._reader.start()
 
-    def on_flood(self, act: Callable[[], None]) -> None:
+    def lend(self, user: int | None) -> int:
+        """Give the writing end, for a program that may run as another user; its /dev/stdout opens then, too."""
+        if user is not None:
+            os.fchown(self._writing, user, user)
+        return self._writing
+
+    def taken(self) -> None:
+        """Close our own writing end: the program has it."""
+        os.close(self._writing)
+
+    def on_flood(self, act: Callable[[int], None]) -> None:
         """Say what to do, once, when more was said than may be."""
-        self._flooded = act
-        if self._most and self.total > self._most:
-            act()
+        with self._lock:
+            self._flooded = act
+            late = self._most and self._total > self._most
+        if late:
+            act(self._most)
 
     def finish(self, seconds: float) -> None:
         """Wait until all was read: its end comes when nobody is left who could write."""
-        if self._reader:
-            self._reader.join(seconds)
+        self._reader.join(seconds)
 
     def __str__(self) -> str:
         with self._lock:
-            left_out = self.total - len(self._first) - len(self._last)
+            left_out = self._total - len(self._first) - len(self._last)
             middle = f"\n… {left_out} bytes are left out …\n".encode() if left_out else b""
             return visible(self._first + middle + self._last)
 
     def _read(self) -> None:
         while data := os.read(self._reading, 65_536):
-            before, self.total = self.total, self.total + len(data)
             with self._lock:
+                before, self._total = self._total, self._total + len(data)
                 room = KEPT - len(self._first)
                 self._first += data[:room]
                 self._last = (self._last + data[room:])[-KEPT:]
-            if self._most and before <= self._most < self.total:
-                self._flooded()
+                act = self._flooded if before <= self._most < self._total else None
+            if act and self._most:
+                act(self._most)
         os.close(self._reading)

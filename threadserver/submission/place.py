@@ -27,6 +27,9 @@ class Place:
     kit: bool
     """True when the submission may import threadserver."""
 
+    mounted: bool
+    """True when the keeper may show folders in it, in a mount namespace; it must for a submission's own user."""
+
     @property
     def copy(self) -> Path:
         """The private copy."""
@@ -38,17 +41,37 @@ class Place:
             os.chown(path, 0, self.user, follow_symlinks=False)
         path.chmod(mode)
 
+    def hand_over(self, user: int) -> None:
+        """Make a user the owner of the private copy, for as long as it builds there."""
+        for path, folders, files in os.walk(self.copy):
+            for name in (".", *folders, *files):
+                os.chown(Path(path, name), user, -1, follow_symlinks=False)
+
+    def sweep(self) -> None:
+        """Remove what its user has left in folders that are everybody's."""
+        for folder in ("/tmp", "/var/tmp", "/dev/shm"):  # noqa: S108
+            for entry in os.scandir(folder) if Path(folder).is_dir() else ():
+                if entry.stat(follow_symlinks=False).st_uid == self.user:
+                    if entry.is_dir(follow_symlinks=False):
+                        shutil.rmtree(entry.path, ignore_errors=True)
+                    else:
+                        Path(entry.path).unlink(missing_ok=True)
+
 
 @contextmanager
-def place(*, own_user: bool, kit: bool) -> Iterator[Place]:
+def place(*, own_user: bool, kit: bool = False) -> Iterator[Place]:
     """Make a place; it is removed in the end."""
     with tempfile.TemporaryDirectory(prefix="threadserver-", ignore_cleanup_errors=True) as name:
-        made = Place(Path(name), _free_user() if own_user else None, kit)
+        made = Place(Path(name), _free_user() if own_user else None, kit, own_user and may_mount())
         made.give(made.folder, 0o750)
         for part in ("submission", "python", "kit", "kit/threadserver", "empty"):
             (made.folder / part).mkdir()
             made.give(made.folder / part, 0o750)
-        yield made
+        try:
+            yield made
+        finally:
+            if made.user is not None and not made.mounted:
+                made.sweep()
 
 
 def may_change_user() -> bool:

@@ -1,20 +1,19 @@
 """A private copy of a submission, built where it must be: what is judged cannot change while it is judged."""
 
-import os
-import stat
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 
-from threadserver.submission.containment import Containment, own_user, python_for
-from threadserver.submission.folder import Submission, SubmissionError
-from threadserver.submission.limits import MIB
+from threadserver.errors import KitError
+from threadserver.submission.containment import BUBBLEWRAP, Containment, own_user, python_for, wrap
+from threadserver.submission.copying import copy
+from threadserver.submission.folder import Submission, SubmissionError, check_program, holds
+from threadserver.submission.keeping import keep
+from threadserver.submission.limits import Limits
+from threadserver.submission.output import Output
 from threadserver.submission.place import Place, place
-
-MOST_FILES = 2000
-MOST_BYTES = 64 * MIB
-_LEFT_OUT = {".git", "__pycache__", ".venv", ".mypy_cache", ".pytest_cache", ".ruff_cache"}
+from threadserver.submission.view import copy_kit
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,62 +35,45 @@ class Prepared:
 
 
 @contextmanager
-def prepared(submission: Submission, containment: Containment, *, kit: bool = False) -> Iterator[Prepared]:
+def prepared(
+    submission: Submission, containment: Containment, *, kit: bool = False, limits: Limits | None = None
+) -> Iterator[Prepared]:
     """Copy a submission to a place of its own and build it; ``kit``: it may import threadserver.
 
     Raises SubmissionError when it is too large or cannot be built.
     """
     with place(own_user=own_user(containment), kit=kit) as made:
-        notes = _Copy(submission.folder, made).run()
+        if kit and containment is not BUBBLEWRAP and not made.mounted:
+            copy_kit(made)
+        notes = copy(submission.folder, made)
+        if submission.is_built:
+            _build(submission, containment, made, limits or Limits())
         yield Prepared(submission, containment, made, submission.notes + tuple(notes))
 
 
-class _Copy:
-    def __init__(self, source: Path, place: Place) -> None:
-        self._source = source
-        self._place = place
-        self._files = self._bytes = 0
-        self._notes: list[str] = []
-
-    def run(self) -> list[str]:
-        self._folder(self._source, self._place.copy)
-        return self._notes
-
-    def _folder(self, source: Path, target: Path) -> None:
-        for entry in sorted(os.scandir(source), key=lambda entry: entry.name):
-            if entry.name in _LEFT_OUT:
-                continue
-            self._files += 1
-            if self._files > MOST_FILES:
-                raise SubmissionError(f"{self._source} holds more than {MOST_FILES} files")
-            path = target / entry.name
-            if entry.is_dir(follow_symlinks=False):
-                path.mkdir()
-                self._folder(Path(entry.path), path)
-                self._place.give(path, 0o750)
-            elif entry.is_symlink():
-                self._link(Path(entry.path), path)
-            else:
-                self._file(Path(entry.path), path)
-
-    def _link(self, source: Path, target: Path) -> None:
-        """Copy a link as a link, if it leads to something in the folder."""
-        found = source.resolve()
-        if found.is_relative_to(self._source.resolve()):
-            target.symlink_to(os.path.relpath(found, source.parent.resolve()))
-        else:
-            self._notes.append(f"{source.relative_to(self._source)} leads out of the folder and was left out")
-
-    def _file(self, source: Path, target: Path) -> None:
-        descriptor = os.open(source, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-        with open(descriptor, "rb") as file:
-            seen = os.fstat(descriptor)
-            if not stat.S_ISREG(seen.st_mode):
-                self._notes.append(f"{source.relative_to(self._source)} is no file and was left out")
-                return
-            data = file.read(MOST_BYTES - self._bytes + 1)
-        self._bytes += len(data)
-        if self._bytes > MOST_BYTES:
-            raise SubmissionError(f"{self._source} holds more than {MOST_BYTES // MIB} MiB")
-        target.write_bytes(data)
-        self._place.give(target, 0o750 if seen.st_mode & 0o100 else 0o640)
+def _build(submission: Submission, containment: Containment, place: Place, limits: Limits) -> None:
+    """Run make in the private copy, contained like the submission itself: a Makefile is a program, too."""
+    if not shutil.which("make"):
+        raise KitError("make is not installed, and this submission is built by it (apt install make gcc)")
+    if place.user is not None:
+        place.hand_over(place.user)
+    output = Output(limits.output)
+    keeper = keep(wrap(containment, place, ["make"], limits, building=True), output)
+    output.on_flood(lambda _: keeper.end())
+    try:
+        in_time = keeper.wait(limits.build)
+    finally:
+        keeper.stop()
+        output.finish(1.0)
+    if place.user is not None:
+        place.hand_over(0)
+    contract, said = holds(submission.role), str(output)
+    if keeper.over or keeper.failed or not in_time:
+        why = keeper.over or keeper.failed or f"took longer than {limits.build:g} s"
+        raise SubmissionError(f"make was ended: it {why}", contract, said)
+    if keeper.exit_code != 0:
+        raise SubmissionError(f"make failed with exit code {keeper.exit_code}", contract, said)
+    built = place.copy / submission.role
+    if not built.is_file():
+        raise SubmissionError(f"make ran, but has made no {submission.role}", contract, said)
+    check_program(built, submission.role)

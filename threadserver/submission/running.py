@@ -1,136 +1,91 @@
-"""A submission that runs as a server: started contained, known to listen, looked at, stopped whole."""
+"""A submission that runs as a server: started contained, and known from the kernel's tables to listen."""
 
-import re
+import signal
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 
 from threadserver.address import Address
 from threadserver.errors import KitError
-from threadserver.inspection.calls import read_file
-from threadserver.inspection.look import Look, TaskId, tasks_of
-from threadserver.inspection.processes import Status, everyone, family, tasks
-from threadserver.submission.containment import BUBBLEWRAP, wrap
-from threadserver.submission.keeping import Keeper
-from threadserver.submission.limits import MIB, Limits
+from threadserver.submission.contained import Contained
+from threadserver.submission.containment import wrap
+from threadserver.submission.folder import runs
+from threadserver.submission.keeping import Keeper, keep
+from threadserver.submission.limits import Limits
 from threadserver.submission.listening import Listening, free_port, listening
 from threadserver.submission.output import Output
 from threadserver.submission.preparing import Prepared
 
-_POLL = 0.005
+_PAUSE = 0.005  # seconds between two looks
+_ASLEEP = 300  # looks, one after the other, at which a server that listens elsewhere does nothing more: it has settled
+LISTENS = "It listens at HOST PORT, the two arguments that it is given, and goes on listening."
+"""A line of the contract."""
 
 
 class StartError(KitError):
     """A submission that did not begin to listen where it should."""
 
-    def __init__(self, kind: str, message: str, output: str, status: int | None) -> None:
+    def __init__(self, kind: str, message: str, *, contract: str, output: str, status: int | None) -> None:
         super().__init__(message)
         self.kind = kind
         """One of "ended", "never listened", "listens elsewhere", "cannot be started"."""
+        self.contract = contract
+        """The line of the contract that it breaks."""
         self.output = output
         """What it said, made safe to show."""
         self.status = status
-        """Its exit code, negative for a signal; None when it had not ended. (`exit_code` is ours, as of any error.)"""
+        """Its exit code, negative for a signal; None when it had not ended. (`exit_code` is ours, as any error's.)"""
 
 
-class Running:
-    """A submission's processes. Use `running`, which makes and stops them."""
+class Running(Contained):
+    """A submission that serves."""
 
-    def __init__(self, keeper: Keeper, output: Output, address: Address, *, wrapped: bool) -> None:
+    def __init__(self, prepared: Prepared, keeper: Keeper, output: Output, address: Address) -> None:
+        super().__init__(prepared, keeper, output)
         self.address = address
         self.pid = 0
         """A process that listens."""
-        self._keeper = keeper
-        self._output = output
-        self._wrapped = wrapped
-        self._flooded = ""
-
-    @property
-    def keeper(self) -> int:
-        """The process that all of the submission's descend from, and that is none of them."""
-        return self._keeper.pid
-
-    @property
-    def over_limit(self) -> str:
-        """What it had too much of, so that it was ended; nothing while all is well."""
-        self._keeper.update()
-        return self._keeper.over or self._flooded
-
-    def flooded(self, most: int) -> None:
-        """End it: it said too much."""
-        self._flooded = f"printed more than {most // MIB} MiB"
-        self._keeper.end()
+        self._prepared = prepared
+        self._said = output
 
     def output(self) -> str:
         """Give what it has said: the first and the last 16 KiB, made safe to show."""
-        return str(self._output)
-
-    def ended(self) -> int | None:
-        """Give the exit code of the process that was started, negative for a signal; None while it runs."""
-        self._keeper.update()
-        code = self._keeper.exit_code
-        return 128 - code if code is not None and self._wrapped and 128 < code < 193 else code
-
-    def members(self) -> dict[int, Status]:
-        """Give all of its processes, zombies too, by our numbers; none of those that contain it."""
-        everybody = everyone()
-        below = family([self.keeper], everybody)[1:]
-        if self._wrapped:
-            inits = [pid for pid in below if _inner_number(f"/proc/{pid}/status") == 1]
-            below = [pid for pid in family(inits, everybody) if pid not in inits]
-        return {pid: everybody[pid] for pid in below}
-
-    def look(self) -> Look:
-        """Look at its tasks, and at what each is blocked in."""
-        members = self.members()
-        alive = [pid for pid, one in members.items() if one.state != "Z"]
-        found = {task.id: task for pid in alive for task in tasks_of(pid)}
-        return Look(members, found, frozenset(one.socket.inode for one in listening(alive)))
-
-    def inner(self, pid: int, tid: int) -> TaskId:
-        """Give the numbers that a task has for itself, in its own process namespace."""
-        return _inner_number(f"/proc/{pid}/status"), _inner_number(f"/proc/{pid}/task/{tid}/status")
-
-    def outer(self, pid: int, tid: int | None = None) -> TaskId | None:
-        """Give our numbers of a task that calls itself so; None when there is no such task."""
-        for ours in self.members():
-            for task in tasks(ours):
-                with suppress(OSError):
-                    if self.inner(ours, task) == (pid, pid if tid is None else tid):
-                        return ours, task
-        return None
-
-    def stop(self) -> None:
-        """End all of it at once, and return when all has gone."""
-        self._keeper.stop()
-        self._output.finish(1.0)
+        return str(self._said)
 
     def await_listening(self, seconds: float) -> None:
         """Wait until it listens where it should. Raises StartError when it does not."""
         deadline = time.monotonic() + seconds
-        elsewhere: list[Listening] = []
-        while time.monotonic() < deadline:
-            self._keeper.update(_POLL)
-            if self._keeper.failed:
-                raise self._failure("cannot be started", f"it cannot be started: {self._keeper.failed}")
+        found: list[Listening] = []
+        asleep = 0
+        while time.monotonic() < deadline and asleep < _ASLEEP:
+            self._keeper.update(_PAUSE)
             alive = [pid for pid, one in self.members().items() if one.state != "Z"]
-            elsewhere = list(listening(alive))
-            for one in elsewhere:
+            found = list(listening(alive))
+            for one in found:
                 if one.serves(self.address):
                     self.pid = one.pid
                     return
-            if self.over_limit:
-                raise self._failure("ended", f"it was ended: it {self.over_limit}")
-            if self.ended() is not None and not alive:
-                raise self._failure("ended", f"it ended with exit code {self.ended()} and never listened")
-        if elsewhere:
-            where = ", ".join(str(one.socket.local) for one in elsewhere)
-            raise self._failure("listens elsewhere", f"it listens at {where}, not at {self.address}")
-        raise self._failure("never listened", f"it did not listen at {self.address} within {seconds:g} s")
+            self._give_up_on_what_ended(alive)
+            asleep = asleep + 1 if found and not self.look().running else 0
+        if found:
+            where = " and ".join(sorted({str(one.socket.local) for one in found}))
+            raise self._failure("listens elsewhere", f"it listens at {where}, not at {self.address}", LISTENS)
+        raise self._failure(
+            "never listened", f"it runs, but did not listen at {self.address} within {seconds:g} s", LISTENS
+        )
 
-    def _failure(self, kind: str, message: str) -> StartError:
+    def _give_up_on_what_ended(self, alive: list[int]) -> None:
+        role = self._prepared.submission.role
+        if self._keeper.failed:
+            raise self._failure("cannot be started", f"it cannot be started: {self._keeper.failed}", runs(role))
+        if self.over_limit:
+            raise self._failure("ended", f"it was ended: it {self.over_limit}", LISTENS)
+        if self.ended() is not None and not alive:
+            raise self._failure("ended", f"it ended {how(self.ended())} and never listened", LISTENS)
+
+    def _failure(self, kind: str, message: str, contract: str) -> StartError:
         self.stop()
-        return StartError(kind, message, self.output(), self.ended())
+        return StartError(kind, message, contract=contract, output=self.output(), status=self.ended())
 
 
 @contextmanager
@@ -146,11 +101,9 @@ def running(
     limits = limits or Limits()
     address = Address("tcp", host, port or free_port(host))
     words = [*prepared.command, host, str(address.port), *([service] if service else [])]
+    order = wrap(prepared.containment, prepared.place, words, limits)
     output = Output(limits.output)
-    with output.piped(wrap(prepared.containment, prepared.place, words, limits)) as order:
-        keeper = Keeper(order)
-    server = Running(keeper, output, address, wrapped=prepared.containment is BUBBLEWRAP)
-    output.on_flood(lambda: server.flooded(limits.output))
+    server = Running(prepared, keep(order, output), output, address)
     try:
         server.await_listening(limits.start)
         yield server
@@ -158,10 +111,9 @@ def running(
         server.stop()
 
 
-def _inner_number(path: str) -> int:
-    """Read the last of the numbers that a task has, one in each process namespace; 0 when it has none or has gone."""
-    try:
-        found = re.search(rb"\nNSpid:[\t\d]*?(\d+)\n", read_file(path))
-    except OSError:
-        return 0
-    return int(found[1]) if found else 0
+def how(status: int | None) -> str:
+    """Say how a program ended: "with exit code 1", "by signal 11 (segmentation fault)"."""
+    if status is None or status >= 0:
+        return f"with exit code {status}"
+    text = signal.strsignal(-status)
+    return f"by signal {-status}" + (f" ({text.lower()})" if text else "")

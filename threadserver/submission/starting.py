@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from threadserver.address import Address
 from threadserver.errors import KitError
 from threadserver.inspection.processes import everyone, family
-from threadserver.submission.keeping import Keeper, Order
+from threadserver.submission.keeping import Keeper, Order, keep
 from threadserver.submission.listening import free_port, listening
 from threadserver.submission.output import Output
 from threadserver.submission.running import Running, StartError, running
@@ -43,12 +43,12 @@ def started(command: list[str], *, host: str = "127.0.0.1", start_limit: float =
     words = [word.replace("{host}", host).replace("{port}", str(port)) for word in command]
     expected = port if words != command else None
     output = Output()
-    with output.piped(Order(words, grace=_GRACE)) as order:
-        keeper = Keeper(order)
+    keeper = keep(Order(words, grace=_GRACE), output)
     try:
         yield _await_listening(keeper, words, output, expected, start_limit)
     finally:
         keeper.stop()
+        output.finish(1.0)
 
 
 def _await_listening(keeper: Keeper, words: list[str], output: Output, port: int | None, seconds: float) -> Started:

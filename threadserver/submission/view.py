@@ -6,6 +6,7 @@ the submission's place first, in a mount namespace of its own.
 """
 
 import os
+import shutil
 import subprocess
 import sys
 from functools import cache
@@ -18,6 +19,9 @@ from threadserver.submission.place import Place
 KIT = Path(threadserver.__file__).parent
 INSIDE = Path("/submission")
 """Where the submission finds itself in bubblewrap's view."""
+KIT_INSIDE = Path("/kit")
+SHARED = ("/tmp", "/var/tmp", "/dev/shm")  # noqa: S108
+"""Folders in which everybody may write."""
 _SYSTEM = ("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32")
 _SETTINGS = (
     "alternatives", "group", "hosts", "ld.so.cache", "ld.so.conf", "ld.so.conf.d", "localtime", "nsswitch.conf",
@@ -55,12 +59,29 @@ def hidden() -> tuple[Path, ...]:
     return tuple(path for path in dict.fromkeys([*map(Path, packages), *rest]) if path.is_dir())
 
 
-def mounts(place: Place) -> list[tuple[str, str]]:
-    """Say what the keeper must show in the place, for a submission with a user id of its own."""
-    shown = [(str(KIT), str(place.folder / "kit/threadserver"))] if place.kit else []
+def staging(place: Place) -> list[tuple[str, str, str]]:
+    """Say what the keeper must show in a place, for a user who cannot go where it lies."""
+    shown = [("show", str(KIT), str(place.folder / "kit/threadserver"))] if place.kit else []
     if python_is_apart():
-        shown.append((str(python_home()), str(place.folder / "python")))
+        shown.append(("show", str(python_home()), str(place.folder / "python")))
     return shown
+
+
+def hiding(place: Place, limits: Limits, *, writable: bool) -> list[tuple[str, str, str]]:
+    """Say what the keeper must hide and show for a submission that has no view of its own, only another user id."""
+    masks = [("show", str(place.folder / "empty"), str(path)) for path in hidden()]
+    memory = [("memory", f"size={limits.temporary},mode=1777", folder) for folder in SHARED if Path(folder).is_dir()]
+    itself = [("show", str(place.folder), str(place.folder))]
+    copy = [("share", str(place.copy), str(place.copy))] if writable else []
+    return [*masks, *staging(place), *memory, *itself, *copy]
+
+
+def copy_kit(place: Place) -> None:
+    """Put a copy of the kit's package into a place: nothing that lies beside it can be imported from there."""
+    target = place.folder / "kit/threadserver"
+    shutil.copytree(KIT, target, ignore=shutil.ignore_patterns("__pycache__"), dirs_exist_ok=True)
+    for path in (target, *target.rglob("*")):
+        place.give(path, 0o750 if path.is_dir() else 0o640)
 
 
 def bubblewrap(place: Place, limits: Limits, *, writable: bool, network: bool) -> list[str]:
@@ -79,7 +100,11 @@ def bubblewrap(place: Place, limits: Limits, *, writable: bool, network: bool) -
     if python_is_apart():
         words += ["--ro-bind", str(place.folder / "python" if staged else python_home()), str(python_home())]
     if place.kit:
-        words += ["--ro-bind", str(place.folder / "kit/threadserver" if staged else KIT), "/kit/threadserver"]
+        words += [
+            "--ro-bind",
+            str(place.folder / "kit/threadserver" if staged else KIT),
+            str(KIT_INSIDE / "threadserver"),
+        ]
     for path in hidden():
         if _is_shown(path):
             words += ["--ro-bind", str(place.folder / "empty"), str(path)]
