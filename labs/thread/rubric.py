@@ -33,7 +33,8 @@ from threadserver.judge.trial import Trial
     "threading.get_native_id() names whoever calls it.",
 )
 def test_model(server: Trial) -> None:
-    """Hold clients, and see which task waits for each, which one answers it, and when it was made."""
+    """Hold clients after a few others have left; see which task waits for each, which answers it, when it was made."""
+    server.come_and_go(server.some(3, 6))
     server.serving(server.hold(server.some(20, 28))).must_be("thread-per-connection")
 
 
