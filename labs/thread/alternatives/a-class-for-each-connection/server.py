@@ -18,7 +18,7 @@ class Connection(Thread):
         super().__init__(daemon=True)
         self.socket, self.client = accepted
         self.number = next(self.numbers)
-        self.buffer = bytearray(2 * MAX_LINE)
+        self.buffer = bytearray(MAX_LINE)
         self.used = 0
 
     def run(self):
@@ -54,7 +54,7 @@ class Connection(Thread):
                 self.say(f"ERROR line longer than {MAX_LINE} bytes")
                 return None
             with memoryview(self.buffer) as view:
-                came = self.socket.recv_into(view[self.used :], MAX_LINE)
+                came = self.socket.recv_into(view[self.used :])
             if not came:
                 return None
             self.used += came
