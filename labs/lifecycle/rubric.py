@@ -2,7 +2,9 @@
 
 from threadserver.judge import points
 from threadserver.judge.common import (  # the conversation: 45 points
+    test_any_bytes,
     test_confirmation,
+    test_description,
     test_echo,
     test_goes_on,
     test_greeting,
@@ -16,6 +18,7 @@ from threadserver.judge.common import (  # the conversation: 45 points
     test_restart,
     test_several_lines,
     test_slow_reader,
+    test_worker,
 )
 from threadserver.judge.trial import Trial
 

@@ -2,7 +2,9 @@
 
 from threadserver.judge import points
 from threadserver.judge.common import (  # the conversation: 45 points
+    test_any_bytes,
     test_confirmation,
+    test_description,
     test_echo,
     test_goes_on,
     test_greeting,
@@ -16,6 +18,7 @@ from threadserver.judge.common import (  # the conversation: 45 points
     test_restart,
     test_several_lines,
     test_slow_reader,
+    test_worker,
 )
 from threadserver.judge.concurrent import (  # many clients at once: 25 points
     test_many_at_once,
@@ -33,7 +36,7 @@ from threadserver.judge.trial import Trial
     "threading.get_native_id() names whoever calls it.",
 )
 def test_model(server: Trial) -> None:
-    """Hold clients after a few others have left; see which task waits for each, which answers it, when it was made."""
+    """Hold clients, and see which task waits for each, which one answers it, and when it was made."""
     server.come_and_go(server.some(3, 6))
     server.serving(server.hold(server.some(20, 28))).must_be("thread-per-connection")
 

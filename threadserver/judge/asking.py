@@ -55,6 +55,8 @@ def check(
                 result = Result(**{**event["result"], "outcome": Outcome(event["result"]["outcome"])})
                 verdict.checks.append(result)
                 done(result)
+            elif event["event"] == "notes":
+                verdict.notes = event["notes"]
             elif event["event"] == "misused":
                 raise UsageError(event["problem"])
             else:

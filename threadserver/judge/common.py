@@ -27,36 +27,65 @@ def test_listens(server: Trial) -> None:
 
 
 @points(
-    5,
-    "HELLO describes the connection: both addresses, its number, and who serves it",
+    2,
+    "whoever connects is greeted with HELLO, in the form that the protocol gives it",
     after="listens",
     hint=(
-        "server= is getsockname() and client= getpeername() of the socket that accept() returned; connection= "
-        "is a count "
-        "from 1; worker= is os.getpid(), a slash, and threading.get_native_id() of the task that serves."
+        "Send one line as soon as a client has been accepted: HELLO server=… client=… connection=… worker=…, with a "
+        "blank between them and an LF at the end."
     ),
 )
 def test_greeting(server: Trial) -> None:
-    """Compare each field with what this side knows, and the worker with the kernel's tables."""
+    """Expect a HELLO that can be read."""
+    peer = server.connect()
+    hello = peer.hello()
+    if hello.connection < 1:
+        raise peer.wrong(f"HELLO says connection={hello.connection}; connections are counted from 1")
+
+
+@points(
+    2,
+    "HELLO describes the connection: the addresses of both its ends",
+    after="greeting",
+    hint=(
+        "server= is getsockname() and client= getpeername() of the socket that accept() returned, each written as "
+        "tcp://HOST:PORT."
+    ),
+)
+def test_description(server: Trial) -> None:
+    """Compare both addresses with what this side knows."""
     peer = server.connect()
     hello = peer.hello()
     _same(peer, "server", hello.server, server.address)
     _same(peer, "client", hello.client, peer.address)
-    if hello.connection < 1:
-        raise peer.wrong(f"HELLO says connection={hello.connection}; connections are counted from 1")
-    server.settle()
-    inner = server.situation().inner
-    known = {f"{pid}/{tid}" for pid, tid in inner.values()} | {str(pid) for pid, _ in inner.values()}
-    if hello.worker not in known:
-        raise peer.wrong(
-            f"HELLO says worker={hello.worker}, but the kernel knows no such task of your program: "
-            f"there are {', '.join(sorted(one for one in known if '/' in one))}"
-        )
 
 
 def _same(peer: Peer, field: str, said: str, true: Address) -> None:
     if said != str(true):
         raise peer.wrong(f"HELLO says {field}={said}; the kernel says {true}")
+
+
+@points(
+    2,
+    "HELLO names a worker that the kernel knows",
+    after="greeting",
+    hint=(
+        "worker= is os.getpid(), a slash, and threading.get_native_id() of the task that serves (in C: getpid() and "
+        "gettid()); threading.get_ident() is a number of Python's own, which the kernel does not know."
+    ),
+)
+def test_worker(server: Trial) -> None:
+    """Look the worker up in the kernel's tables while its client is there."""
+    peer = server.greet()
+    assert peer.greeting is not None  # noqa: S101
+    server.settle()
+    inner = server.situation().inner.values()
+    known = {f"{pid}/{tid}" for pid, tid in inner}
+    if peer.greeting.worker not in known | {str(pid) for pid, _ in inner}:
+        raise peer.wrong(
+            f"HELLO says worker={peer.greeting.worker}, but the kernel knows no such task of your program: "
+            f"there are {', '.join(sorted(known))}"
+        )
 
 
 @points(
@@ -79,17 +108,30 @@ def test_numbers(server: Trial) -> None:
 
 
 @points(
-    5,
-    "after CONFIRM each line comes back as it was, whatever bytes it holds",
+    3,
+    "after CONFIRM a line comes back as it was, and then the next",
     after="greeting",
-    hint="Work on bytes, not on text: never decode(), never strip(). Only the LF ends a line.",
+    hint="Read until an LF has come, send back what stands before it and an LF, and go on until recv() returns b''.",
 )
 def test_echo(server: Trial) -> None:
+    """Ask a few plain lines, each when the one before has been answered."""
+    peer = server.greet()
+    for number in range(4):
+        peer.ask(b"hello, line %d" % number)
+
+
+@points(
+    3,
+    "a line may hold any bytes, or none at all",
+    after="echo",
+    hint="Work on bytes, not on text: never decode(), never strip(), no strings in C. Only the LF ends a line.",
+)
+def test_any_bytes(server: Trial) -> None:
     """Ask lines of every kind of byte but LF."""
     peer = server.greet()
     every_byte = bytes(byte for byte in range(256) if byte != 0x0A)
     drawn = server.random.randbytes(400).replace(b"\n", b"")
-    for line in (b"hello", b"", b" blanks around ", b"CONFIRM 1", b"a\r", b"\0nul", b"\xff\xfe", every_byte, drawn):
+    for line in (b"", b" blanks around ", b"CONFIRM 1", b"a\r", b"\0nul", b"\xff\xfe", every_byte, drawn, b""):
         peer.ask(line)
 
 
@@ -119,7 +161,7 @@ def test_confirmation(server: Trial) -> None:
 
 
 @points(
-    5,
+    4,
     "bytes may come in any pieces, and an answer comes when its line is complete: not before, not later",
     after="echo",
     hint="One recv() is not one line. Keep what has come in a buffer, and take lines out of it while it holds an LF.",
@@ -196,7 +238,7 @@ def test_half_close(server: Trial) -> None:
 
 
 @points(
-    3,
+    2,
     "a large answer reaches a client that reads slowly, whole",
     after="echo",
     hint=(

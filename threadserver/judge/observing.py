@@ -47,7 +47,7 @@ def observe_in_turn(trial: "Trial", count: int) -> Serving:
     """Let so many clients come, one when the other has gone, and see who serves each."""
     seen = []
     for _ in range(count):
-        peer = trial.greet()
+        (peer,) = trial.hold(1)
         seen.append(observe(trial, [peer]))
         peer.close()
     first, last = seen[0], seen[-1]

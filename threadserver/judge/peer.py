@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from threadserver.address import Address
 from threadserver.conversation import Hello, ProtocolError
+from threadserver.inspection.look import TaskId
 from threadserver.judge.outcomes import WrongError
 from threadserver.judge.stillness import LOOKS, PAUSE, Stillness
 from threadserver.judge.transcript import visible
@@ -32,8 +33,8 @@ class Peer:
         self.number = number
         self.name = f"client {number}"
         self.greeting: Hello | None = None
-        self.known = trial.task_ids()
-        """The server's tasks that were there before this client came."""
+        self.known: frozenset[TaskId] = frozenset()
+        """The server's tasks that were there before this client came, where that was asked for."""
         self.socket = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         if small_buffer:
@@ -56,9 +57,10 @@ class Peer:
         return self.greeting
 
     def confirm(self) -> None:
-        """Send the right CONFIRM. Nothing comes back for it."""
+        """Send the right CONFIRM, and wait until it is read: else a line could come in one piece with it."""
         assert self.greeting is not None  # noqa: S101
         self.send(b"CONFIRM %d\n" % self.greeting.connection)
+        self._trial.await_read(self)
 
     def greet(self) -> "Peer":
         """Expect HELLO and confirm it: the connection is then established."""
@@ -171,6 +173,10 @@ class Peer:
 
     def wrong(self, message: str) -> WrongError:
         """Make the error that fails a check, with what the kernel shows now."""
+        return WrongError(message, self._trial.explain(self)[1])
+
+    def in_vain(self, message: str) -> WrongError:
+        """Make the error for something that was waited for and did not come, with the bug that it looks like."""
         suspicion, evidence = self._trial.explain(self)
         return WrongError(f"{message}. {suspicion}" if suspicion else message, evidence)
 
@@ -184,7 +190,7 @@ class Peer:
         try:
             self.socket.connect(self._trial.address.resolve()[0].sockaddr)
         except TimeoutError:
-            raise self.wrong(f"{self.name} could not connect: the accept queue is full") from None
+            raise self.in_vain(f"{self.name} could not connect: the accept queue is full") from None
         except OSError as error:
             raise self.wrong(f"{self.name} could not connect: {(error.strerror or str(error)).lower()}") from error
 
@@ -221,7 +227,7 @@ class Peer:
             if self._trial.ended is not None:
                 raise self.wrong(f"{self.name} {awaiting}; your program has ended: {self._trial.ending}")
             if stillness.look() >= LOOKS or time.monotonic() > deadline:
-                raise self.wrong(f"{self.name} {awaiting}; {self._came()}")
+                raise self.in_vain(f"{self.name} {awaiting}; {self._came()}")
 
         return look
 

@@ -13,12 +13,13 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
+from itertools import count, repeat
 from pathlib import Path
 from typing import IO, Any
 
 import pytest
 
-from threadserver.judge.fixtures import PORT, Fixtures
+from threadserver.judge.fixtures import FIRST_PORT, Fixtures
 from threadserver.judge.outcomes import Result
 from threadserver.judge.plugin import Judging
 from threadserver.submission import containment, network
@@ -54,7 +55,8 @@ def _judge(request: dict[str, Any], results: IO[str]) -> None:
     contained = containment.strongest()
     say(event="begin", containment=contained.name, sentence=contained.sentence)
     judging = Judging(emit, request["only"])
-    fixtures = Fixtures(_prepared(request, contained), judging, PORT if network.private_network() else 0)
+    ports = count(FIRST_PORT) if network.private_network() else repeat(0)
+    fixtures = Fixtures(_prepared(request, contained), judging, ports, lambda notes: say(event="notes", notes=notes))
     rubric = Path(request["rubric"])
     os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
     pytest.register_assert_rewrite("threadserver.judge.common", "threadserver.judge.concurrent")

@@ -5,9 +5,11 @@ can reach: there is an address, and there are the kernel's tables.
 """
 
 import random
+import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
+from itertools import count
 
 from threadserver.address import Address
 from threadserver.inspection.look import Look, TaskId
@@ -19,9 +21,12 @@ from threadserver.judge.observing import observe, observe_in_turn
 from threadserver.judge.peer import Peer
 from threadserver.judge.serving import Serving
 from threadserver.judge.situation import Situation, descriptors, held_by, inner_ids
-from threadserver.judge.stillness import Stillness
+from threadserver.judge.stillness import PAUSE, SETTLED, Stillness
 from threadserver.judge.transcript import Transcript
 from threadserver.submission.running import Running
+
+CHANCES = 10
+"""So often it is asked whether something was read before the tasks themselves are looked at."""
 
 Start = Callable[[], AbstractContextManager[Running]]
 
@@ -72,7 +77,12 @@ class Trial:
 
     def hold(self, count: int) -> list[Peer]:
         """Let so many clients connect, and when all have, confirm; all stay."""
-        return [peer.greet() for peer in [self.connect() for _ in range(count)]]
+        peers = []
+        for _ in range(count):
+            known = self.task_ids()
+            peers.append(self.connect())
+            peers[-1].known = known
+        return [peer.greet() for peer in peers]
 
     def come_and_go(self, count: int, leave: Callable[[Peer], None] = Peer.close) -> None:
         """Let clients come one after another, say a line, get its answer, and leave."""
@@ -138,6 +148,17 @@ class Trial:
         look = self._running.look()
         listeners = frozenset(one.inode for one in self._sockets() if one.listens and one.inode)
         return Look(look.processes, look.tasks, listeners)
+
+    def await_read(self, peer: Peer) -> None:
+        """Wait until the server has read what a client sent; one that stands still and does not read is left to it."""
+        stillness = Stillness(self.members)
+        for chance in count():
+            end = self._tables.stream(self.address, peer.address)
+            if end is None or (end.inode and not end.receive_queue):
+                return
+            if chance > CHANCES and stillness.look() >= SETTLED:
+                return
+            time.sleep(PAUSE / 25)
 
     def settle(self) -> None:
         """Wait until the server has worked on everything that it was sent."""
