@@ -15,7 +15,7 @@ import pytest
 from _pytest.runner import runtestprotocol
 
 from threadserver.judge.marking import Check, check_of
-from threadserver.judge.outcomes import Outcome, Result, UndeterminedError, WrongError, earned
+from threadserver.judge.outcomes import Outcome, Result, UndeterminedError, earned
 from threadserver.judge.transcript import Transcript
 from threadserver.submission.folder import SubmissionError
 from threadserver.submission.running import StartError
@@ -123,10 +123,10 @@ class Judging:
         if failure is None:
             return _result(check, Outcome.PASSED, "")
         evidence = getattr(failure, "evidence", "") or getattr(failure, "output", "")
-        if isinstance(failure, SubmissionError):
+        if isinstance(failure, SubmissionError | StartError):
             message = f"{failure}. The contract: {failure.contract}" if failure.contract else str(failure)
             return _result(check, Outcome.FAILED, message, evidence, self.transcript)
-        if isinstance(failure, WrongError | StartError | AssertionError):
+        if isinstance(failure, AssertionError):
             return _result(check, Outcome.FAILED, str(failure), evidence, self.transcript)
         if isinstance(failure, UndeterminedError):
             return _result(check, Outcome.UNDETERMINED, str(failure), evidence, self.transcript)
