@@ -36,6 +36,7 @@ OPTIONS = ["--noconftest", "-p", "no:cacheprovider", "-p", "no:terminal", "-p", 
 def main() -> None:
     """Judge one submission, as the request on standard input says. Ends when who asked has ended (prctl(2))."""
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+    sys.dont_write_bytecode = True  # labs are read, never written to
     results = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)
     try:

@@ -163,6 +163,11 @@ class Trial:
                 return
             time.sleep(PAUSE / 25)
 
+    def waits_in_backlog(self, peer: Peer) -> bool:
+        """Tell whether a client is connected for the kernel, and the server has not accepted it."""
+        end = self._tables.stream(self.address, peer.address)
+        return end is not None and not end.inode
+
     def settle(self) -> None:
         """Wait until the server has worked on everything that it was sent."""
         Stillness(self.members).settle()
