@@ -14,7 +14,7 @@ import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from threadserver.inspection.look import TaskId
 from threadserver.inspection.processes import everyone, tasks
@@ -32,6 +32,8 @@ class Trace:
     ready: bool = False
     senders: set[TaskId] | None = None
     """Who sent; where nothing was sent, who read."""
+    sent_on: dict[int, set[TaskId]] = field(default_factory=dict)
+    """Who sent on each socket, by inode."""
     problem: str = ""
 
 
@@ -65,7 +67,12 @@ def senders(pids: list[int], inodes: set[int], seconds: float) -> Iterator[Trace
         sent = _SENT.match(line)
         if sent and int(sent[3]) in inodes:
             tid = int(sent[1] or pids[0])
-            (sent_by if sent[2].decode() in SEND else read_by).add((owner.get(tid) or _process_of(tid), tid))
+            task = (owner.get(tid) or _process_of(tid), tid)
+            if sent[2].decode() in SEND:
+                sent_by.add(task)
+                trace.sent_on.setdefault(int(sent[3]), set()).add(task)
+            else:
+                read_by.add(task)
     trace.senders = sent_by or read_by
 
 
