@@ -207,6 +207,13 @@ def test_an_idle_server_rests(serve, concurrent):
         assert server.cpu_seconds - before < 0.5
 
 
+def test_after_an_error_comes_the_end_and_no_reset(model, address):
+    with serving(models.find(model), address) as server, dial(server.address) as sock:
+        confirm(sock)
+        sock.sendall(b"x" * 100_000)
+        assert b"".join(iter(lambda: sock.recv(1000), b"")) == b"ERROR line longer than 65536 bytes\n"
+
+
 def test_a_last_line_and_a_half_close_come_together(model, address):
     with serving(models.find(model), address) as server, dial(server.address) as sock:
         confirm(sock)
