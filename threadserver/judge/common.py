@@ -157,6 +157,7 @@ def test_confirmation(server: Trial) -> None:
         peer.close()
     peer = server.connect()
     peer.send(b"CONFIRM %d\r\n" % peer.hello().connection)
+    server.await_read(peer)
     peer.ask(b"confirmed with CR LF")
 
 
@@ -169,7 +170,7 @@ def test_confirmation(server: Trial) -> None:
 def test_pieces(server: Trial) -> None:
     """Cut the conversation at places drawn anew, and let the server read each piece before the next is sent."""
     peer = server.connect()
-    whole = b"CONFIRM %d\n" % peer.hello().connection + b"one line\nanother, a longer line\n\nand a last one\n"
+    whole = b"CONFIRM %d\n" % peer.hello().connection + b"one line\nanother, a longer line\nand a last one\n"
     sent, answered = b"", 0
     while sent != whole:
         piece = whole[len(sent) :][: server.some(1, 9)]
@@ -278,7 +279,7 @@ def test_leaving(server: Trial) -> None:
         peer.send(b"half a li")
         leave(peer)
         peer = server.greet(small_buffer=True)
-        peer.send(text(server, LONG) + b"\n", reading=False)
+        peer.push(text(server, LONG) + b"\n")
         leave(peer)
         server.settle()
         peer = server.greet()
@@ -287,7 +288,7 @@ def test_leaving(server: Trial) -> None:
     peer = server.connect()
     peer.hello()
     peer.half_close()
-    peer.expect_end("half-closed without CONFIRM")
+    peer.expect_last_words("half-closed without CONFIRM")
 
 
 @points(

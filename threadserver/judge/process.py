@@ -36,6 +36,7 @@ OPTIONS = ["--noconftest", "-p", "no:cacheprovider", "-p", "no:terminal", "-p", 
 def main() -> None:
     """Judge one submission, as the request on standard input says. Ends when who asked has ended (prctl(2))."""
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+    sys.dont_write_bytecode = True  # labs are read, never written to
     results = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)
     try:
@@ -54,7 +55,7 @@ def _judge(request: dict[str, Any], results: IO[str]) -> None:
 
     contained = containment.strongest()
     say(event="begin", containment=contained.name, sentence=contained.sentence)
-    judging = Judging(emit, request["only"])
+    judging = Judging(emit, request["only"], request["seconds"])
     ports = count(FIRST_PORT) if network.private_network() else repeat(0)
     fixtures = Fixtures(_prepared(request, contained), judging, ports, lambda notes: say(event="notes", notes=notes))
     rubric = Path(request["rubric"])
@@ -67,7 +68,7 @@ def _judge(request: dict[str, Any], results: IO[str]) -> None:
     missing = [check.name for check in judging.checks if check.name not in judging.results]
     problem = judging.problem or (f"no outcome for {', '.join(missing)}" if missing else "")
     if not judging.checks and not problem:
-        problem = f"the rubric could not be run (pytest's exit code {int(code)})"
+        problem = f"the rubric has no check (pytest's exit code {int(code)})"
     say(event="end", problem=problem)
 
 

@@ -110,8 +110,11 @@ class Trial:
 
     @property
     def ended(self) -> int | None:
-        """Its exit code, once it has ended."""
-        return self._running.ended()
+        """Its exit code, once none of it is left; a daemon lives on when the process that was started has ended."""
+        code = self._running.ended()
+        if code is None or any(one.state != "Z" for one in self._running.members().values()):
+            return None
+        return code
 
     @property
     def ending(self) -> str:
@@ -159,6 +162,11 @@ class Trial:
             if chance > CHANCES and stillness.look() >= SETTLED:
                 return
             time.sleep(PAUSE / 25)
+
+    def waits_in_backlog(self, peer: Peer) -> bool:
+        """Tell whether a client is connected for the kernel, and the server has not accepted it."""
+        end = self._tables.stream(self.address, peer.address)
+        return end is not None and not end.inode
 
     def settle(self) -> None:
         """Wait until the server has worked on everything that it was sent."""
