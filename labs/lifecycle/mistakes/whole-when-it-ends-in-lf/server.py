@@ -1,4 +1,4 @@
-"""Iterative echo server that answers one line after each recv(), however many have come."""
+"""Iterative echo server that answers when what it has received ends in LF."""
 
 import os
 import socket
@@ -33,7 +33,10 @@ def converse(connection, peer, number):
         if not data:
             return
         buffer += data
-        if b"\n" in buffer:
+        if not buffer.endswith(b"\n"):
+            if len(buffer.rpartition(b"\n")[2]) < MAX_LINE:
+                continue
+        while b"\n" in buffer:
             line, buffer = buffer.split(b"\n", 1)
             if len(line) >= MAX_LINE:
                 connection.sendall(b"ERROR line longer than 65536 bytes\n")

@@ -1,4 +1,4 @@
-"""Iterative echo server that forgets the lines which came in one segment with CONFIRM."""
+"""Iterative echo server that looks for lines after each recv(), and not at what came together with CONFIRM."""
 
 import os
 import socket
@@ -26,10 +26,12 @@ def main(host, port):
 
 def converse(connection, peer, number):
     connection.sendall(hello(connection, peer, number))
-    if receive_line(connection).rstrip(b"\r") != b"CONFIRM %d" % number:
+    first, buffer = receive_line(connection)
+    if first is None:
+        return
+    if first.rstrip(b"\r") != b"CONFIRM %d" % number:
         connection.sendall(b"ERROR confirmation expected: CONFIRM %d\n" % number)
         return
-    buffer = b""
     while True:
         data = connection.recv(4096)
         if not data:
@@ -51,9 +53,9 @@ def receive_line(connection):
     while b"\n" not in buffer:
         data = connection.recv(4096)
         if not data:
-            return buffer
+            return None, buffer
         buffer += data
-    return buffer[: buffer.index(b"\n")]
+    return buffer.split(b"\n", 1)
 
 
 def hello(connection, peer, number):
