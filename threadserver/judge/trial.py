@@ -110,8 +110,10 @@ class Trial:
 
     @property
     def ended(self) -> int | None:
-        """Its exit code, once it has ended."""
-        return self._running.ended()
+        """Its exit code, once it has ended and nothing of it is left: a daemon's first process ends at once."""
+        code = self._running.ended()
+        alive = code is not None and any(one.state != "Z" for one in self._running.members().values())
+        return None if alive else code
 
     @property
     def ending(self) -> str:
