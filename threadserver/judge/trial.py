@@ -110,10 +110,11 @@ class Trial:
 
     @property
     def ended(self) -> int | None:
-        """Its exit code, once it has ended and nothing of it is left: a daemon's first process ends at once."""
+        """Its exit code, once none of it is left; a daemon lives on when the process that was started has ended."""
         code = self._running.ended()
-        alive = code is not None and any(one.state != "Z" for one in self._running.members().values())
-        return None if alive else code
+        if code is None or any(one.state != "Z" for one in self._running.members().values()):
+            return None
+        return code
 
     @property
     def ending(self) -> str:

@@ -17,7 +17,7 @@ from threadserver.submission.output import Output
 from threadserver.submission.preparing import Prepared
 
 _PAUSE = 0.005  # seconds between two looks
-_ASLEEP = 300  # looks, one after the other, at which a server that listens elsewhere does nothing more: it has settled
+_ASLEEP, _SETTLED = 50, 3.0  # looks one after the other, and seconds, in which nobody ran: it will do nothing more
 _GONE = 4  # looks, one after the other, at which nobody is there: one alone may miss a daemon that is being forked
 LISTENS = "It listens at HOST PORT, the two arguments that it is given, and goes on listening."
 """A line of the contract."""
@@ -57,8 +57,8 @@ class Running(Contained):
         """Wait until it listens where it should. Raises StartError when it does not."""
         deadline = time.monotonic() + seconds
         found: list[Listening] = []
-        asleep = gone = 0
-        while time.monotonic() < deadline and asleep < _ASLEEP:
+        looks, gone, awake = 0, 0, time.monotonic()
+        while time.monotonic() < deadline and not (looks > _ASLEEP and time.monotonic() - awake > _SETTLED):
             self._keeper.update(_PAUSE)
             alive = [pid for pid, one in self.members().items() if one.state != "Z"]
             found = list(listening(alive))
@@ -68,7 +68,9 @@ class Running(Contained):
                     return
             gone = 0 if alive else gone + 1
             self._give_up_on_what_ended(gone)
-            asleep = asleep + 1 if found and not self.look().running else 0
+            looks += 1
+            if not found or self.look().running:
+                looks, awake = 0, time.monotonic()
         if found:
             where = " and ".join(sorted({str(one.socket.local) for one in found}))
             raise self._failure("listens elsewhere", f"it listens at {where}, not at {self.address}", LISTENS)
@@ -86,8 +88,9 @@ class Running(Contained):
             raise self._failure("ended", f"it ended {how(self.ended())} and never listened", LISTENS)
 
     def _failure(self, kind: str, message: str, contract: str) -> StartError:
-        self.stop()
-        return StartError(kind, message, contract=contract, output=self.output(), status=self.ended())
+        status = self.ended()
+        self.stop()  # then its output is complete
+        return StartError(kind, message, contract=contract, output=self.output(), status=status)
 
 
 @contextmanager
