@@ -157,6 +157,7 @@ def test_confirmation(server: Trial) -> None:
         peer.close()
     peer = server.connect()
     peer.send(b"CONFIRM %d\r\n" % peer.hello().connection)
+    server.await_read(peer)
     peer.ask(b"confirmed with CR LF")
 
 
@@ -279,6 +280,12 @@ def test_leaving(server: Trial) -> None:
         leave(peer)
         peer = server.greet(small_buffer=True)
         peer.send(text(server, LONG) + b"\n", reading=False)
+        leave(peer)
+        server.settle()
+        peer = server.greet(small_buffer=True)
+        peer.send(text(server, LONG) + b"\n", reading=False)
+        peer.half_close()  # to the server's kernel it is a broken pipe then: SIGPIPE, where nobody has ignored it
+        server.settle()
         leave(peer)
         server.settle()
         peer = server.greet()
