@@ -112,9 +112,12 @@ class Trial:
     def ended(self) -> int | None:
         """Its exit code, once none of it is left; a daemon lives on when the process that was started has ended."""
         code = self._running.ended()
-        if code is None or any(one.state != "Z" for one in self._running.members().values()):
+        if code is None or any(self._alive() for _ in range(3)):  # a look may miss each of its two forks
             return None
         return code
+
+    def _alive(self) -> bool:
+        return any(one.state != "Z" for one in self._running.members().values())
 
     @property
     def ending(self) -> str:
