@@ -149,6 +149,10 @@ class Peer:
         self._transcript.note(self.name, "half-closes: it will send nothing more")
         self._shut(lambda: self.socket.shutdown(socket.SHUT_WR))
 
+    def note(self, what: str) -> None:
+        """Put into the transcript what this client does, where it is more than a line can show."""
+        self._transcript.note(self.name, what)
+
     def close(self) -> None:
         """Leave as clients do."""
         if self.socket.fileno() >= 0:
