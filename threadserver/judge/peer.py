@@ -124,12 +124,16 @@ class Peer:
         if self._buffer:
             raise self.wrong(f"{self.name} {after}, and expected a close; it got {shown(bytes(self._buffer))}")
 
+    def has_come(self) -> bool:
+        """Tell whether the server has said something that no check has expected yet. Does not wait."""
+        while not self._ended and select.select([self.socket], [], [], 0)[0]:
+            self._take()
+        return bool(self._buffer)
+
     def expect_nothing(self, why: str) -> None:
         """Expect that nothing has come although the server has worked on everything: ``why`` says why not."""
         self._trial.settle()
-        while not self._ended and select.select([self.socket], [], [], 0)[0]:
-            self._take()
-        if self._buffer:
+        if self.has_come():
             raise self.wrong(f"{self.name} got {shown(bytes(self._buffer))} too early: {why}")
         if self._ended:
             raise self.wrong(f"{self.name} was closed by the server ({self._ended}): {why}")
