@@ -15,6 +15,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from threading import Thread
 
 from threadserver.inspection.look import TaskId
 from threadserver.inspection.processes import everyone, tasks
@@ -37,6 +38,26 @@ class Trace:
     problem: str = ""
 
 
+class _Reader(Thread):
+    """Reads what strace says for as long as it speaks: a strace that cannot write holds up those whom it traces."""
+
+    def __init__(self, strace: "subprocess.Popen[bytes]") -> None:
+        super().__init__(daemon=True)
+        self._strace = strace
+        self._output = b""
+
+    def run(self) -> None:
+        assert self._strace.stderr is not None  # noqa: S101
+        self._output = self._strace.stderr.read()
+
+    def rest(self, seconds: float = 2.0) -> bytes:
+        """Give all of it, once strace has ended; it is killed when it does not."""
+        self.join(seconds)
+        self._strace.kill()  # the kernel lets go of the tasks then
+        self.join()
+        return self._output
+
+
 @contextmanager
 def senders(pids: list[int], inodes: set[int], seconds: float) -> Iterator[Trace]:
     """Trace for the length of the block who reads and sends on these sockets; nothing is traced afterwards."""
@@ -53,11 +74,13 @@ def senders(pids: list[int], inodes: set[int], seconds: float) -> Iterator[Trace
     ) as strace:
         try:
             output = _await_attached(strace, set(pids), max(seconds - 1.0, 0.5))
+            reader = _Reader(strace)
+            reader.start()
             trace.ready = output is not None
             yield trace
         finally:
             strace.send_signal(signal.SIGINT)
-            rest = _drain(strace)
+            rest = reader.rest()
     if output is None:
         trace.problem = f"strace could not attach: {rest.decode('utf-8', 'replace').strip().splitlines()[:1]}"
         return
@@ -98,14 +121,6 @@ def _await_attached(strace: "subprocess.Popen[bytes]", pids: set[int], seconds: 
             return None
         output += data
     return output
-
-
-def _drain(strace: "subprocess.Popen[bytes]") -> bytes:
-    try:
-        return strace.communicate(timeout=2)[1]
-    except subprocess.TimeoutExpired:
-        strace.kill()  # the kernel lets go of the tasks then
-        return strace.communicate()[1]
 
 
 def _process_of(tid: int) -> int:

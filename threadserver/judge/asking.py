@@ -42,7 +42,7 @@ def check(
     verdict = Verdict(lab.name, "", complete=False)
     request = {
         "folder": str(folder.resolve()), "rubric": str(lab.rubric.resolve()), "role": lab.role, "kit": lab.kit,
-        "only": list(only),
+        "only": list(only), "seconds": lab.seconds,
     }  # fmt: skip
     with tempfile.TemporaryFile() as errors, _judge(request, errors) as judge:
         assert judge.stdout is not None  # noqa: S101

@@ -169,7 +169,7 @@ def test_confirmation(server: Trial) -> None:
 def test_pieces(server: Trial) -> None:
     """Cut the conversation at places drawn anew, and let the server read each piece before the next is sent."""
     peer = server.connect()
-    whole = b"CONFIRM %d\n" % peer.hello().connection + b"one line\nanother, a longer line\n\nand a last one\n"
+    whole = b"CONFIRM %d\n" % peer.hello().connection + b"one line\nanother, a longer line\nand a last one\n"
     sent, answered = b"", 0
     while sent != whole:
         piece = whole[len(sent) :][: server.some(1, 9)]

@@ -23,7 +23,10 @@ if TYPE_CHECKING:
 
 PATIENCE = 10.0
 """Seconds that a server has for anything, at most."""
+LONGEST = 60.0
+"""Seconds that anything may take although bytes come and go."""
 RECEIVE_SIZE = 65_536
+MOST_KEPT = 1 << 20  # bytes that have come and were not expected yet
 
 
 class Peer:
@@ -39,7 +42,7 @@ class Peer:
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         if small_buffer:
             self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-        self._trial = trial
+        self.trial = trial
         self._transcript = trial.transcript
         self._buffer = bytearray()
         self._ended = ""
@@ -60,7 +63,7 @@ class Peer:
         """Send the right CONFIRM, and wait until it is read: else a line could come in one piece with it."""
         assert self.greeting is not None  # noqa: S101
         self.send(b"CONFIRM %d\n" % self.greeting.connection)
-        self._trial.await_read(self)
+        self.trial.await_read(self)
 
     def greet(self) -> "Peer":
         """Expect HELLO and confirm it: the connection is then established."""
@@ -76,7 +79,7 @@ class Peer:
     def send(self, data: bytes, *, reading: bool = True) -> None:
         """Send bytes as they are. What comes meanwhile is kept, so that neither side waits for the other."""
         self._transcript.sent(self.name, data)
-        waiting = self._waiting(f"had {len(data)} bytes to send, and the server did not take them")
+        waiting = Waiting(self, f"had {len(data)} bytes to send, and the server did not take them")
         left = memoryview(data)
         while left and not self._ended:
             readable, writable, _ = select.select([self.socket] if reading else [], [self.socket], [], PAUSE)
@@ -88,12 +91,11 @@ class Peer:
                 pass
             except OSError as error:
                 self._end(error)
-            if not (readable or writable):
-                waiting()
+            waiting.look(moved=bool(readable or writable))
 
     def expect(self, expected: bytes, awaiting: str) -> None:
         """Expect exactly these bytes next; ``awaiting`` says in the past tense what for."""
-        waiting = self._waiting(awaiting)
+        waiting = Waiting(self, awaiting)
         while expected.startswith(self._buffer) and len(self._buffer) < len(expected) and not self._ended:
             self._receive(waiting)
         if not self._buffer.startswith(expected):
@@ -102,11 +104,11 @@ class Peer:
 
     def line(self, awaiting: str) -> bytes:
         """Expect a line, whatever it says; give it without its LF."""
-        waiting = self._waiting(f"expected {awaiting}")
+        waiting = Waiting(self, f"expected {awaiting}")
         while b"\n" not in self._buffer and not self._ended:
             self._receive(waiting)
         if b"\n" not in self._buffer:
-            raise self.wrong(f"{self.name} expected {awaiting}; {self._came()}")
+            raise self.wrong(f"{self.name} expected {awaiting}; {self.came()}")
         line, _, rest = bytes(self._buffer).partition(b"\n")
         self._buffer[:] = rest
         return line
@@ -118,7 +120,7 @@ class Peer:
 
     def expect_end(self, after: str) -> None:
         """Expect that the server closes and says nothing more: the end, or a reset."""
-        waiting = self._waiting(f"{after}, and expected that the server closes")
+        waiting = Waiting(self, f"{after}, and expected that the server closes")
         while not self._ended and not self._buffer:
             self._receive(waiting)
         if self._buffer:
@@ -132,7 +134,7 @@ class Peer:
 
     def expect_nothing(self, why: str) -> None:
         """Expect that nothing has come although the server has worked on everything: ``why`` says why not."""
-        self._trial.settle()
+        self.trial.settle()
         if self.has_come():
             raise self.wrong(f"{self.name} got {shown(bytes(self._buffer))} too early: {why}")
         if self._ended:
@@ -181,11 +183,11 @@ class Peer:
 
     def wrong(self, message: str) -> WrongError:
         """Make the error that fails a check, with what the kernel shows now."""
-        return WrongError(message, self._trial.explain(self)[1])
+        return WrongError(message, self.trial.explain(self)[1])
 
     def in_vain(self, message: str) -> WrongError:
         """Make the error for something that was waited for and did not come, with the bug that it looks like."""
-        suspicion, evidence = self._trial.explain(self)
+        suspicion, evidence = self.trial.explain(self)
         return WrongError(f"{message}. {suspicion}" if suspicion else message, evidence)
 
     # How it waits.
@@ -196,17 +198,17 @@ class Peer:
         self._transcript.note(self.name, "connects")
         self.socket.settimeout(PATIENCE)
         try:
-            self.socket.connect(self._trial.address.resolve()[0].sockaddr)
+            self.socket.connect(self.trial.address.resolve()[0].sockaddr)
         except TimeoutError:
             raise self.in_vain(f"{self.name} could not connect: the accept queue is full") from None
         except OSError as error:
             raise self.wrong(f"{self.name} could not connect: {(error.strerror or str(error)).lower()}") from error
 
-    def _receive(self, waiting: Callable[[], None]) -> None:
-        if select.select([self.socket], [], [], PAUSE)[0]:
+    def _receive(self, waiting: "Waiting") -> None:
+        readable = bool(select.select([self.socket], [], [], PAUSE)[0])
+        if readable:
             self._take()
-        else:
-            waiting()
+        waiting.look(moved=readable)
 
     def _take(self) -> None:
         try:
@@ -219,6 +221,8 @@ class Peer:
         if data:
             self._transcript.received(self.name, data)
             self._buffer += data
+            if len(self._buffer) > MOST_KEPT:
+                raise self.wrong(f"{self.name} was sent more than {MOST_KEPT} bytes that it had not asked for")
         else:
             self._end(None)
 
@@ -226,20 +230,8 @@ class Peer:
         self._ended = "it closed the connection" if error is None else "it reset the connection"
         self._transcript.note(self.name, f"sees the end: {self._ended}")
 
-    def _waiting(self, awaiting: str) -> Callable[[], None]:
-        """Give what is called at each look in vain: it raises when there is nothing to wait for any longer."""
-        stillness = Stillness(self._trial.members)
-        deadline = time.monotonic() + PATIENCE
-
-        def look() -> None:
-            if self._trial.ended is not None:
-                raise self.wrong(f"{self.name} {awaiting}; your program has ended: {self._trial.ending}")
-            if stillness.look() >= LOOKS or time.monotonic() > deadline:
-                raise self.in_vain(f"{self.name} {awaiting}; {self._came()}")
-
-        return look
-
-    def _came(self) -> str:
+    def came(self) -> str:
+        """Say what has come of what was awaited."""
         if self._ended:
             return f"the server said {shown(bytes(self._buffer))}, then {self._ended}" if self._buffer else self._ended
         return f"only {shown(bytes(self._buffer))} came" if self._buffer else "nothing came"
@@ -248,7 +240,7 @@ class Peer:
         got = bytes(self._buffer)
         if got and not expected.startswith(got):
             self._transcript.mark(self.name, got, expected)
-        came = self._came() if self._ended or expected.startswith(got) else f"it got {shown(got)}"
+        came = self.came() if self._ended or expected.startswith(got) else f"it got {shown(got)}"
         return self.wrong(f"{self.name} {awaiting}; {came}")
 
     def _shut(self, how: Callable[[], None]) -> None:
@@ -256,6 +248,33 @@ class Peer:
             how()
         except OSError as error:
             self._end(error)
+
+
+class Waiting:
+    """Waiting for one thing, with an end: at each look it is asked whether there is anything to wait for any longer."""
+
+    def __init__(self, peer: Peer, awaiting: str) -> None:
+        self._peer = peer
+        self._awaiting = awaiting
+        self._stillness = Stillness(peer.trial.members)
+        self._end = time.monotonic() + LONGEST
+        self._deadline = 0.0
+        self._moved()
+
+    def look(self, *, moved: bool) -> None:
+        """Go on waiting, or raise WrongError; ``moved``: something has come or gone, so hope begins anew."""
+        peer, now = self._peer, time.monotonic()
+        if moved:
+            self._moved()
+        elif peer.trial.ended is not None:
+            raise peer.wrong(f"{peer.name} {self._awaiting}; your program has ended: {peer.trial.ending}")
+        elif self._stillness.look() >= LOOKS or now > self._deadline:
+            raise peer.in_vain(f"{peer.name} {self._awaiting}; {peer.came()}")
+        if now > self._end:
+            raise peer.in_vain(f"{peer.name} {self._awaiting}; after {LONGEST:g} s {peer.came()}")
+
+    def _moved(self) -> None:
+        self._deadline = time.monotonic() + PATIENCE
 
 
 def shown(data: bytes) -> str:

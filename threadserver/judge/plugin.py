@@ -5,15 +5,17 @@ means. A check owes an outcome: one that is skipped, or that has none in the end
 tried once more, with everything made anew. Each result is handed on as soon as it is known.
 """
 
+import time
 import traceback
 from collections.abc import Callable, Iterable
+from math import inf
 from typing import Any
 
 import pytest
 from _pytest.runner import runtestprotocol
 
 from threadserver.judge.marking import Check, check_of
-from threadserver.judge.outcomes import Outcome, Result, UndeterminedError, WrongError, earned
+from threadserver.judge.outcomes import Outcome, Result, UndeterminedError, earned
 from threadserver.judge.transcript import Transcript
 from threadserver.submission.folder import SubmissionError
 from threadserver.submission.running import StartError
@@ -23,10 +25,18 @@ TRIES = 2
 Emit = Callable[[Result], None]
 
 
-class Judging:
-    """The plugin of one run. ``only`` names the checks that are wanted; what they depend on is run, too."""
+class RubricError(Exception):
+    """A rubric that cannot be followed: the instructor's business, never the student's."""
 
-    def __init__(self, emit: Emit, only: Iterable[str] = ()) -> None:
+
+class Judging:
+    """The plugin of one run.
+
+    ``only`` names the checks that are wanted; what they depend on is run, too. After so many ``seconds`` no further
+    check is begun: many times what a right submission needs, it only bounds one that makes every check wait.
+    """
+
+    def __init__(self, emit: Emit, only: Iterable[str] = (), seconds: float = inf) -> None:
         self.checks: list[Check] = []
         self.results: dict[str, Result] = {}
         self.problem = ""
@@ -36,7 +46,10 @@ class Judging:
         self.transcript = Transcript()
         """That of the check that runs now."""
         self._emit = emit
+        self._failure: BaseException | None = None
         self._only = set(only)
+        self._seconds = seconds
+        self._end = time.monotonic() + seconds
 
     # Collecting.
 
@@ -48,17 +61,23 @@ class Judging:
     @pytest.hookimpl(trylast=True)
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
         """Put the checks in order, each after those that it depends on, and leave out what is not wanted."""
+        try:
+            self._collect(items)
+        except RubricError as error:
+            self.problem = f"the rubric is wrong: {error}"
+            items.clear()
+
+    def _collect(self, items: list[pytest.Item]) -> None:
         found: dict[str, tuple[Check, pytest.Item]] = {}
         for item in sorted(items, key=_place):
             check = check_of(getattr(item, "function", None))
             if check is None or check.name in found:
-                raise pytest.UsageError(f"the rubric is wrong: {item.name} has no @points, or is there twice")
+                raise RubricError(f"{item.name} has no @points, or is there twice")
             found[check.name] = check, item
         ordered = _ordered({name: check for name, (check, _) in found.items()})
         unknown = sorted(self._only - set(ordered))
         if unknown:
             self.misused = f"no such check: {', '.join(unknown)}; there are {', '.join(ordered)}"
-            raise pytest.UsageError(self.misused)
         wanted = _with_dependencies(self._only or set(ordered), ordered)
         self.checks = [check for name, check in ordered.items() if name in wanted]
         items[:] = [found[check.name][1] for check in self.checks]
@@ -71,12 +90,16 @@ class Judging:
         check = check_of(getattr(item, "function", None))
         assert check is not None  # noqa: S101
         blockers = [name for name in check.after if not self._passed(name)]
-        if blockers:
+        if time.monotonic() > self._end:
+            result = _result(
+                check, Outcome.BLOCKED, f"not tried: {self._seconds:g} s had passed, the time for all checks"
+            )
+        elif blockers:
             result = _result(check, Outcome.BLOCKED, f"not tried: it depends on {', '.join(blockers)}")
         else:
             for _ in range(TRIES):
                 self.transcript = Transcript()
-                self._failure: BaseException | None = None
+                self._failure = None
                 runtestprotocol(item, log=False, nextitem=nextitem)
                 result = self._judge(check)
                 if result.outcome is not Outcome.ERROR:
@@ -85,13 +108,8 @@ class Judging:
         self._emit(result)
         return True
 
-    def pytest_exception_interact(self, call: pytest.CallInfo[Any]) -> None:
-        """Keep what went wrong first: an error in cleaning up afterwards says less."""
-        if call.excinfo is not None and self._failure is None:
-            self._failure = call.excinfo.value
-
     def pytest_runtest_makereport(self, item: pytest.Item, call: pytest.CallInfo[Any]) -> None:  # noqa: ARG002
-        """Keep also what pytest itself does not regard as a failure: a skip."""
+        """Keep what went wrong first, a skip too: an error in cleaning up afterwards says less."""
         if call.excinfo is not None and self._failure is None:
             self._failure = call.excinfo.value
 
@@ -105,10 +123,10 @@ class Judging:
         if failure is None:
             return _result(check, Outcome.PASSED, "")
         evidence = getattr(failure, "evidence", "") or getattr(failure, "output", "")
-        if isinstance(failure, SubmissionError):
+        if isinstance(failure, SubmissionError | StartError):
             message = f"{failure}. The contract: {failure.contract}" if failure.contract else str(failure)
             return _result(check, Outcome.FAILED, message, evidence, self.transcript)
-        if isinstance(failure, WrongError | StartError | AssertionError):
+        if isinstance(failure, AssertionError):
             return _result(check, Outcome.FAILED, str(failure), evidence, self.transcript)
         if isinstance(failure, UndeterminedError):
             return _result(check, Outcome.UNDETERMINED, str(failure), evidence, self.transcript)
@@ -150,12 +168,10 @@ def _ordered(checks: dict[str, Check]) -> dict[str, Check]:
 
     def place(check: Check, path: tuple[str, ...]) -> None:
         if check.name in path:
-            raise pytest.UsageError(f"the rubric is wrong: {' after '.join((*path, check.name))}")
+            raise RubricError(" after ".join((*path, check.name)))
         for name in check.after:
             if name not in checks:
-                raise pytest.UsageError(
-                    f"the rubric is wrong: {check.name} comes after {name}, which is no check of it"
-                )
+                raise RubricError(f"{check.name} comes after {name}, which is no check of it")
             place(checks[name], (*path, check.name))
         ordered.setdefault(check.name, check)
 

@@ -54,7 +54,7 @@ def _judge(request: dict[str, Any], results: IO[str]) -> None:
 
     contained = containment.strongest()
     say(event="begin", containment=contained.name, sentence=contained.sentence)
-    judging = Judging(emit, request["only"])
+    judging = Judging(emit, request["only"], request["seconds"])
     ports = count(FIRST_PORT) if network.private_network() else repeat(0)
     fixtures = Fixtures(_prepared(request, contained), judging, ports, lambda notes: say(event="notes", notes=notes))
     rubric = Path(request["rubric"])
@@ -67,7 +67,7 @@ def _judge(request: dict[str, Any], results: IO[str]) -> None:
     missing = [check.name for check in judging.checks if check.name not in judging.results]
     problem = judging.problem or (f"no outcome for {', '.join(missing)}" if missing else "")
     if not judging.checks and not problem:
-        problem = f"the rubric could not be run (pytest's exit code {int(code)})"
+        problem = f"the rubric has no check (pytest's exit code {int(code)})"
     say(event="end", problem=problem)
 
 

@@ -2,8 +2,8 @@
 
 No check may fail because a machine was slow, and none should wait for ever. A server that has not run at all between
 many looks, and of which no task is ready to run, will do nothing more by itself: so the judge need not wait any
-longer. A task that waits for a processor counts as running, however busy the machine is. A server with timers (a poll
-with a time-out) never rests in this sense, and is given the whole, generous patience.
+longer. A task that waits for a processor, or for its tracer, counts as running, however busy the machine is. A server
+with timers (a poll with a time-out) never rests in this sense, and is given the whole, generous patience.
 """
 
 import time
@@ -17,6 +17,8 @@ PAUSE = 0.025
 """Seconds between two looks."""
 LOOKS = 60
 """So many looks in a row must show the same: the server will not move by itself."""
+BUSY = {b"R", b"D", b"t"}
+"""States of a task that goes on by itself: running, in the kernel, stopped for a moment by who traces it (proc(5))."""
 SETTLED = 2
 """So many must agree before a server is taken to have worked on what it was sent."""
 
@@ -34,7 +36,7 @@ class Stillness:
     def look(self) -> int:
         """Look once; give how many looks in a row, this one left out, have shown the same server at rest."""
         picture = self._picture()
-        resting = picture == self._before and not any(state in {b"R", b"D"} for state, *_ in picture.values())
+        resting = picture == self._before and not any(state in BUSY for state, *_ in picture.values())
         self._same = self._same + 1 if resting else 0
         self._before = picture
         return self._same

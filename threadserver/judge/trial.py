@@ -110,8 +110,11 @@ class Trial:
 
     @property
     def ended(self) -> int | None:
-        """Its exit code, once it has ended."""
-        return self._running.ended()
+        """Its exit code, once none of it is left; a daemon lives on when the process that was started has ended."""
+        code = self._running.ended()
+        if code is None or any(one.state != "Z" for one in self._running.members().values()):
+            return None
+        return code
 
     @property
     def ending(self) -> str:

@@ -4,7 +4,7 @@ import os
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
-from typing import BinaryIO
+from io import FileIO
 
 from threadserver.submission.contained import Contained
 from threadserver.submission.containment import wrap
@@ -16,7 +16,7 @@ from threadserver.submission.preparing import Prepared
 class Process(Contained):
     """A client's process. Its pipes are unbuffered; the judge drains and bounds what it reads."""
 
-    def __init__(self, prepared: Prepared, keeper: Keeper, pipes: tuple[BinaryIO, BinaryIO, BinaryIO]) -> None:
+    def __init__(self, prepared: Prepared, keeper: Keeper, pipes: tuple[FileIO, FileIO, FileIO]) -> None:
         super().__init__(prepared, keeper)
         self.stdin, self.stdout, self.stderr = pipes
 
@@ -50,7 +50,7 @@ def process(prepared: Prepared, host: str, port: int, limits: Limits | None = No
             client.stop()
 
 
-def _start(order: Order, ours: ExitStack) -> tuple[Keeper, tuple[BinaryIO, BinaryIO, BinaryIO]]:
+def _start(order: Order, ours: ExitStack) -> tuple[Keeper, tuple[FileIO, FileIO, FileIO]]:
     """Make three pipes, start a keeper with their other ends, and close those."""
     with ExitStack() as theirs:
         pairs = [os.pipe2(os.O_CLOEXEC) for _ in range(3)]
@@ -64,12 +64,12 @@ def _start(order: Order, ours: ExitStack) -> tuple[Keeper, tuple[BinaryIO, Binar
     return keeper, (files[0], files[1], files[2])
 
 
-def _open(descriptor: int, mode: str, stack: ExitStack) -> BinaryIO:
-    file = open(descriptor, mode, buffering=0)  # noqa: SIM115
+def _open(descriptor: int, mode: str, stack: ExitStack) -> FileIO:
+    file = FileIO(descriptor, mode)
     stack.callback(_close, file)
     return file
 
 
-def _close(file: BinaryIO) -> None:
+def _close(file: FileIO) -> None:
     with suppress(OSError):  # a broken pipe, at the last moment
         file.close()

@@ -64,11 +64,11 @@ def find(folder: Path | str, role: str = "server") -> Submission:
     """Say what kind of submission a folder is. Raises SubmissionError when it is none."""
     folder = Path(folder)
     names = _names(folder, role)
-    if _is_file(folder, f"{role}.py"):
+    if is_file(folder, f"{role}.py"):
         return Submission(folder, role, "python", tuple(_hiding(folder, names)))
-    if _is_file(folder, "Makefile"):
+    if is_file(folder, "Makefile"):
         return Submission(folder, role, "program")
-    if _is_file(folder, role):
+    if is_file(folder, role):
         check_program(folder / role, role)
         return Submission(folder, role, "program")
     raise SubmissionError(_missing(folder, names, role), holds(role))
@@ -91,7 +91,7 @@ def _names(folder: Path, role: str) -> list[str]:
         raise KitError(f"cannot read {folder}: {(error.strerror or '').lower()}") from error
 
 
-def _is_file(folder: Path, name: str) -> bool:
+def is_file(folder: Path, name: str) -> bool:
     """Tell whether it is a file of the folder, not one that a link brings in from elsewhere."""
     path = folder / name
     return path.is_file() and path.resolve().is_relative_to(folder.resolve())

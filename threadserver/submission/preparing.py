@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from threadserver.errors import KitError
 from threadserver.submission.containment import BUBBLEWRAP, Containment, own_user, python_for, wrap
 from threadserver.submission.copying import copy
-from threadserver.submission.folder import Submission, SubmissionError, check_program, holds
+from threadserver.submission.folder import Submission, SubmissionError, check_program, holds, is_file
 from threadserver.submission.keeping import keep
 from threadserver.submission.limits import Limits
 from threadserver.submission.output import Output
@@ -73,7 +73,6 @@ def _build(submission: Submission, containment: Containment, place: Place, limit
         raise SubmissionError(f"make was ended: it {why}", contract, said)
     if keeper.exit_code != 0:
         raise SubmissionError(f"make failed with exit code {keeper.exit_code}", contract, said)
-    built = place.copy / submission.role
-    if not built.is_file():
+    if not is_file(place.copy, submission.role):
         raise SubmissionError(f"make ran, but has made no {submission.role}", contract, said)
-    check_program(built, submission.role)
+    check_program(place.copy / submission.role, submission.role)

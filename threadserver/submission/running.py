@@ -17,7 +17,8 @@ from threadserver.submission.output import Output
 from threadserver.submission.preparing import Prepared
 
 _PAUSE = 0.005  # seconds between two looks
-_ASLEEP = 300  # looks, one after the other, at which a server that listens elsewhere does nothing more: it has settled
+_ASLEEP, _SETTLED = 50, 3.0  # looks one after the other, and seconds, in which nobody ran: it will do nothing more
+_GONE = 4  # looks, one after the other, at which nobody is there: one alone may miss a daemon that is being forked
 LISTENS = "It listens at HOST PORT, the two arguments that it is given, and goes on listening."
 """A line of the contract."""
 
@@ -56,8 +57,8 @@ class Running(Contained):
         """Wait until it listens where it should. Raises StartError when it does not."""
         deadline = time.monotonic() + seconds
         found: list[Listening] = []
-        asleep = 0
-        while time.monotonic() < deadline and asleep < _ASLEEP:
+        looks, gone, awake = 0, 0, time.monotonic()
+        while time.monotonic() < deadline and not (looks > _ASLEEP and time.monotonic() - awake > _SETTLED):
             self._keeper.update(_PAUSE)
             alive = [pid for pid, one in self.members().items() if one.state != "Z"]
             found = list(listening(alive))
@@ -65,8 +66,11 @@ class Running(Contained):
                 if one.serves(self.address):
                     self.pid = one.pid
                     return
-            self._give_up_on_what_ended(alive)
-            asleep = asleep + 1 if found and not self.look().running else 0
+            gone = 0 if alive else gone + 1
+            self._give_up_on_what_ended(gone)
+            looks += 1
+            if not found or self.look().running:
+                looks, awake = 0, time.monotonic()
         if found:
             where = " and ".join(sorted({str(one.socket.local) for one in found}))
             raise self._failure("listens elsewhere", f"it listens at {where}, not at {self.address}", LISTENS)
@@ -74,18 +78,19 @@ class Running(Contained):
             "never listened", f"it runs, but did not listen at {self.address} within {seconds:g} s", LISTENS
         )
 
-    def _give_up_on_what_ended(self, alive: list[int]) -> None:
+    def _give_up_on_what_ended(self, gone: int) -> None:
         role = self._prepared.submission.role
         if self._keeper.failed:
             raise self._failure("cannot be started", f"it cannot be started: {self._keeper.failed}", runs(role))
         if self.over_limit:
             raise self._failure("ended", f"it was ended: it {self.over_limit}", LISTENS)
-        if self.ended() is not None and not alive:
+        if self.ended() is not None and gone >= _GONE:
             raise self._failure("ended", f"it ended {how(self.ended())} and never listened", LISTENS)
 
     def _failure(self, kind: str, message: str, contract: str) -> StartError:
-        self.stop()
-        return StartError(kind, message, contract=contract, output=self.output(), status=self.ended())
+        status = self.ended()
+        self.stop()  # then its output is complete
+        return StartError(kind, message, contract=contract, output=self.output(), status=status)
 
 
 @contextmanager

@@ -88,7 +88,8 @@ def bubblewrap(place: Place, limits: Limits, *, writable: bool, network: bool) -
     """Give bubblewrap's command line, up to the command that is to run inside."""
     staged = place.user is not None
     words = [
-        "bwrap", "--unshare-user", "--unshare-pid", "--unshare-ipc", "--unshare-uts", "--unshare-cgroup-try",
+        shutil.which("bwrap") or "bwrap",
+        "--unshare-user", "--unshare-pid", "--unshare-ipc", "--unshare-uts", "--unshare-cgroup-try",
         "--cap-drop", "ALL", "--new-session", "--hostname", "submission",
         *(["--disable-userns"] if _knows("--disable-userns") else []), *([] if network else ["--unshare-net"]),
         "--proc", "/proc", "--dev", "/dev", *_memory("/dev/shm", limits), *_memory("/tmp", limits),  # noqa: S108
