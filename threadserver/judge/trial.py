@@ -192,6 +192,11 @@ class Trial:
         zombies = ((pid, pid) for pid in look.zombies)
         return inner_ids([*look.tasks, *zombies])
 
+    def may_wait(self) -> bool:
+        """Tell whether one more client finds room in the accept queue, whose length listen() was told."""
+        listeners = [one for one in self._sockets() if one.listens]
+        return not self._tables.complete or all(one.receive_queue <= one.send_queue for one in listeners)
+
     def possessions(self) -> Possessions:
         """Count what it holds."""
         look = self.look()
