@@ -14,15 +14,14 @@ import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from threadserver.inspection import traced
 from threadserver.inspection.look import TaskId
 from threadserver.inspection.processes import everyone, tasks
-from threadserver.inspection.syscalls import RECEIVE, SEND
 
 MOST_TRACED = 200  # tasks
 _ATTACHED = re.compile(rb"Process (\d+) attached")
-_SENT = re.compile(rb"^(?:\[pid\s+)?(\d+)?\]?\s*(\w+)\(\d+<socket:\[(\d+)\]>")
 
 
 @dataclass
@@ -32,19 +31,30 @@ class Trace:
     ready: bool = False
     senders: set[TaskId] | None = None
     """Who sent; where nothing was sent, who read."""
+    sent: bool = False
+    """True when anything was sent."""
+    handed: set[TaskId] = field(default_factory=set)
+    """Who handed a connection (back) to an epoll set."""
+    woken: int = 0
+    """For so many connections the sender slept after it had read, until another task of the server woke it."""
     problem: str = ""
 
 
 @contextmanager
-def senders(pids: list[int], inodes: set[int], seconds: float) -> Iterator[Trace]:
-    """Trace for the length of the block who reads and sends on these sockets; nothing is traced afterwards."""
+def senders(
+    pids: list[int], inodes: set[int], seconds: float, channels: frozenset[int] = frozenset()
+) -> Iterator[Trace]:
+    """Trace for the length of the block who reads and sends on these sockets; nothing is traced afterwards.
+
+    ``channels`` are the sockets (by inode) by which the server's tasks may wake each other.
+    """
     trace = Trace()
     owner = {tid: pid for pid in pids for tid in tasks(pid)}
     trace.problem = _hindrance(owner, seconds)
     if trace.problem:
         yield trace
         return
-    command = ["strace", "-f", "-y", "-s", "0", "-e", "signal=none", "-e", f"trace={','.join(sorted(SEND | RECEIVE))}"]
+    command = ["strace", "-f", "-y", "-s", "0", "-e", "signal=none", "-e", f"trace={traced.CALLS}"]
     command += [word for pid in pids for word in ("-p", str(pid))]
     with subprocess.Popen(
         command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
@@ -59,14 +69,11 @@ def senders(pids: list[int], inodes: set[int], seconds: float) -> Iterator[Trace
     if output is None:
         trace.problem = f"strace could not attach: {rest.decode('utf-8', 'replace').strip().splitlines()[:1]}"
         return
-    sent_by: set[TaskId] = set()
-    read_by: set[TaskId] = set()
-    for line in (output + rest).splitlines():
-        sent = _SENT.match(line)
-        if sent and int(sent[3]) in inodes:
-            tid = int(sent[1] or pids[0])
-            (sent_by if sent[2].decode() in SEND else read_by).add((owner.get(tid) or _process_of(tid), tid))
-    trace.senders = sent_by or read_by
+    seen = traced.read(output + rest, pids[0], inodes, channels)
+    trace.sent, trace.woken = bool(seen.sent), len(seen.woken)
+    trace.senders, trace.handed = (
+        {(owner.get(tid) or _process_of(tid), tid) for tid in tids} for tids in (seen.sent or seen.read, seen.handed)
+    )
 
 
 def _hindrance(owner: dict[int, int], seconds: float) -> str:
