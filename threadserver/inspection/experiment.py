@@ -12,11 +12,10 @@ from dataclasses import dataclass, field
 
 from threadserver.errors import KitError
 from threadserver.inspection.look import Look, Task, TaskId
-from threadserver.inspection.processes import faults_of_the_ended, switches
+from threadserver.inspection.processes import switches
 from threadserver.inspection.speech import Speech
 from threadserver.inspection.subject import QUEUED, Held, Phase, Subject
 
-ENDED = 0  # stands for the tasks of a process that are no more, where each of the others has its number
 PAUSE = 0.004  # seconds between two looks
 RESTLESS = 0.6  # seconds, at most, after which a server that never rests is taken as it is
 PATIENCE = 1.2  # seconds that a queued connection is given, once: pools grow by timers of a second
@@ -186,15 +185,11 @@ class Experiment:
         return late < min(RESTLESS, self.left / 4) and self.subject.lens.look().running
 
     def counters(self) -> dict[TaskId, int]:
-        """How often each task has gone to sleep, of a server with not too many; under (PID, 0): tasks that ended."""
+        """How often each task has gone to sleep, of a server with not too many."""
         found = {}
-        look = self.sights[-1].look
-        for pid, tid in look.tasks:
+        for pid, tid in self.sights[-1].look.tasks:
             with suppress(OSError):
                 found[pid, tid] = switches(pid, tid)
-        for pid in {pid for pid, _ in look.tasks}:
-            with suppress(OSError):
-                found[pid, ENDED] = faults_of_the_ended(pid)
         return found
 
 

@@ -95,22 +95,9 @@ def switches(pid: int, tid: int) -> int:
     return int(found[1]) if found else 0
 
 
-def faults_of_the_ended(pid: int) -> int:
-    """Count the page faults of a process's tasks and children that have ended: it grows whenever one of them ends.
-
-    /proc/PID/stat counts them together with those of the living, whose own share /proc/PID/task/TID/stat tells.
-    """
-    together, children = _faults(f"/proc/{pid}/stat")
-    living = 0
-    for tid in tasks(pid):
-        with suppress(*_GONE):
-            living += _faults(f"/proc/{pid}/task/{tid}/stat")[0]
-    return together + children - living
-
-
-def _faults(path: str) -> tuple[int, int]:
-    fields = read_file(path).rpartition(b")")[2].split()
-    return int(fields[7]), int(fields[8])
+def newest() -> int:
+    """Give the number of the newest task of the whole machine (proc(5), /proc/loadavg): it moves when one is made."""
+    return int(read_file("/proc/loadavg").split()[-1])
 
 
 def details(pid: int) -> Details:

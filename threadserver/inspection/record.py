@@ -29,6 +29,8 @@ class Record:
     answered: list[int] = field(default_factory=list)
     companions: list[set[TaskId]] = field(default_factory=list)
     """Tasks beside the loops that moved, each time something was said; empty where a loop once did without."""
+    births: list[bool] = field(default_factory=list)
+    """Was a task made on this machine, each time something was said? Not only a server makes them."""
     alike: int = 0
     """So many threads of one name wait for a lock beside a loop."""
     dedicated: int = 0
@@ -71,6 +73,11 @@ class Record:
         """
         found = self.hold
         return found.peeked or (not self.bounded and bool(found.single) and not found.attended)
+
+    @property
+    def short_lived(self) -> bool:
+        """True when a task may have been made each time, and have ended before anybody looked."""
+        return bool(self.births) and all(self.births)
 
     @property
     def strangers(self) -> set[TaskId]:

@@ -50,8 +50,10 @@ def conduct(experiment: Experiment) -> Record:
 
 def _hold(experiment: Experiment, record: Record, totals: tuple[int, ...]) -> None:
     for total in totals:
-        if experiment.left <= 0.3 or experiment.died:
-            record.hurried = not experiment.died
+        if experiment.died:
+            return
+        if experiment.left <= 0.3 and record.holds:
+            record.hurried = True
             return
         experiment.open(total)
         sight = experiment.see(f"{total} connections held")

@@ -41,7 +41,14 @@ def _workers_of(record: Record) -> int | None:
     if record.senders:
         others = record.senders - set(all_loops(record.hold))
         return record.crew if others or record.woken else None
-    return record.crew if works_beside(record.companions) else None
+    return record.crew if works_beside(record.companions) and not _may_be_decoys(record) else None
+
+
+def _may_be_decoys(record: Record) -> bool:
+    """Tell whether what moves beside the loops was moved by the same bytes, or was to be traced and could not."""
+    tasks = record.hold.sight.look.tasks
+    peeking = {key for key in set().union(*record.companions) if key in tasks and tasks[key].call.peeks}
+    return record.hurried or bool(peeking)
 
 
 def _undecided(record: Record) -> bool:
@@ -49,7 +56,7 @@ def _undecided(record: Record) -> bool:
     if record.senders or not all_loops(record.hold):
         return False
     if record.asked:
-        return bool(record.companions)
+        return bool(record.companions) or record.short_lived
     return record.alike > 1
 
 

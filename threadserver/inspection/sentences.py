@@ -22,8 +22,8 @@ LOOP_THAT_TRIES = "One task alone has all {held} connections and tries each in t
 LOOP_BEHIND_DECOYS = "One task answers every client, trying each in turn; the tasks that wait for them are decoys."
 LOOP_WITH_WORKERS = "A task waits for all clients{how}, and other tasks work on what they say."
 LOOP_DOUBTED = (
-    "A task waits for all clients{how}; whether the idle threads beside it work for it shows only when something is "
-    "said (--send), and who sends the answer only where that may be traced."
+    "A task waits for all clients{how}; whether others work for it shows only when something is said (--send), and "
+    "who sends the answer only where that may be traced."
 )
 LOOP_HANDED = (
     "One process is handed all clients, and waits for them{how}; whether the {brothers} beside it, made by the same "

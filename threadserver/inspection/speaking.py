@@ -11,12 +11,13 @@ from threadserver.inspection import tracing
 from threadserver.inspection.experiment import Experiment
 from threadserver.inspection.look import Task, TaskId
 from threadserver.inspection.pattern import all_loops, pattern
-from threadserver.inspection.processes import status
+from threadserver.inspection.processes import newest, status
 from threadserver.inspection.record import Record
 
 MOST_TASKS = 600  # of a server whose tasks' counters are compared
 SPOKEN_TO = 4
 ROUNDS = 3
+MOST_ROUNDS = 5  # where tasks were made on this machine each time: a busy machine makes many that do not concern us
 ANSWER = 0.5  # seconds that an answer is waited for
 SILENCE = 0.1  # seconds, where the server has answered nothing before
 
@@ -35,7 +36,7 @@ def speak(experiment: Experiment, record: Record) -> None:
     if record.hold.looped and _moved_on(record) and experiment.left > 1:
         rest = [number for number in record.hold.sight.accepted if number not in record.asked]
         _dedicate(experiment, record, rest, words)
-    elif (record.hold.looped and record.companions) or record.hold.doubtful or record.suspect:
+    elif (record.hold.looped and (record.companions or record.short_lived)) or record.hold.doubtful or record.suspect:
         _trace(experiment, record, words)
     record.crew = _crew(record)
 
@@ -92,11 +93,13 @@ def _converse(experiment: Experiment, record: Record, talking: list[int], words:
     loops = set(all_loops(record.hold))
     counted = len(record.hold.sight.look.tasks) <= MOST_TASKS
     noise = _stirring(experiment) if counted else set()
-    for _ in range(ROUNDS if record.hold.looped and counted else 1):
+    for turn in range(MOST_ROUNDS if record.hold.looped and counted else 1):
+        if turn >= ROUNDS and not record.short_lived:
+            break
         now = [number for number in talking if number not in record.asked][-SPOKEN_TO:]
         if not now or experiment.left < 0.3:
             break
-        before = experiment.counters() if counted else {}
+        before, last = experiment.counters() if counted else {}, newest()
         for word in words:
             patience = ANSWER if record.answered or not record.asked else SILENCE
             record.answered += experiment.ask(now, word, patience)
@@ -105,6 +108,7 @@ def _converse(experiment: Experiment, record: Record, talking: list[int], words:
         after = experiment.counters() if counted else {}
         moved = {key for key, count in after.items() if count != before.get(key)}
         record.companions.append(moved - noise - loops)
+        record.births.append(newest() != last)
         if _moved_on(record):
             break
     if not all(record.companions):
@@ -146,14 +150,21 @@ def _trace(experiment: Experiment, record: Record, words: tuple[bytes, ...]) -> 
     numbers = (untold or still)[:SPOKEN_TO]
     inodes = {one.inode for one in experiment.held if one.number in numbers}
     pids = [pid for pid, one in record.hold.sight.look.processes.items() if one.state != "Z"]
+    if experiment.left < 0.5:
+        record.hurried = True
     with tracing.senders(pids, inodes, experiment.left, _channels(experiment)) as traced:
         if traced.ready:
             for word in words:
                 experiment.ask(numbers, word, ANSWER if record.answered else SILENCE)
             experiment.see("while traced")
+    _learn(record, traced)
+
+
+def _learn(record: Record, traced: tracing.Trace) -> None:
     loops = set(all_loops(record.hold))
     record.trace, record.woken = traced.problem, traced.woken > 0
     if traced.senders is not None:
+        record.births.append(traced.born)
         # A loop that only reads may leave the answer, if there is one, to others: that shows nothing.
         record.senders = traced.senders | (traced.handed - loops) if traced.sent else traced.senders - loops
         record.trace = "" if record.senders else "nothing was answered"

@@ -13,9 +13,10 @@ a worker that hands a connection back tells the epoll set so itself::
 import re
 from dataclasses import dataclass, field
 
-from threadserver.inspection.syscalls import READINESS, RECEIVE, RING, SEND
+from threadserver.inspection.syscalls import READINESS, RECEIVE, SEND
 
-CALLS = ",".join(f"?{name}" for name in sorted(SEND | RECEIVE | READINESS | {"epoll_ctl", RING}))
+_BIRTH = {"clone", "clone3", "fork", "vfork"}
+CALLS = ",".join(f"?{name}" for name in sorted(SEND | RECEIVE | READINESS | _BIRTH | {"epoll_ctl"}))
 """For strace's -e trace=; the question mark lets a machine lack a call."""
 
 _LINE = re.compile(rb"^(?:\[pid\s+(\d+)\]\s*)?(\w+)\((.*)")
@@ -32,6 +33,8 @@ class Traced:
     read: set[int] = field(default_factory=set)
     handed: set[int] = field(default_factory=set)
     """Who told an epoll set what to do with a connection next, without a read of its own before."""
+    born: bool = False
+    """True when a task was made."""
     woken: set[int] = field(default_factory=set)
     """Connections whose answer was sent by a task that had to be woken for it."""
 
@@ -52,8 +55,9 @@ def read(output: bytes, only: int, inodes: set[int], channels: frozenset[int]) -
     loops: dict[int, _Loop] = {}
     for line in output.splitlines():
         if found := _LINE.match(line):
-            tid = int(found[1] or only)
-            _note(seen, loops.setdefault(tid, _Loop()), tid, found[2].decode(), found[3], inodes, channels)
+            tid, name = int(found[1] or only), found[2].decode()
+            seen.born = seen.born or name in _BIRTH
+            _note(seen, loops.setdefault(tid, _Loop()), tid, name, found[3], inodes, channels)
     return seen
 
 

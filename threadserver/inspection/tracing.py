@@ -35,6 +35,8 @@ class Trace:
     """True when anything was sent."""
     handed: set[TaskId] = field(default_factory=set)
     """Who handed a connection (back) to an epoll set."""
+    born: bool = False
+    """True when the server made a task."""
     woken: int = 0
     """For so many connections the sender slept after it had read, until another task of the server woke it."""
     problem: str = ""
@@ -70,7 +72,7 @@ def senders(
         trace.problem = f"strace could not attach: {rest.decode('utf-8', 'replace').strip().splitlines()[:1]}"
         return
     seen = traced.read(output + rest, pids[0], inodes, channels)
-    trace.sent, trace.woken = bool(seen.sent), len(seen.woken)
+    trace.sent, trace.born, trace.woken = bool(seen.sent), seen.born, len(seen.woken)
     trace.senders, trace.handed = (
         {(owner.get(tid) or _process_of(tid), tid) for tid in tids} for tids in (seen.sent or seen.read, seen.handed)
     )

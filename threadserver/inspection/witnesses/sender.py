@@ -24,16 +24,19 @@ def testify(record: Record) -> Testimony | None:
 
 def _moved(record: Record) -> Testimony:
     """Judge by whose counters moved, where nobody was seen to send."""
+    if record.short_lived and not record.companions:
+        return _says(set(), f"tasks were made on this machine each time something was said{_untraced(record)}")
     if not record.companions:
         done = "answered" if record.answered else "took what was said"
         return _says({Model.LOOP, Model.LOOPS}, f"the loop itself {done}: no other task was needed")
-    untraced = f" (not traced: {record.trace})" if record.trace else ""
     others = set().union(*record.companions)
     if works_beside(record.companions):
         asked = len(record.asked)
-        evidence = f"{len(others)} tasks beside the loop moved when {asked} connections were spoken on{untraced}"
+        evidence = (
+            f"{len(others)} tasks beside the loop moved when {asked} connections were spoken on{_untraced(record)}"
+        )
         return _says({Model.LOOP_AND_WORKERS}, evidence)
-    return _says(set(), f"one task beside the loop moved each time: a worker or a helper{untraced}")
+    return _says(set(), f"one task beside the loop moved each time: a worker or a helper{_untraced(record)}")
 
 
 def works_beside(companions: list[set[TaskId]]) -> bool:
@@ -68,6 +71,10 @@ def _kept(record: Record) -> Testimony | None:
     if kept:
         return _says({Model.LOOP_AND_WORKERS}, "after its answer a connection goes back to a loop")
     return _says(_APART, "after its answer a connection stays with the task that has it, or is closed")
+
+
+def _untraced(record: Record) -> str:
+    return f" (not traced: {record.trace})" if record.trace else ""
 
 
 def _says(allows: AbstractSet[Model], evidence: str) -> Testimony:
