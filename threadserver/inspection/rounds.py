@@ -28,7 +28,7 @@ FEW = (5, 8, 12)
 MANY = (*FEW, 16, 24, 32, 40)
 CROWD = (64, 96, 128, 160, 200, 256)
 RESERVE = 2.2  # seconds that are kept for what comes after holding
-ENDING = 0.5  # seconds that those who served are given to end, once their server is at rest
+ENDING = 0.5  # seconds that the next of those who served is given to end, once their server is at rest
 _WORKER = re.compile(rb"^HELLO .*\bworker=(\d+)(?:/(\d+))?", re.MULTILINE)
 
 
@@ -189,7 +189,7 @@ def _close(experiment: Experiment, record: Record) -> None:
 
 def _await_end(experiment: Experiment, record: Record, holders: set[Holder]) -> set[Holder] | None:
     """Give those who are still there when all is closed; None when the time was up before they had come to rest."""
-    begun = time.monotonic()
+    left, since = set(holders), time.monotonic()
     while True:
         sight = experiment.see("all closed")
         alive = {pid for pid, one in sight.look.processes.items() if one.state not in "ZX"}
@@ -197,7 +197,9 @@ def _await_end(experiment: Experiment, record: Record, holders: set[Holder]) -> 
             (pid, tid) for pid, tid in holders if pid in alive and (tid is None or (pid, tid) in sight.look.tasks)
         }
         record.zombies = sight.look.zombies
-        if not stayed or (sight.rested and time.monotonic() - begun > ENDING):
+        if stayed != left:
+            left, since = stayed, time.monotonic()
+        if not stayed or (sight.rested and time.monotonic() - since > ENDING):
             return stayed
         if experiment.left <= 0:
             record.hurried = True

@@ -9,6 +9,8 @@ from threadserver.inspection.verdict import Model, Verdict
 
 UNBOUNDED = 256
 """So many threads at once, with no end in sight, are no pool."""
+ABUNDANT = 64
+"""So many threads, made for their clients and ending when they have none for a while, are no pool though bounded."""
 
 
 def single(record: Record) -> Verdict:
@@ -55,7 +57,7 @@ def _bounded(record: Record, kept: bool | None) -> Verdict:
     found = record.crowd or record.hold
     served = len(found.holders | found.foreign)
     made = all(record.new_holders.values())
-    if made and (record.stayed == set() or (served >= UNBOUNDED and record.fleeting)):
+    if made and (record.stayed == set() or (served >= ABUNDANT and record.fleeting)):
         return answer(Model.THREADS, sentences.THREADS_LIMITED, served=served)
     if kept is None and keepers(record.hold):
         return undetermined(sentences.POOL_DOUBTED, served=served)

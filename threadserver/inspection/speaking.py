@@ -19,6 +19,7 @@ SPOKEN_TO = 4
 ROUNDS = 3
 MOST_ROUNDS = 5  # where tasks were made on this machine each time: a busy machine makes many that do not concern us
 ANSWER = 0.5  # seconds that an answer is waited for
+TRACED = 2.0  # seconds, where each call is stopped twice by the trace
 SILENCE = 0.1  # seconds, where the server has answered nothing before
 
 
@@ -155,7 +156,7 @@ def _trace(experiment: Experiment, record: Record, words: tuple[bytes, ...]) -> 
     with tracing.senders(pids, inodes, experiment.left, _channels(experiment)) as traced:
         if traced.ready:
             for word in words:
-                experiment.ask(numbers, word, ANSWER if record.answered else SILENCE)
+                experiment.ask(numbers, word, TRACED if record.answered else SILENCE)
             experiment.see("while traced")
     _learn(record, traced)
 
