@@ -7,7 +7,7 @@ from threading import Thread
 import pytest
 
 from clients import Client
-from tests.conftest import bystander, confirm, descriptors, dial, eventually, read_all, read_line
+from tests.conftest import PATIENCE, bystander, confirm, descriptors, dial, eventually, read_all, read_line
 from tests.rude import RUDE, never_reads_its_answers
 from threadserver import Server, models, services, serving
 
@@ -103,7 +103,9 @@ def test_limits_run_out(serve, model):
         assert read_all(silent) == b"one\nERROR idle for 0.4 s\n"
     with dial(server.address) as deaf:
         never_reads_its_answers(deaf)
-        eventually(lambda: state(server) == before, "the one who never reads has been shut down")
+        deaf.settimeout(PATIENCE)
+        read_all(deaf)  # it has an end
+    eventually(lambda: state(server) == before, "everybody has gone")
 
 
 def test_who_waits_for_an_answer_is_not_idle(serve, model):
