@@ -19,7 +19,7 @@ from typing import IO, Any
 
 import pytest
 
-from threadserver.judge.fixtures import FIRST_PORT, Fixtures
+from threadserver.judge.fixtures import FIRST_PORT, ClientFixtures, ServerFixtures
 from threadserver.judge.outcomes import Result
 from threadserver.judge.plugin import Judging
 from threadserver.submission import containment, network
@@ -57,7 +57,8 @@ def _judge(request: dict[str, Any], results: IO[str]) -> None:
     say(event="begin", containment=contained.name, sentence=contained.sentence)
     judging = Judging(emit, request["only"], request["seconds"])
     ports = count(FIRST_PORT) if network.private_network() else repeat(0)
-    fixtures = Fixtures(_prepared(request, contained), judging, ports, lambda notes: say(event="notes", notes=notes))
+    kind = ClientFixtures if request["role"] == "client" else ServerFixtures
+    fixtures = kind(_prepared(request, contained), judging, ports, lambda notes: say(event="notes", notes=notes))
     rubric = Path(request["rubric"])
     os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
     pytest.register_assert_rewrite("threadserver.judge.common", "threadserver.judge.concurrent")
