@@ -95,10 +95,10 @@ def test_one_client_cannot_starve(server: Trial) -> None:
     polite += server.hold(2)
     with talking_without_end(greedy) as talk:
         for peer in server.random.sample(polite, len(polite)):
-            _gets_its_turn(server, peer, talk)
+            _gets_its_turn(peer, talk)
 
 
-def _gets_its_turn(server: Trial, peer: Peer, talk: Talk) -> None:
+def _gets_its_turn(peer: Peer, talk: Talk) -> None:
     """Ask some times: at least once the answer comes before the client that talks has been served very much."""
     for _ in range(CHANCES):
         before = talk.progress
