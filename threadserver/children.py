@@ -82,9 +82,11 @@ class Children:
             with suppress(OSError):
                 _wait(child, deadline - monotonic())
             self._collect(child)
-        for child in list(self._connections):
+        overdue = list(self._connections)
+        for child in overdue:
             with suppress(ProcessLookupError):
                 os.kill(child, signal.SIGKILL)
+        for child in overdue:
             self._collect(child, 0)
         if self._handler_before is not None:
             signal.signal(signal.SIGCHLD, self._handler_before)  # type: ignore[arg-type]
