@@ -24,7 +24,8 @@ def listen(
     """Create a socket, bind it to ``address`` and let it listen.
 
     ``backlog`` is how many established connections may wait for accept(); the kernel caps it at
-    /proc/sys/net/core/somaxconn (listen(2)). Port 0 takes any free port. ``option`` is one of socket(7), to be set before.
+    /proc/sys/net/core/somaxconn (listen(2)). Port 0 takes any free port.
+    ``option`` is one of socket(7), set before the socket is bound.
     Raises KitError when the machine refuses, UsageError when the address is not for a stream.
     """
     if address.scheme == "udp":
