@@ -1,11 +1,11 @@
 """Lab asyncio: there is a coroutine for each client, but it blocks. Let it hand on wherever it would have to wait.
 
-    loop.sock_recv(connection, size)      a coroutine: bytes that have come, b"" for the end
-    loop.sock_sendall(connection, data)   a coroutine: send all of it
-    server.conversing(connection)         gives the conversation, which never touches a socket, and closes in the end
-        .greet(worker())                  HELLO, as bytes to send
-        .receive(data)                    takes the bytes that came; gives the answers to send, one by one
-        .finished                         nothing more will be answered
+loop.sock_recv(connection, size)      a coroutine: bytes that have come, b"" for the end
+loop.sock_sendall(connection, data)   a coroutine: send all of it
+server.conversing(connection)         gives the conversation, which never touches a socket, and closes in the end
+    .greet(worker())                  HELLO, as bytes to send
+    .receive(data)                    takes the bytes that came; gives the answers to send, one by one
+    .finished                         nothing more will be answered
 """
 
 import asyncio
