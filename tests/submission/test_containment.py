@@ -40,6 +40,7 @@ def spy(run, folder):
 
     def send(code, **options):
         with run(folder({"server.py": HEAD + TRY + code + "\n" + LISTEN + "time.sleep(60)"}), **options) as server:
+            eventually(lambda: server.output().endswith("\n"), "it has told")
             return json.loads(server.output().splitlines()[-1])
 
     return send
@@ -163,7 +164,8 @@ def test_default_signals(run, folder):
     """A program in C, say, must die of SIGPIPE where it would die of it elsewhere."""
     script = "#!/bin/sh\ngrep SigIgn /proc/self/status\nexec python3 listen.py $1 $2\n"
     with run(folder({"server": script, "listen.py": SERVE})) as server:
-        assert int(server.output().split()[1], 16) & 0x7FFF_FFFF == 0
+        said = eventually(lambda: server.output().split()[1:], "it has told")
+        assert int(said[0], 16) & 0x7FFF_FFFF == 0
 
 
 def test_it_has_no_privileges(contained, spy):
