@@ -43,6 +43,7 @@ class Caller:
         self.transcript.note("client", f"is started: HOST {address.host}, PORT {address.port}")
         process = self._process = self._run.enter_context(self._start(address))
         self._printed, self._complained = bytearray(), bytearray()
+        self._input_ended = False
         self._noted: dict[str, int] = {}
         self._input: SimpleQueue[bytes | None] = SimpleQueue()
         self._drains = [_drain(process.stdout, self._printed), _drain(process.stderr, self._complained)]
@@ -64,9 +65,11 @@ class Caller:
             self._input.put(line + b"\n")
 
     def end_input(self) -> None:
-        """End its standard input."""
-        self.transcript.note("stdin", "ends")
-        self._input.put(None)
+        """End its standard input; once is enough."""
+        if not self._input_ended:
+            self._input_ended = True
+            self.transcript.note("stdin", "ends")
+            self._input.put(None)
 
     @property
     def ended(self) -> int | None:

@@ -150,21 +150,16 @@ class ScriptedServer:
             raise self.wrong(f"had to confirm with CONFIRM {self.number}; it sent {shown(line)}")
 
     def expect_line(self, expected: bytes) -> None:
-        """Expect this line, given without its LF."""
+        """Expect this line, given without its LF. A client that sends nothing before its input has ended may do so."""
+        stillness = Stillness(self.caller.members)
+        while b"\n" not in self._buffer and not self._ended and stillness.look() < AT_REST:
+            self._receive()
+        if b"\n" not in self._buffer:
+            self.caller.end_input()
         line = self.line(f"had {shown(expected)} on its standard input and had to send it")
         if line != expected:
             self._transcript.mark("server", line, expected)
             raise self.wrong(f"had {shown(expected)} on its standard input; it sent {shown(line)}")
-
-    def line_unless_at_rest(self, expected: bytes) -> bool:
-        """Expect this line; tell whether it came, or the client has come to rest without sending anything."""
-        stillness = Stillness(self.caller.members)
-        while b"\n" not in self._buffer and not self._ended and stillness.look() < AT_REST:
-            self._receive()
-        if not self._buffer and not self._ended:
-            return False
-        self.expect_line(expected)
-        return True
 
     def line(self, awaiting: str) -> bytes:
         """Expect a line, whatever it says; give it without its LF."""
