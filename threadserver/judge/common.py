@@ -279,7 +279,7 @@ def test_leaving(server: Trial) -> None:
         peer.send(b"half a li")
         leave(peer)
         peer = server.greet(small_buffer=True)
-        peer.send(text(server, LONG) + b"\n", reading=False)
+        peer.push(text(server, LONG) + b"\n")
         leave(peer)
         server.settle()
         peer = server.greet(small_buffer=True)
@@ -294,7 +294,7 @@ def test_leaving(server: Trial) -> None:
     peer = server.connect()
     peer.hello()
     peer.half_close()
-    peer.expect_end("half-closed without CONFIRM")
+    peer.expect_last_words("half-closed without CONFIRM")
 
 
 @points(

@@ -166,6 +166,11 @@ class Trial:
                 return
             time.sleep(PAUSE / 25)
 
+    def waits_in_backlog(self, peer: Peer) -> bool:
+        """Tell whether a client is connected for the kernel, and the server has not accepted it."""
+        end = self._tables.stream(self.address, peer.address)
+        return end is not None and not end.inode
+
     def settle(self) -> None:
         """Wait until the server has worked on everything that it was sent."""
         Stillness(self.members).settle()
@@ -186,6 +191,11 @@ class Trial:
         """Read which numbers the submission itself knows its tasks by."""
         zombies = ((pid, pid) for pid in look.zombies)
         return inner_ids([*look.tasks, *zombies])
+
+    def may_wait(self) -> bool:
+        """Tell whether one more client finds room in the accept queue, whose length listen() was told."""
+        listeners = [one for one in self._sockets() if one.listens]
+        return not self._tables.complete or all(one.receive_queue <= one.send_queue for one in listeners)
 
     def possessions(self) -> Possessions:
         """Count what it holds."""

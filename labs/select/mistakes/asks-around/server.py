@@ -61,10 +61,10 @@ class Client:
     def turn(self) -> None:
         """Receive once and send once; neither waits."""
         try:
-            if self.events & EVENT_READ:
-                self.receive(self.connection.recv(16_384))
             if self.outgoing:
                 del self.outgoing[: self.connection.send(self.outgoing)]
+            if self.events & EVENT_READ:
+                self.receive(self.connection.recv(16_384))
         except BlockingIOError:
             pass
         except OSError:  # this client is gone: nobody is left to be answered

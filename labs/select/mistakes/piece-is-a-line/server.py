@@ -47,9 +47,9 @@ class Client:
 
     def lines(self) -> Iterator[bytes]:
         """Take each whole line out of what has come."""
-        lines = self.incoming.splitlines()
+        lines = bytes(self.incoming).removesuffix(b"\n").split(b"\n")
         self.incoming.clear()
-        yield from map(bytes, lines)
+        yield from lines
 
     def refuse(self, why: str) -> None:
         """Say why, and serve this client no longer."""

@@ -1,4 +1,4 @@
-"""Mistake: a client that is ready is served until it has nothing more to say; one that never stops has the loop for itself."""
+"""Mistake: a ready client is served until it has nothing more to say; one may have the loop for itself."""
 
 import os
 import selectors
@@ -64,7 +64,7 @@ class Client:
                 if self.outgoing:
                     del self.outgoing[: self.connection.send(self.outgoing)]
                 if not self.ending:
-                    self.receive(self.connection.recv(1024))
+                    self.receive(self.connection.recv(512))
         except BlockingIOError:
             pass
         except OSError:  # this client is gone: nobody is left to be answered

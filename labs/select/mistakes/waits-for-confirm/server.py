@@ -103,9 +103,10 @@ def accept(selector: selectors.BaseSelector, listener: socket.socket, number: in
         while not client.confirmed and not client.ending:
             client.receive(connection.recv(16_384))
     except OSError:
-        return connection.close()
-    if not client.events:
-        return connection.close()
+        client.ending = True
+    if client.ending:
+        connection.close()
+        return
     connection.setblocking(False)
     selector.register(connection, client.events, client)
 
