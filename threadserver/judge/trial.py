@@ -146,8 +146,9 @@ class Trial:
         return list(self._running.members())
 
     def task_ids(self) -> frozenset[TaskId]:
-        """Every task of the submission, by process and thread."""
-        return frozenset((pid, tid) for pid in self.members() for tid in tasks(pid))
+        """Every task of the submission that can still run, by process and thread: no zombies."""
+        living = (pid for pid, one in self._running.members().items() if one.state != "Z")
+        return frozenset((pid, tid) for pid in living for tid in tasks(pid))
 
     def look(self) -> Look:
         """Look at its tasks once."""
