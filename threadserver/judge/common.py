@@ -157,6 +157,7 @@ def test_confirmation(server: Trial) -> None:
         peer.close()
     peer = server.connect()
     peer.send(b"CONFIRM %d\r\n" % peer.hello().connection)
+    server.await_read(peer)
     peer.ask(b"confirmed with CR LF")
 
 
