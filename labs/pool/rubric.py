@@ -90,7 +90,7 @@ def test_bounded(server: Trial) -> None:
 def test_next_in_line(server: Trial) -> None:
     """Let those who are served leave one by one: each time one of those who wait is next, and only one."""
     full = fill(server)
-    leaving = [_close, _half_close, Peer.reset]
+    leaving = [Peer.close, _half_close]
     while full.waiting:
         gone = full.served.pop(server.some(0, len(full.served) - 1))
         leaving[len(full.waiting) % len(leaving)](gone)
@@ -98,10 +98,6 @@ def test_next_in_line(server: Trial) -> None:
         for peer in full.waiting:
             peer.expect_nothing("all workers are taken again")
         server.ask_in_any_order(full.served)
-
-
-def _close(peer: Peer) -> None:
-    peer.close()
 
 
 def _half_close(peer: Peer) -> None:
