@@ -11,13 +11,15 @@ from threadserver.inspection import tracing
 from threadserver.inspection.experiment import Experiment
 from threadserver.inspection.look import Task, TaskId
 from threadserver.inspection.pattern import all_loops, pattern
-from threadserver.inspection.processes import status
+from threadserver.inspection.processes import newest, status
 from threadserver.inspection.record import Record
 
 MOST_TASKS = 600  # of a server whose tasks' counters are compared
 SPOKEN_TO = 4
 ROUNDS = 3
+MOST_ROUNDS = 5  # where tasks were made on this machine each time: a busy machine makes many that do not concern us
 ANSWER = 0.5  # seconds that an answer is waited for
+TRACED = 2.0  # seconds, where each call is stopped twice by the trace
 SILENCE = 0.1  # seconds, where the server has answered nothing before
 
 
@@ -25,32 +27,59 @@ def speak(experiment: Experiment, record: Record) -> None:
     """Ask on some connections while the others stay silent, and see who moves, who answers and who waits then."""
     served = set(record.hold.single) | record.hold.in_loops
     talking = [number for number in record.hold.sight.accepted if number in served or not served]
-    heard = {one.number: one.received for one in experiment.held}
-    words = experiment.speech.request(heard[talking[-1]]) if talking else ()
-    if not words or experiment.left < 0.5 or not _worth_asking(experiment, record):
+    words = _words(experiment, talking)
+    if not words or not _worth_asking(experiment, record):
         return
-    if experiment.nudge:
-        words = (words[0][len(experiment.nudge) :], *words[1:])
+    if experiment.left < 0.5:
+        record.hurried = True
+        return
     _converse(experiment, record, talking, words)
-    moved_on = record.spoken and len(set(record.spoken.single) & set(record.asked)) * 2 > len(record.asked)
-    if record.hold.looped and moved_on and experiment.left > 1:
+    if record.hold.looped and _moved_on(record) and experiment.left > 1:
         rest = [number for number in record.hold.sight.accepted if number not in record.asked]
         _dedicate(experiment, record, rest, words)
-    elif (record.hold.looped and record.companions) or record.hold.doubtful or record.hold.peeked:
+    elif (record.hold.looped and (record.companions or record.short_lived)) or record.hold.doubtful or record.suspect:
         _trace(experiment, record, words)
     record.crew = _crew(record)
 
 
+def speak_alone(experiment: Experiment, record: Record) -> None:
+    """Ask on two connections while there are no others.
+
+    A server that had all its workers busy may have closed what it would have kept.
+    """
+    experiment.open(2)
+    sight = experiment.see("2 connections held, no others")
+    words = _words(experiment, sight.accepted)
+    for word in words:
+        record.alone_answered = experiment.ask(sight.accepted, word, ANSWER)
+    record.alone = pattern(experiment.see("after something was said on them"))
+    experiment.close()
+
+
+def _words(experiment: Experiment, numbers: list[int]) -> tuple[bytes, ...]:
+    """Say what may be said on these connections, without what has been said already."""
+    heard = {one.number: one.received for one in experiment.held}
+    words = experiment.speech.request(heard[numbers[-1]]) if numbers else ()
+    return (words[0][len(experiment.nudge) :], *words[1:]) if words else ()
+
+
+def _moved_on(record: Record) -> bool:
+    """Tell whether most of the connections on which something was said have a task of their own now."""
+    own = set(record.spoken.single) if record.spoken else set()
+    return len(own & set(record.asked)) * 2 > len(record.asked)
+
+
 def _crew(record: Record) -> int:
     """Count the idle tasks of the kind that was seen to work beside the loops."""
-    loops = all_loops(record.hold)
-    busy = (record.senders or set().union(*record.companions)) - set(loops)
+    loops = set(all_loops(record.hold))
+    busy = ((record.senders or set()) - loops) or (set().union(*record.companions) - loops)
     idle = {key: task for key, task in record.hold.sight.look.tasks.items() if key not in loops}
     kinds = {_kind(task) for key, task in idle.items() if key in busy}
     return sum(_kind(task) in kinds for task in idle.values())
 
 
 def _kind(task: Task) -> tuple[str, str]:
+    """Say what tasks made alike have in common. Their name is only compared with each other's."""
     name = ""
     with suppress(OSError):
         name = status(task.pid, task.tid).name
@@ -65,11 +94,13 @@ def _converse(experiment: Experiment, record: Record, talking: list[int], words:
     loops = set(all_loops(record.hold))
     counted = len(record.hold.sight.look.tasks) <= MOST_TASKS
     noise = _stirring(experiment) if counted else set()
-    for _ in range(ROUNDS if record.hold.looped and counted else 1):
+    for turn in range(MOST_ROUNDS if record.hold.looped and counted else 1):
+        if turn >= ROUNDS and not record.short_lived:
+            break
         now = [number for number in talking if number not in record.asked][-SPOKEN_TO:]
         if not now or experiment.left < 0.3:
             break
-        before = experiment.counters() if counted else {}
+        before, last = experiment.counters() if counted else {}, newest()
         for word in words:
             patience = ANSWER if record.answered or not record.asked else SILENCE
             record.answered += experiment.ask(now, word, patience)
@@ -78,6 +109,9 @@ def _converse(experiment: Experiment, record: Record, talking: list[int], words:
         after = experiment.counters() if counted else {}
         moved = {key for key, count in after.items() if count != before.get(key)}
         record.companions.append(moved - noise - loops)
+        record.births.append(newest() != last)
+        if _moved_on(record):
+            break
     if not all(record.companions):
         record.companions = []  # once the loop did without anyone else
 
@@ -96,7 +130,7 @@ def _worth_asking(experiment: Experiment, record: Record) -> bool:
     """Say always what the user or the greeting allows; a request unasked for only where it decides something."""
     if experiment.speech.protocol != "auto" or record.workers:
         return True
-    if record.hold.looped:  # workers may be made with the first request
+    if record.hold.looped or record.suspect:  # workers may be made with the first request; others may answer
         return True
     return len(record.hold.processes) < len(record.hold.single) and (
         record.bounded or not all(record.new_holders.values())
@@ -117,9 +151,31 @@ def _trace(experiment: Experiment, record: Record, words: tuple[bytes, ...]) -> 
     numbers = (untold or still)[:SPOKEN_TO]
     inodes = {one.inode for one in experiment.held if one.number in numbers}
     pids = [pid for pid, one in record.hold.sight.look.processes.items() if one.state != "Z"]
-    with tracing.senders(pids, inodes, experiment.left) as traced:
+    if experiment.left < 0.5:
+        record.hurried = True
+    with tracing.senders(pids, inodes, experiment.left, _channels(experiment)) as traced:
         if traced.ready:
             for word in words:
-                experiment.ask(numbers, word, ANSWER if record.answered else SILENCE)
+                experiment.ask(numbers, word, TRACED if record.answered else SILENCE)
             experiment.see("while traced")
-    record.senders, record.trace = traced.senders, traced.problem
+    _learn(record, traced)
+
+
+def _learn(record: Record, traced: tracing.Trace) -> None:
+    loops = set(all_loops(record.hold))
+    record.trace, record.woken = traced.problem, traced.woken > 0
+    if traced.senders is not None:
+        record.births.append(traced.born)
+        # A loop that only reads may leave the answer, if there is one, to others: that shows nothing.
+        record.senders = traced.senders | (traced.handed - loops) if traced.sent else traced.senders - loops
+        record.trace = "" if record.senders else "nothing was answered"
+
+
+def _channels(experiment: Experiment) -> frozenset[int]:
+    """Give the local sockets that have a name at neither end: pairs, by which tasks of one server wake each other."""
+    found = {one.inode: one for one in experiment.subject.tables.locals() if not one.listens}
+    return frozenset(
+        inode
+        for inode, one in found.items()
+        if not one.source and one.peer_inode in found and not found[one.peer_inode].source
+    )

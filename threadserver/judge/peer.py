@@ -15,7 +15,7 @@ from threadserver.address import Address
 from threadserver.conversation import Hello, ProtocolError
 from threadserver.inspection.look import TaskId
 from threadserver.judge.outcomes import WrongError
-from threadserver.judge.stillness import LOOKS, PAUSE, Stillness
+from threadserver.judge.stillness import LOOKS, PAUSE, SETTLED, Stillness
 from threadserver.judge.transcript import visible
 
 if TYPE_CHECKING:
@@ -93,6 +93,19 @@ class Peer:
                 self._end(error)
             waiting.look(moved=bool(readable or writable))
 
+    def push(self, data: bytes) -> None:
+        """Send as much as the server takes while nothing is read of what it says, and leave it at that."""
+        self._transcript.sent(self.name, data)
+        left = memoryview(data)
+        stillness = Stillness(self.trial.members)
+        while left and stillness.look() < SETTLED:
+            try:
+                left = left[self.socket.send(left, socket.MSG_DONTWAIT) :]
+            except BlockingIOError:
+                select.select([], [self.socket], [], PAUSE)
+            except OSError:
+                return
+
     def expect(self, expected: bytes, awaiting: str) -> None:
         """Expect exactly these bytes next; ``awaiting`` says in the past tense what for."""
         waiting = Waiting(self, awaiting)
@@ -124,6 +137,14 @@ class Peer:
         while not self._ended and not self._buffer:
             self._receive(waiting)
         if self._buffer:
+            raise self.wrong(f"{self.name} {after}, and expected a close; it got {shown(bytes(self._buffer))}")
+
+    def expect_last_words(self, after: str) -> None:
+        """Expect the end: at once, or after an ERROR, which harms nobody where nobody listens any longer."""
+        waiting = Waiting(self, f"{after}, and expected that the server closes")
+        while not self._ended:
+            self._receive(waiting)
+        if self._buffer and not self._buffer.startswith(b"ERROR "):
             raise self.wrong(f"{self.name} {after}, and expected a close; it got {shown(bytes(self._buffer))}")
 
     def has_come(self) -> bool:

@@ -112,9 +112,12 @@ class Trial:
     def ended(self) -> int | None:
         """Its exit code, once none of it is left; a daemon lives on when the process that was started has ended."""
         code = self._running.ended()
-        if code is None or any(one.state != "Z" for one in self._running.members().values()):
+        if code is None or any(self._alive() for _ in range(3)):  # a look may miss each of its two forks
             return None
         return code
+
+    def _alive(self) -> bool:
+        return any(one.state != "Z" for one in self._running.members().values())
 
     @property
     def ending(self) -> str:
@@ -162,6 +165,11 @@ class Trial:
             if chance > CHANCES and stillness.look() >= SETTLED:
                 return
             time.sleep(PAUSE / 25)
+
+    def waits_in_backlog(self, peer: Peer) -> bool:
+        """Tell whether a client is connected for the kernel, and the server has not accepted it."""
+        end = self._tables.stream(self.address, peer.address)
+        return end is not None and not end.inode
 
     def settle(self) -> None:
         """Wait until the server has worked on everything that it was sent."""

@@ -74,8 +74,10 @@ class Keeper:
     def update(self, seconds: float = 0.0) -> None:
         """Take note of what the keeper tells, waiting for at most so many seconds until it tells something."""
         assert self._process.stdout is not None  # noqa: S101
+        if self._process.stdout.closed or not select.select([self._process.stdout], [], [], seconds)[0]:
+            return
         with self._lock:
-            if self._process.stdout.closed or not select.select([self._process.stdout], [], [], seconds)[0]:
+            if self._process.stdout.closed or not select.select([self._process.stdout], [], [], 0)[0]:
                 return
             told = os.read(self._process.stdout.fileno(), 4096)
             *lines, self._told = (self._told + told).split(b"\n")
@@ -111,6 +113,11 @@ class Keeper:
             self._ending = True
             self._process.stdin.close()
 
+    def flooded(self, most: int) -> None:
+        """End all of it: it said more than it may."""
+        self.over = f"printed more than {most >> 20} MiB"
+        self.end()
+
     def stop(self) -> None:
         """End all of it, and wait until all have gone."""
         self.end()
@@ -140,9 +147,11 @@ def keep(order: Order, output: Output) -> Keeper:
     writing = output.lend(order.user)
     try:
         with open(os.devnull, "rb") as nothing:
-            return Keeper(replace(order, descriptors=[nothing.fileno(), writing, writing]))
+            keeper = Keeper(replace(order, descriptors=[nothing.fileno(), writing, writing]))
     finally:
         output.taken()
+    output.on_flood(keeper.flooded)
+    return keeper
 
 
 def _environment(pid: int) -> list[bytes]:

@@ -59,7 +59,6 @@ def _build(submission: Submission, containment: Containment, place: Place, limit
         place.hand_over(place.user)
     output = Output(limits.output)
     keeper = keep(wrap(containment, place, ["make"], limits, building=True), output)
-    output.on_flood(lambda _: keeper.end())
     try:
         in_time = keeper.wait(limits.build)
     finally:
