@@ -39,7 +39,10 @@ SPARE = 2  # tasks that may come beside the workers: a timer, one that accepts
     "included, and take the next. Who accepts must not wait for a worker to finish with one client before the next is taken.",
 )
 def test_workers(server: Trial) -> None:
-    """Let clients come until one is not greeted; those who are talk in any order, and the others still wait."""
+    """Let clients come until one is not greeted; those who are talk in any order, and the others still wait.
+
+    Then as many come again, and confirm in any order when all have been greeted.
+    """
     full = fill(server)
     if len(full.served) > MOST:
         raise WrongError(
@@ -51,6 +54,12 @@ def test_workers(server: Trial) -> None:
     server.ask_in_any_order(full.served, rounds=2)
     for peer in full.waiting:
         peer.expect_nothing("all workers are taken")
+    full.leave()
+    server.settle()
+    together = as_many_as(server, len(full.served), "when they have left")
+    for peer in server.random.sample(together, len(together)):
+        peer.greet()
+    server.ask_in_any_order(together)
 
 
 @points(
