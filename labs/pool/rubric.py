@@ -39,7 +39,10 @@ SPARE = 2  # tasks that may come beside the workers: a timer, one that accepts
     "included, and take the next. Who accepts must not wait for a worker to finish with one client before the next is taken.",
 )
 def test_workers(server: Trial) -> None:
-    """Let clients come until one is not greeted; those who are talk in any order, and the others still wait."""
+    """Let clients come until one is not greeted; those who are talk in any order, and the others still wait.
+
+    Then as many come again, and confirm in any order when all have been greeted.
+    """
     full = fill(server)
     if len(full.served) > MOST:
         raise WrongError(
@@ -51,6 +54,12 @@ def test_workers(server: Trial) -> None:
     server.ask_in_any_order(full.served, rounds=2)
     for peer in full.waiting:
         peer.expect_nothing("all workers are taken")
+    full.leave()
+    server.settle()
+    together = as_many_as(server, len(full.served), "when they have left")
+    for peer in server.random.sample(together, len(together)):
+        peer.greet()
+    server.ask_in_any_order(together)
 
 
 @points(
@@ -90,7 +99,7 @@ def test_bounded(server: Trial) -> None:
 def test_next_in_line(server: Trial) -> None:
     """Let those who are served leave one by one: each time one of those who wait is next, and only one."""
     full = fill(server)
-    leaving = [_close, _half_close, Peer.reset]
+    leaving = [Peer.close, _half_close]
     while full.waiting:
         gone = full.served.pop(server.some(0, len(full.served) - 1))
         leaving[len(full.waiting) % len(leaving)](gone)
@@ -98,10 +107,6 @@ def test_next_in_line(server: Trial) -> None:
         for peer in full.waiting:
             peer.expect_nothing("all workers are taken again")
         server.ask_in_any_order(full.served)
-
-
-def _close(peer: Peer) -> None:
-    peer.close()
 
 
 def _half_close(peer: Peer) -> None:
