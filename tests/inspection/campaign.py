@@ -10,7 +10,7 @@ import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 
-from tests.inspection.catalogue import IN_C, OWN, SERVERS, Known, examine, missed
+from tests.inspection.catalogue import ELSEWHERE, IN_C, OWN, SERVERS, Known, examine, missed
 from threadserver.errors import KitError
 
 
@@ -29,7 +29,9 @@ def main() -> None:
     parser.add_argument("--at-once", type=int, default=1, help="so many of a kind side by side, which is a load, too")
     parser.add_argument("names", nargs="*", help="servers of tests/inspection/catalogue.py; all when none is named")
     options = parser.parse_args()
-    chosen = [known for known in (*SERVERS, *OWN, *IN_C) if not options.names or known.name in options.names]
+    chosen = [
+        known for known in (*SERVERS, *OWN, *ELSEWHERE, *IN_C) if not options.names or known.name in options.names
+    ]
     busy = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(options.busy)]
     wrong = 0
     try:
