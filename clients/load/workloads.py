@@ -1,0 +1,25 @@
+"""Workloads: what is asked of a server, and which of its services answers it.
+
+==========  ==========================================================================================
+echo        a line of random bytes, which must come back
+churn       connect, one line, its answer, close: the rate is connections a second
+idle        connections that are held open and say nothing, after one line each: for memory
+sleep       a number of milliseconds for which the service blocks: a slow back end
+spin        a number of milliseconds for which the service computes: the GIL
+slow        echo, beside a few clients that send half a line and wait, or do not read their answers
+octets      a count n, which must be answered with n bytes: the classic table of server designs
+==========  ==========================================================================================
+"""
+
+SERVICE = {
+    "echo": "echo",
+    "churn": "echo",
+    "idle": "echo",
+    "sleep": "sleep",
+    "spin": "spin",
+    "slow": "echo",
+    "octets": "octets",
+}
+"""The service of the server that each workload needs."""
+
+WORKLOADS = tuple(SERVICE)
