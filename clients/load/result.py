@@ -128,6 +128,11 @@ class Result:
         why = ", ".join(f"{kind} ({count} times)" for kind, count in sorted(self.errors.items()))
         return f"nothing was answered by {self.plan.address}: {why or 'no answer came in time'}"
 
+    @property
+    def flawed(self) -> bool:
+        """Whether anything went wrong: a connection that was not had, a request without its right answer."""
+        return bool(self.errors or self.connect_failures or (self.slow and self.slow.errors))
+
     def as_dict(self) -> dict[str, Any]:
         """Give it as JSON takes it. Times are in seconds; these are the keys of `SCHEMA`.
 

@@ -15,6 +15,7 @@ from threadserver.cli.connect import connect
 from threadserver.cli.demo import demo
 from threadserver.cli.diagram import diagram
 from threadserver.cli.inspect import inspect
+from threadserver.cli.load import load
 from threadserver.cli.serve import serve
 from threadserver.errors import KitError, reason
 
@@ -70,5 +71,5 @@ def main() -> None:
     logging.basicConfig(format="%(name)s: %(message)s")
 
 
-for command in (demo, serve, connect, inspect, classify, diagram):
+for command in (demo, serve, connect, load, inspect, classify, diagram):
     main.add_command(command)
