@@ -178,7 +178,7 @@ class Connections:
             self.lose(fd, errors.CLOSED)
             return
         data = self.partial.pop(fd, b"") + data
-        if fd in self.ungreeted:
+        if fd in self.ungreeted and self.plan.confirm:
             self._greeting(fd, data, now)
         elif (due := self.expected[fd]) is None:
             self.lose(fd, errors.ERROR_LINE if data.startswith(b"ERROR") else errors.WRONG)

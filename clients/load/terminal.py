@@ -47,7 +47,8 @@ def _rows(result: Result) -> Iterator[tuple[str, str]]:
         yield "latency", _latency(result.latency)
     if result.slow:
         slow = result.slow
-        yield "slow clients", f"{slow.connected} of {slow.clients} connected; {_latency(slow.latency)}"
+        yield "slow clients", f"{slow.connected} of {slow.clients} connected, {slow.requests} requests"
+        yield "their latency", _latency(slow.latency)
     if result.fairness is not None and len(result.per_connection) > 1:
         least, most = min(result.per_connection), max(result.per_connection)
         yield "fairness", f"{result.fairness:.3f}  ({least} to {most} answers on a connection)"
