@@ -242,9 +242,9 @@ class Connections:
 
     def ask(self, fd: int, now: int) -> None:
         """Send the next request, whose answer is due from ``now`` on."""
-        line, self.expected[fd] = self.requests.next()
+        self.expected[fd] = due = self.requests.next()
         self.since[fd] = now
-        self.send(fd, line)
+        self.send(fd, self.requests.question or due)
 
     def send(self, fd: int, data: bytes) -> None:
         """Send bytes; what does not fit is sent as soon as there is room."""

@@ -1,9 +1,9 @@
 """Measure the load generator against an independent one in C, in alternating rounds: ``python -m tests.speed.load``.
 
 Each server is pinned to one core and each generator to another. `echo` is a server in C that does next to nothing, so
-that the generator is the limit: what is compared is the generators; requests for each second of the processor that they had
-say the same where others use it, too. `kit` is the kit's thread model, and the services
-that block or compute: there the server is the limit, and both must say the same. Ratios are paired: kit / C in a round.
+that the generator is the limit: what is compared is the generators; requests for each second of the processor that
+they had say the same where others use it, too. `kit` is the kit's thread model, and the services that block or compute:
+there the server is the limit, and both must say the same. Ratios are paired: kit / C in a round.
 """
 
 import argparse
