@@ -84,7 +84,7 @@ def _work(task: Task, plan: Plan) -> None:
     with suppress(StoppedError):
         loop.connect(task.connections, perf_counter_ns() + int(plan.timeout * 1e9))
         ready = len(loop.open) - len(loop.unready)
-        _say(ready=task.connections if plan.workload == "churn" else ready)
+        _say(ready=task.connections if isinstance(loop, Churn) else ready)
         _follow(task, loop)
     _say(**_report(task, loop))
 

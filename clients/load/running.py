@@ -59,12 +59,12 @@ def run(plan: Plan, progress: Progress | None = None) -> Result:
 
 @contextmanager
 def holding(plan: Plan, progress: Progress | None = None) -> Iterator[Held]:
-    """Connect all of a plan's connections and keep them, idle, until the block is left; its workload is not asked.
+    """Connect all of a plan's connections and keep them, idle, until the block is left.
 
-    Each has been answered one line, so that the server has set aside whatever it sets aside for a client.
-    Raises LoadError as `run` does.
+    Each has been answered one request of the workload, so that the server has set aside whatever it sets aside for a
+    client. Raises LoadError as `run` does.
     """
-    with _Crew(replace(plan, workload="idle", rate=None), progress or _ignore, role="hold") as crew:
+    with _Crew(plan, progress or _ignore, role="hold") as crew:
         crew.connect()
         yield Held(crew.ready, plan.connections - crew.ready)
 
@@ -94,7 +94,7 @@ class _Crew:
     def connect(self) -> None:
         """Start the processes, and wait until each has made its connections."""
         plan = self.plan
-        if plan.workload == "slow":
+        if plan.workload == "slow" and self.role == "load":
             self.slow = self._start(Task(plan.as_dict(), plan.slow_clients, "dawdle"))
             self.slow_ready = int(self.slow.receive(plan.timeout)["ready"])
         for task in _tasks(plan, self.role):
