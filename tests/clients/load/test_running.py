@@ -9,6 +9,7 @@ from contextlib import contextmanager, suppress
 from itertools import count
 from threading import Event, Thread
 
+import psutil
 import pytest
 
 from clients.load import LoadError, Plan, holding, run
@@ -40,7 +41,7 @@ def peers(behave):
     with socket.create_server(("127.0.0.1", 0)) as listener:
 
         def converse(connection):
-            with connection, suppress(OSError):
+            with connection, suppress(OSError, AssertionError):  # the client has left, or it does not confirm
                 behave(connection)
 
         def serve():
@@ -174,7 +175,7 @@ def test_a_stalled_server_cannot_hide_its_stall_in_open_loop(serve):
 
 
 def test_wrong_answers_are_no_throughput():
-    service = Counting(bytes.upper)
+    service = Counting(lambda line: line[::-1])
     with serving(thread.serve, service=service) as server:
         result = run(Plan(server.address, **SHORT))
     assert (result.requests, result.latency.count) == (0, 0)
@@ -288,7 +289,7 @@ def test_a_server_that_hangs_is_given_up_after_the_timeout(rate):
     assert result.requests == 0
     assert result.errors["timeout"] == 3
     if rate:
-        assert sum(result.errors.values()) == pytest.approx(20, abs=2)  # all that were due
+        assert 18 <= sum(result.errors.values()) <= 25  # all that were due, and three perhaps before
 
 
 def test_answers_in_pieces_are_put_together():
@@ -410,17 +411,16 @@ def test_processes_are_pinned_to_one_core_each():
         seen = set()
 
         def look(what, part):
-            children = subprocess.run(["pgrep", "-P", str(os.getpid())], capture_output=True, text=True).stdout.split()
-            for child in map(int, children):
-                with suppress(OSError):
-                    seen.add(frozenset(os.sched_getaffinity(child)))
+            for child in psutil.Process().children():
+                with suppress(psutil.NoSuchProcess):
+                    seen.add(frozenset(child.cpu_affinity()))
 
         run(Plan(server.address, seconds=0.5, cpus={core}), look)
     assert frozenset({core}) in seen
 
 
-def test_too_few_descriptors_are_said_before_it_starts(monkeypatch):
-    """Root may raise the hard limit; without that right it is said what to do."""
+def test_too_few_descriptors_are_said_before_it_starts():
+    """The limit is raised by who may; without that right it is said what to do."""
     program = """
 import sys
 from clients.load import LoadError, Plan, run
@@ -439,8 +439,8 @@ except LoadError as error:
             "100 connections in one process need 116 descriptors, and 64 are allowed (ulimit -Hn): "
             "use fewer connections or more processes\n"
         )
-        if os.geteuid() == 0:
-            assert load() == "100\n"
+        may_raise = subprocess.run(["prlimit", "--nofile=64:64", "prlimit", "--nofile=65:65", "true"]).returncode == 0
+        assert (load() == "100\n") == may_raise
 
 
 def test_a_generator_whose_parent_dies_leaves():
