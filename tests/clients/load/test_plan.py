@@ -71,5 +71,5 @@ def test_random_lines_are_lines_of_that_size(size):
 
 def test_no_two_of_many_lines_are_the_same():
     lines = random_lines(64, seed=1)
-    assert len(set(lines)) == len(lines) > 4000
+    assert len(set(lines)) == len(lines) > 200
     assert not set(lines) & set(random_lines(64, seed=2))
