@@ -1,8 +1,8 @@
 """What the lab `client` checks: a conversation with a server that does what the check says.
 
 No check asks for more than the contract: a client may send a line when it is written or when its input has ended, may
-half-close or close, may print at once or at the end. One that waits for each answer before it sends the next line
-fails `pipeline` and nothing else.
+half-close or close, may print at once or at the end. So the input ends early only where that is the question; else it
+ends when all is answered, or as soon as the client does nothing more without.
 """
 
 from threadserver.judge import points
@@ -100,15 +100,17 @@ def test_answers(client: Caller, server: ScriptedServer) -> None:
 @points(
     8,
     "an answer may come in any pieces",
-    after="answers",
+    after="not_early",
     hint="One recv() is not one answer. Collect what comes, and take lines out of it while it holds an LF.",
 )
 def test_pieces(client: Caller, server: ScriptedServer) -> None:
-    """Send each piece of an answer when the client has read the one before."""
-    questions, answers = drawn(server, 4), [*drawn(server, 3, "an answer in pieces, the number"), b""]
+    """Send each piece of an answer when the client has read the one before; the last answer after the end of input."""
+    questions, answers = drawn(server, 4), [b"an answer", b"", *drawn(server, 2, "an answer in pieces, the number")]
     begin(client, server, questions)
     for question, answer in zip(questions, answers, strict=True):
         server.expect_line(question)
+        if question is questions[-1]:
+            client.end_input()
         line = answer + b"\n"
         server.send_in_pieces(line, *server.cuts(line, longest=7))
     finish(client, server, answers)
@@ -294,7 +296,6 @@ def test_closes(client: Caller, server: ScriptedServer) -> None:
     questions, answers = drawn(server, 3), drawn(server, 1, "answer")
     converse(client, server, questions, answers)
     server.expect_line(questions[1])
-    client.end_input()
     server.half_close()
     client.expect_complaint("had 3 lines, got one answer, and the server closed")
     client.expect_printed(printed(answers), "got one answer before the server closed")
@@ -317,7 +318,6 @@ def test_resets(client: Caller, server: ScriptedServer) -> None:
     client.expect_complaint("was connected, and the server reset the connection before HELLO")
     begin(client, server, questions := drawn(server, 2))
     server.expect_line(questions[0])
-    client.end_input()
     server.reset()
     client.expect_complaint("waited for an answer, and the server reset the connection")
 
