@@ -4,10 +4,12 @@ A check starts it anew, lets clients come, talk, stall and leave, and looks insi
 can reach: there is an address, and there are the kernel's tables.
 """
 
+import os
 import random
+import signal
 import time
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
 from itertools import count
 
@@ -139,6 +141,17 @@ class Trial:
             peer.socket.close()
         self._context.__exit__(None, None, None)
 
+    @contextmanager
+    def stopped(self, pids: Iterable[int]) -> Iterator[None]:
+        """Stop some of its processes for the length of the block: what happens meanwhile comes to them all at once."""
+        try:
+            for pid in pids:
+                _signal(pid, signal.SIGSTOP)
+            yield
+        finally:
+            for pid in pids:
+                _signal(pid, signal.SIGCONT)
+
     # What the kernel shows.
 
     def members(self) -> list[int]:
@@ -233,3 +246,8 @@ def on_trial(start: Start, transcript: Transcript) -> Iterator[Trial]:
             yield trial
         finally:
             trial.close()
+
+
+def _signal(pid: int, number: int) -> None:
+    with suppress(ProcessLookupError):
+        os.kill(pid, number)
