@@ -25,7 +25,7 @@ from threadserver.judge.serving import Serving
 from threadserver.judge.situation import Situation, descriptors, held_by, inner_ids
 from threadserver.judge.stillness import PAUSE, SETTLED, Stillness
 from threadserver.judge.transcript import Transcript
-from threadserver.submission.running import Running
+from threadserver.submission.running import Running, how
 
 CHANCES = 10
 """So often it is asked whether something was read before the tasks themselves are looked at."""
@@ -125,7 +125,7 @@ class Trial:
     def ending(self) -> str:
         """Say how it ended, and what it said last."""
         said = self._running.output().strip()
-        return f"exit code {self.ended}" + (f"; it said:\n{said[-1500:]}" if said else ", and it said nothing")
+        return how(self.ended) + (f"; it said:\n{said[-1500:]}" if said else ", and it said nothing")
 
     def restart(self, killed: Callable[[], None]) -> None:
         """Kill it, whole, and start it again at once on the same port; ``killed`` is called in between."""
@@ -228,7 +228,7 @@ class Trial:
     def explain(self, peer: Peer) -> tuple[str, str]:
         """Say which bug it looks like when a client waits in vain, and what the kernel shows."""
         if self.ended is not None:
-            return "", f"no process is left: {self.ending}"
+            return "", f"no process is left, it ended {self.ending}"
         situation = self.situation()
         return suspicion(situation, peer.number), situation.text()
 
