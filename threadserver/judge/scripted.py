@@ -180,6 +180,12 @@ class ScriptedServer:
             pass
         return bool(self._buffer)
 
+    def sends_more(self) -> bool:
+        """Tell whether the client sends anything more before it is answered: it has time until it is at rest."""
+        if not self.has_come():
+            self.caller.settle()
+        return self.has_come()
+
     def expect_nothing(self, why: str) -> None:
         """Expect that nothing has come although the client has worked on everything: ``why`` says why not."""
         self.caller.settle()
