@@ -282,6 +282,12 @@ def test_leaving(server: Trial) -> None:
         peer.push(text(server, LONG) + b"\n")
         leave(peer)
         server.settle()
+        peer = server.greet(small_buffer=True)
+        peer.send(text(server, LONG) + b"\n", reading=False)
+        peer.half_close()  # to the server's kernel it is a broken pipe then: SIGPIPE, where nobody has ignored it
+        server.settle()
+        leave(peer)
+        server.settle()
         peer = server.greet()
         peer.ask(b"is anybody there?")
         peer.close()

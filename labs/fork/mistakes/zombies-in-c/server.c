@@ -1,7 +1,6 @@
-/* Has one buffer for the partial lines of all threads. */
+/* C: has a handler for SIGCHLD that does nothing. */
 #define _GNU_SOURCE
 #include <netdb.h>
-#include <pthread.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -10,10 +9,9 @@
 #include <unistd.h>
 #include <arpa/inet.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
 
 #define MAX_LINE 65536 /* bytes, the LF included */
-
-struct client { int connection; long number; };
 
 static bool send_all(int connection, const char *data, size_t length)
 {
@@ -45,8 +43,8 @@ static bool greet(int connection, long number)
     char server[96], client[96], hello[300];
     written(connection, getsockname, server);
     written(connection, getpeername, client);
-    snprintf(hello, sizeof hello, "HELLO server=%s client=%s connection=%ld worker=%d/%d\n",
-             server, client, number, getpid(), gettid());
+    snprintf(hello, sizeof hello, "HELLO server=%s client=%s connection=%ld worker=%d\n",
+             server, client, number, getpid());
     return say(connection, hello);
 }
 
@@ -62,7 +60,7 @@ static bool confirms(const char *line, size_t length, long number)
 /* Step 10: cut the stream into lines, and answer each as soon as it is complete. */
 static void converse(int connection, long number)
 {
-    static char buffer[MAX_LINE];
+    static char buffer[MAX_LINE]; /* static is well here: each process has its own */
     size_t used = 0;
     ssize_t came;
     bool confirmed = false;
@@ -90,17 +88,7 @@ static void converse(int connection, long number)
     }
 }
 
-/* The new thread: steps 8a to 12. */
-static void *serve(void *argument)
-{
-    struct client client = *(struct client *)argument;
-    free(argument);
-    pthread_detach(pthread_self()); /* nobody will join it: it gives back its stack when it ends */
-    if (greet(client.connection, client.number))
-        converse(client.connection, client.number);
-    close(client.connection);
-    return NULL;
-}
+static void note(int signal_number) { (void)signal_number; }
 
 static int listen_at(const char *host, const char *port)
 {
@@ -126,17 +114,21 @@ int main(int argc, char **argv)
         fprintf(stderr, "usage: %s HOST PORT\n", argv[0]);
         return 2;
     }
-    signal(SIGPIPE, SIG_IGN); /* a client that is gone is an error of send(), not the end of the server */
+    signal(SIGPIPE, SIG_IGN); /* a client that is gone is an error of send(), not the end of its child */
+    struct sigaction reaping = {.sa_handler = note, .sa_flags = SA_RESTART}; /* so that accept() goes on after it */
+    sigaction(SIGCHLD, &reaping, NULL);
     int listener = listen_at(argv[1], argv[2]);
     for (long number = 1;; number++) {
         int connection = accept(listener, NULL, NULL); /* steps 6 and 8 */
-        struct client *client = malloc(sizeof *client); /* of its own: this loop will have gone on before it is read */
-        pthread_t thread;
-        *client = (struct client){connection, number};
-        if (connection >= 0 && pthread_create(&thread, NULL, serve, client) == 0)
-            continue;
-        say(connection, "ERROR server is full\n");
-        close(connection);
-        free(client);
+        pid_t child = connection < 0 ? -1 : fork();
+        if (child == 0) {
+            close(listener); /* the child takes no clients */
+            if (greet(connection, number))
+                converse(connection, number);
+            _exit(0); /* which closes its connection; it must never come back to accept() */
+        }
+        if (child < 0)
+            say(connection, "ERROR server is full\n");
+        close(connection); /* the parent serves nobody; while it held this, the client would never see the end */
     }
 }
