@@ -23,7 +23,10 @@ def _one_lock(situation: Situation, _: int) -> str:
     locked = situation.blocked_in(LOCK)
     talking = [task for task in situation.look.tasks.values() if situation.clients_of(task) and not task.watches]
     workers = [task for task in locked if task.tid != task.pid] or (locked if len(locked) > 1 else [])
-    if len(workers) > 1 and len(talking) <= 1:
+    accepted = [number for number in situation.ends if situation.phase(number) == ACCEPTED]
+    if (
+        len(talking) == 1 < len(workers) <= len(accepted)
+    ):  # more than there are clients: a pool's, who have nothing to do
         total = len(workers) + len(talking)
         return (
             f"Your workers start, but {len(workers)} of {total} wait for one lock: "
