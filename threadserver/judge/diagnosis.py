@@ -19,14 +19,14 @@ def suspicion(situation: Situation, client: int) -> str:
     return next((said for rule in RULES if (said := rule(situation, client))), "")
 
 
-def _one_lock(situation: Situation, _: int) -> str:
+def _one_lock(situation: Situation, client: int) -> str:
+    """Recognise a lock that is held during a conversation. The idle workers of a pool wait for one, too."""
     locked = situation.blocked_in(LOCK)
     talking = [task for task in situation.look.tasks.values() if situation.clients_of(task) and not task.watches]
     workers = [task for task in locked if task.tid != task.pid] or (locked if len(locked) > 1 else [])
     accepted = [number for number in situation.ends if situation.phase(number) == ACCEPTED]
-    if (
-        len(talking) == 1 < len(workers) <= len(accepted)
-    ):  # more than there are clients: a pool's, who have nothing to do
+    closed_door = situation.phase(client) == WAITING and not situation.blocked_in(ACCEPT | READINESS)
+    if len(workers) > 1 and len(talking) == 1 and (closed_door or len(workers) <= len(accepted)):
         total = len(workers) + len(talking)
         return (
             f"Your workers start, but {len(workers)} of {total} wait for one lock: "
