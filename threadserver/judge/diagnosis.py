@@ -59,14 +59,13 @@ def _waits_for_child(situation: Situation, client: int) -> str:
 def _one_at_a_time(situation: Situation, client: int) -> str:
     if situation.phase(client) != WAITING or situation.blocked_in(ACCEPT | READINESS):
         return ""
-    for task in situation.look.tasks.values():
-        served = [number for number in situation.clients_of(task) if number != client]
-        call = sending_or_receiving(task)
-        if served and call:
-            return (
-                f"Your server serves one client at a time: it is in {call}() on the connection of client {served[0]}, "
-                f"so client {client} waits to be accepted"
-            )
+    talking = [task for task in situation.look.tasks.values() if sending_or_receiving(task)]
+    served = [number for task in talking for number in situation.clients_of(task) if number != client]
+    if len(talking) == 1 and served:
+        return (
+            f"Your server serves one client at a time: it is in {sending_or_receiving(talking[0])}() on the connection of "
+            f"client {served[0]}, so client {client} waits to be accepted"
+        )
     return ""
 
 
