@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from time import perf_counter_ns
 from typing import Any
 
-from clients.load.child import OVERDUE, LoadError, Process
+from clients.load.child import LoadError, Process
 from clients.load.latency import Latency
 from clients.load.loop import Times
 from clients.load.plan import Plan
@@ -96,12 +96,12 @@ class _Crew:
         plan = self.plan
         if plan.workload == "slow" and self.role == "load":
             self.slow = self._start(Task(plan.as_dict(), plan.slow_clients, "dawdle"))
-            self.slow_ready = int(self.slow.receive(plan.timeout)["ready"])
+            self.slow_ready = int(self.slow.receive()["ready"])
         for task in _tasks(plan, self.role):
             self.processes.append(self._start(task))
         self.progress("connecting", 0.0)
         for number, process in enumerate(self.processes, 1):
-            self.ready += int(process.receive(plan.timeout)["ready"])
+            self.ready += int(process.receive()["ready"])
             self.progress("connecting", number / len(self.processes))
 
     def go(self) -> None:
@@ -116,8 +116,6 @@ class _Crew:
         for process in self.processes:
             while not process.has_said(LOOK):
                 self.progress(*_how_far(times, perf_counter_ns()))
-                if perf_counter_ns() > times.give_up + OVERDUE * 1e9:
-                    raise LoadError("a generating process does not come to an end")
 
     def result(self, *, interrupted: bool) -> Result:
         """End it, and merge the reports."""

@@ -1,8 +1,9 @@
 """What the lab `client` checks: a conversation with a server that does what the check says.
 
 No check asks for more than the contract: a client may send a line when it is written or when its input has ended, may
-half-close or close, may print at once or at the end. One that waits for each answer before it sends the next line
-fails `pipeline` and nothing else.
+half-close or close, may print at once or at the end, may wait for each answer before it sends the next line or not. So
+the input ends early only where that is the question; else it ends when all is answered, or as soon as the client does
+nothing more without.
 """
 
 from threadserver.judge import points
@@ -100,15 +101,17 @@ def test_answers(client: Caller, server: ScriptedServer) -> None:
 @points(
     8,
     "an answer may come in any pieces",
-    after="answers",
+    after="not_early",
     hint="One recv() is not one answer. Collect what comes, and take lines out of it while it holds an LF.",
 )
 def test_pieces(client: Caller, server: ScriptedServer) -> None:
-    """Send each piece of an answer when the client has read the one before."""
-    questions, answers = drawn(server, 4), [*drawn(server, 3, "an answer in pieces, the number"), b""]
+    """Send each piece of an answer when the client has read the one before; the last answer after the end of input."""
+    questions, answers = drawn(server, 4), [b"an answer", b"", *drawn(server, 2, "an answer in pieces, the number")]
     begin(client, server, questions)
     for question, answer in zip(questions, answers, strict=True):
         server.expect_line(question)
+        if question is questions[-1]:
+            client.end_input()
         line = answer + b"\n"
         server.send_in_pieces(line, *server.cuts(line, longest=7))
     finish(client, server, answers)
@@ -187,19 +190,23 @@ def test_not_early(client: Caller, server: ScriptedServer) -> None:
 
 @points(
     7,
-    "a server may take many lines before it answers the first",
+    "answers may come late, and many of them at once",
     after="answers",
-    hint="Who waits for each answer before the next line goes out stands still here. Sending and receiving go on at the same "
-    "time: in two threads, or with select() on both.",
+    hint="What recv() returns may hold many answers: print all that are complete. Whether a line goes out before the answer to "
+    "the one before has come is your choice; that nothing is lost is not.",
 )
 def test_pipeline(client: Caller, server: ScriptedServer) -> None:
-    """Answer nothing until every line is there; then everything in one piece."""
+    """Answer nothing until the client has sent all that it sends without an answer; then all of that in one piece."""
     questions, answers = drawn(server, 12), drawn(server, 12, "answer")
     begin(client, server, questions)
-    for question in questions:
-        server.expect_line(question)
-    server.send(printed(answers))
-    server.await_read()
+    answered = asked = 0
+    while answered < len(questions):
+        while asked < len(questions) and (asked == answered or server.sends_more()):
+            server.expect_line(questions[asked])
+            asked += 1
+        server.send(printed(answers[answered:asked]))
+        server.await_read()
+        answered = asked
     finish(client, server, answers)
 
 
@@ -294,7 +301,6 @@ def test_closes(client: Caller, server: ScriptedServer) -> None:
     questions, answers = drawn(server, 3), drawn(server, 1, "answer")
     converse(client, server, questions, answers)
     server.expect_line(questions[1])
-    client.end_input()
     server.half_close()
     client.expect_complaint("had 3 lines, got one answer, and the server closed")
     client.expect_printed(printed(answers), "got one answer before the server closed")
@@ -317,7 +323,6 @@ def test_resets(client: Caller, server: ScriptedServer) -> None:
     client.expect_complaint("was connected, and the server reset the connection before HELLO")
     begin(client, server, questions := drawn(server, 2))
     server.expect_line(questions[0])
-    client.end_input()
     server.reset()
     client.expect_complaint("waited for an answer, and the server reset the connection")
 

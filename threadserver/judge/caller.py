@@ -21,6 +21,8 @@ from threadserver.judge.transcript import Transcript
 from threadserver.submission.client import Process
 from threadserver.submission.running import how
 
+AT_REST = 15
+"""So many looks in a row show a client that does nothing more before its input has ended."""
 MOST_PRINTED = 16 * 1024 * 1024  # bytes that are kept
 SHORT_LIMIT = 2000  # milliseconds: who waits no longer than this is shown that servers may be slower
 STANDARD = {0: "standard input", 1: "standard output", 2: "standard error"}
@@ -64,12 +66,14 @@ class Caller:
             self.transcript.sent("stdin", line + b"\n")
             self._input.put(line + b"\n")
 
-    def end_input(self) -> None:
-        """End its standard input; once is enough."""
-        if not self._input_ended:
-            self._input_ended = True
-            self.transcript.note("stdin", "ends")
-            self._input.put(None)
+    def end_input(self) -> bool:
+        """End its standard input; tell whether it had not ended before."""
+        if self._input_ended:
+            return False
+        self._input_ended = True
+        self.transcript.note("stdin", "ends")
+        self._input.put(None)
+        return True
 
     @property
     def ended(self) -> int | None:
@@ -98,7 +102,7 @@ class Caller:
         code = self.expect_exit(awaiting)
         self.expect_printed(printed, awaiting)
         if code != 0:
-            raise self.wrong(f"Your client {awaiting}, so it had to end with exit code 0; it ended with {how(code)}")
+            raise self.wrong(f"Your client {awaiting}, so it had to end with exit code 0; it ended {how(code)}")
 
     def expect_printed(self, printed: bytes, awaiting: str) -> None:
         """Expect that it, which has ended, has printed exactly this on standard output."""
@@ -110,7 +114,7 @@ class Caller:
         """Expect exit code 1 and one line on standard error."""
         code = self.expect_exit(awaiting)
         if code != 1:
-            raise self.wrong(f"Your client {awaiting}, so it had to end with exit code 1; it ended with {how(code)}")
+            raise self.wrong(f"Your client {awaiting}, so it had to end with exit code 1; it ended {how(code)}")
         lines = bytes(self._complained).strip().splitlines()
         if len(lines) != 1:
             said = f"{len(lines)} lines" if lines else "nothing"
@@ -167,7 +171,8 @@ class Caller:
 class Waiting:
     """Waiting for a client, with an end: when it has ended, has come to rest, or has had patience enough.
 
-    ``awaiting`` says in the past tense what it had to do, ``came`` what has become of that.
+    ``awaiting`` says in the past tense what it had to do, ``came`` what has become of that. One that comes to rest
+    before its input has ended may wait for that end: many read all of their input first.
     """
 
     def __init__(self, caller: Caller, came: Callable[[], str], awaiting: str) -> None:
@@ -176,22 +181,28 @@ class Waiting:
         self._awaiting = f"Your client {awaiting}"
         self._stillness = Stillness(caller.members)
         self._had_ended = False
-        self._next = 0.0
-        self._deadline = time.monotonic() + PATIENCE
+        self._next = self._deadline = 0.0
+        self._begin(time.monotonic())
 
     def look(self, *, moved: bool) -> None:
         """Go on waiting, or raise WrongError; ``moved``: something has come or gone, so hope begins anew."""
         caller, now = self._caller, time.monotonic()
         if moved:
-            self._deadline = now + PATIENCE
+            self._begin(now)
         elif (code := caller.ended) is not None:
             if self._had_ended:
                 raise caller.wrong(f"{self._awaiting}; it has ended {how(code)}")
             self._had_ended = True  # what it did last may still be found
-        elif now >= self._next:
-            self._next = now + PAUSE / 2
-            if self._stillness.look() >= LOOKS or now > self._deadline:
+        elif now >= self._next and caller.members():  # none: it is still being started
+            self._next = now + PAUSE
+            still = self._stillness.look()
+            if still >= AT_REST and caller.end_input():
+                self._begin(now)
+            elif still >= LOOKS or now > self._deadline:
                 raise caller.wrong(f"{self._awaiting}; {self._came()}{caller.suspicion()}")
+
+    def _begin(self, now: float) -> None:
+        self._next, self._deadline = now + PAUSE, now + PATIENCE
 
 
 def _limit(task: Task) -> int:

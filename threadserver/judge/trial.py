@@ -4,10 +4,12 @@ A check starts it anew, lets clients come, talk, stall and leave, and looks insi
 can reach: there is an address, and there are the kernel's tables.
 """
 
+import os
 import random
+import signal
 import time
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
 from itertools import count
 
@@ -23,7 +25,7 @@ from threadserver.judge.serving import Serving
 from threadserver.judge.situation import Situation, descriptors, held_by, inner_ids
 from threadserver.judge.stillness import PAUSE, SETTLED, Stillness
 from threadserver.judge.transcript import Transcript
-from threadserver.submission.running import Running
+from threadserver.submission.running import Running, how
 
 CHANCES = 10
 """So often it is asked whether something was read before the tasks themselves are looked at."""
@@ -123,7 +125,7 @@ class Trial:
     def ending(self) -> str:
         """Say how it ended, and what it said last."""
         said = self._running.output().strip()
-        return f"exit code {self.ended}" + (f"; it said:\n{said[-1500:]}" if said else ", and it said nothing")
+        return how(self.ended) + (f"; it said:\n{said[-1500:]}" if said else ", and it said nothing")
 
     def restart(self, killed: Callable[[], None]) -> None:
         """Kill it, whole, and start it again at once on the same port; ``killed`` is called in between."""
@@ -138,6 +140,17 @@ class Trial:
         for peer in self.peers:
             peer.socket.close()
         self._context.__exit__(None, None, None)
+
+    @contextmanager
+    def stopped(self, pids: Iterable[int]) -> Iterator[None]:
+        """Stop some of its processes for the length of the block: what happens meanwhile comes to them all at once."""
+        try:
+            for pid in pids:
+                _signal(pid, signal.SIGSTOP)
+            yield
+        finally:
+            for pid in pids:
+                _signal(pid, signal.SIGCONT)
 
     # What the kernel shows.
 
@@ -215,7 +228,7 @@ class Trial:
     def explain(self, peer: Peer) -> tuple[str, str]:
         """Say which bug it looks like when a client waits in vain, and what the kernel shows."""
         if self.ended is not None:
-            return "", f"no process is left: {self.ending}"
+            return "", f"no process is left, it ended {self.ending}"
         situation = self.situation()
         return suspicion(situation, peer.number), situation.text()
 
@@ -233,3 +246,8 @@ def on_trial(start: Start, transcript: Transcript) -> Iterator[Trial]:
             yield trial
         finally:
             trial.close()
+
+
+def _signal(pid: int, number: int) -> None:
+    with suppress(ProcessLookupError):
+        os.kill(pid, number)

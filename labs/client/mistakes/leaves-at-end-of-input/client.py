@@ -19,9 +19,14 @@ def main(host, port):
 
 
 def receive(stream):
-    for answer in stream:
-        sys.stdout.buffer.write(answer)
-        sys.stdout.buffer.flush()
+    why = "the server has gone"
+    try:
+        for answer in stream:
+            sys.stdout.buffer.write(answer)
+            sys.stdout.buffer.flush()
+    except OSError as error:
+        why = error
+    print(f"client: {why}", file=sys.stderr, flush=True)
     os._exit(1)
 
 

@@ -18,7 +18,7 @@ def main(host, port):
     state = {"sent": 0, "at end": False}
     threading.Thread(target=send, args=(connection, state), daemon=True).start()
     received = 0
-    while not (state["at end"] and received == state["sent"]):
+    while not (state["at end"] and received >= state["sent"]):
         answer = connection.recv(4096)
         if not answer:
             break
