@@ -62,9 +62,10 @@ def _one_at_a_time(situation: Situation, client: int) -> str:
     talking = [task for task in situation.look.tasks.values() if sending_or_receiving(task)]
     served = [number for task in talking for number in situation.clients_of(task) if number != client]
     if len(talking) == 1 and served:
+        call = sending_or_receiving(talking[0])
         return (
-            f"Your server serves one client at a time: it is in {sending_or_receiving(talking[0])}() on the connection of "
-            f"client {served[0]}, so client {client} waits to be accepted"
+            f"Your server serves one client at a time: it is in {call}() on the connection of client {served[0]}, "
+            f"so client {client} waits to be accepted"
         )
     return ""
 
