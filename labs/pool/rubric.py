@@ -39,10 +39,7 @@ SPARE = 2  # tasks that may come beside the workers: a timer, one that accepts
     "included, and take the next. Who accepts must not wait for a worker to finish with one client before the next is taken.",
 )
 def test_workers(server: Trial) -> None:
-    """Let clients come until one is not greeted; those who are talk in any order, and the others still wait.
-
-    Then as many come again, and confirm in any order when all have been greeted.
-    """
+    """Let clients come until one is not greeted; those who are confirm and talk in any order; the others still wait."""
     full = fill(server)
     if len(full.served) > MOST:
         raise WrongError(
@@ -54,12 +51,6 @@ def test_workers(server: Trial) -> None:
     server.ask_in_any_order(full.served, rounds=2)
     for peer in full.waiting:
         peer.expect_nothing("all workers are taken")
-    full.leave()
-    server.settle()
-    together = as_many_as(server, len(full.served), "when they have left")
-    for peer in server.random.sample(together, len(together)):
-        peer.greet()
-    server.ask_in_any_order(together)
 
 
 @points(
@@ -81,8 +72,7 @@ def test_bounded(server: Trial) -> None:
             f"{now.tasks - before.tasks} more threads or processes were made for {len(full.waiting)} clients who wait",
             server.situation().text(),
         )
-    full.leave()
-    server.settle()
+    full.leave(server)
     burst = crowd(server, server.some(36, 44))
     served = greeted(server, burst)
     if len(served) > len(full.served):
@@ -125,8 +115,7 @@ def test_survives(server: Trial) -> None:
     """Let every worker have a client that does something wrong, in each of some ways; then as many are served."""
     full = fill(server)
     count = len(full.served)
-    full.leave()
-    server.settle()
+    full.leave(server)
     after = "when they have left"
     for what, do in FAULTS.items():
         peers = as_many_as(server, count, after)
@@ -185,7 +174,7 @@ FAULTS = {
 )
 def test_model(server: Trial) -> None:
     """Fill the server again and again, and see which tasks answer, and whether they were there before."""
-    fill(server).leave()  # a pool that grows has grown
+    fill(server).leave(server)  # a pool that grows has grown
     first, second = _workers(server), _workers(server)
     if 2 * len(first & second) < len(first):
         raise WrongError(
@@ -197,11 +186,10 @@ def test_model(server: Trial) -> None:
 
 def _workers(server: Trial) -> set[tuple[int, int]]:
     """Fill the server, see that it is a pool, and let all go; give the tasks that answered."""
-    server.settle()
     full = fill(server)
     serving = server.serving(full.served)
     serving.must_be(*POOLS)
-    full.leave()
+    full.leave(server)
     return serving.workers
 
 
@@ -214,8 +202,12 @@ def _workers(server: Trial) -> set[tuple[int, int]]:
 def test_late(server: Trial) -> None:
     """Let a hundred and more clients come and go: then as many are served at once as before, and by a pool."""
     full = fill(server)
-    full.leave()
+    full.leave(server)
     server.come_and_go(server.some(160, 190))
     late = fill(server)
-    no_more_than(server, len(full.served), late.served[len(full.served) :], "after many clients")
+    if len(late.served) != len(full.served):
+        raise WrongError(
+            f"{len(full.served)} clients were served at once at first; after many clients it is {len(late.served)}",
+            server.situation().text(),
+        )
     server.serving(late.served).must_be(*POOLS)
