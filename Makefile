@@ -26,7 +26,7 @@ lint: $(VENV)/lint
 speed: $(VENV)/test
 	@$(BIN)/python -m tests.speed
 
-# Classify every known server twenty times, alone and then with two busy processes beside: about an hour and a half.
+# Classify every known server twenty times, alone and then with two busy processes beside: some two hours, idle.
 classify-campaign: $(VENV)/test
 	@$(BIN)/python -m tests.inspection.campaign -n 20
 	@$(BIN)/python -m tests.inspection.campaign -n 20 --busy 2
