@@ -1,0 +1,58 @@
+"""Axes: where a value comes to lie, and which values are written beside."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import ceil, floor, log10
+
+BEYOND = 1e-6
+"""What a percentile leaves over at least: 100 % itself would lie at infinity."""
+
+
+@dataclass(frozen=True, slots=True)
+class Axis:
+    """Maps values from ``least`` to ``most`` on pixels from ``start`` to ``end``."""
+
+    least: float
+    most: float
+    start: float
+    end: float
+    scale: str = "linear"
+
+    def __call__(self, value: float) -> float:
+        """Give the pixel of a value; what lies beyond the axis is put at its end."""
+        low, high = self._at(self.least), self._at(self.most)
+        part = (self._at(value) - low) / (high - low) if high > low else 0.5
+        return self.start + min(max(part, 0.0), 1.0) * (self.end - self.start)
+
+    def _at(self, value: float) -> float:
+        if self.scale == "percentile":
+            return -log10(max(1 - value / 100, BEYOND))
+        return log10(max(value, 1e-12)) if self.scale == "log" else value
+
+
+def nice(most: float, count: int) -> list[float]:
+    """Give about so many round values from zero up to beyond ``most``."""
+    if most <= 0:
+        return [0.0, 1.0]
+    rough = most / count
+    size = 10.0 ** floor(log10(rough))
+    step = next(size * factor for factor in (1, 2, 2.5, 5, 10) if size * factor >= rough)
+    return [step * at for at in range(ceil(most / step - 1e-9) + 1)]
+
+
+def decades(least: float, most: float) -> list[float]:
+    """Give the powers of ten around a range."""
+    return [10.0**power for power in range(floor(log10(least) + 1e-9), ceil(log10(most) - 1e-9) + 1)]
+
+
+def spread(wished: Sequence[float], gap: float, least: float, most: float) -> list[float]:
+    """Move places apart until they are ``gap`` from each other, as near to the wished as that allows. In order."""
+    gap = min(gap, (most - least) / max(len(wished) - 1, 1))
+    placed: list[float] = []
+    for at in wished:
+        placed.append(max(at, placed[-1] + gap) if placed else max(at, least))
+    bottom = most
+    for index in range(len(placed) - 1, -1, -1):
+        placed[index] = bottom = min(placed[index], bottom)
+        bottom -= gap
+    return placed
