@@ -32,6 +32,7 @@ from clients.load.loop import Loop, Times
 from clients.load.open_loop import OpenLoop
 from clients.load.plan import Plan
 from clients.load.task import SPARE, STOP, Task
+from clients.load.workloads import ANEW
 from threadserver.address import Address
 from threadserver.errors import KitError, reason
 
@@ -84,7 +85,7 @@ def _work(task: Task, plan: Plan) -> None:
     with suppress(StoppedError):
         loop.connect(task.connections, perf_counter_ns() + int(plan.timeout * 1e9))
         ready = len(loop.open) - len(loop.unready)
-        _say(ready=task.connections if plan.workload == "churn" else ready)
+        _say(ready=task.connections if plan.workload in ANEW else ready)
         _follow(task, loop)
     _say(**_report(task, loop))
 
@@ -93,7 +94,7 @@ def _loop(task: Task, plan: Plan) -> Loop:
     endpoint = Address.parse(str(plan.address)).resolve()[0]
     if task.role == "hold" or plan.workload == "idle":
         return Idle(plan, endpoint, CONTROL)
-    if plan.workload == "churn":
+    if plan.workload in ANEW:
         return Churn(plan, endpoint, CONTROL, clients=task.connections)
     if plan.rate:
         return OpenLoop(plan, endpoint, CONTROL, interval=1e9 / (plan.rate * task.part), offset=task.offset)

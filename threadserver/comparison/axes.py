@@ -40,9 +40,23 @@ def nice(most: float, count: int) -> list[float]:
     return [step * at for at in range(ceil(most / step - 1e-9) + 1)]
 
 
-def decades(least: float, most: float) -> list[float]:
-    """Give the powers of ten around a range."""
-    return [10.0**power for power in range(floor(log10(least) + 1e-9), ceil(log10(most) - 1e-9) + 1)]
+def round_bounds(least: float, most: float) -> tuple[float, float]:
+    """Give the nearest of 1, 2, 5, 10, 20 … below and above a range, for a logarithmic axis."""
+    steps = _steps(least, most)
+    below = [step for step in steps if step <= least]
+    return below[-1], next(step for step in steps if step >= most and step > below[-1])
+
+
+def logarithmic(least: float, most: float) -> list[float]:
+    """Give round values within bounds: powers of ten, and where these are few, 2 and 5 between them."""
+    steps = [step for step in _steps(least, most) if least <= step <= most]
+    tens = [step for step in steps if f"{step:e}".startswith("1.0")]
+    return tens if len(tens) > 3 else steps
+
+
+def _steps(least: float, most: float) -> list[float]:
+    powers = range(floor(log10(least)) - 1, ceil(log10(most)) + 2)
+    return [factor * 10.0**power for power in powers for factor in (1, 2, 5)]
 
 
 def spread(wished: Sequence[float], gap: float, least: float, most: float) -> list[float]:

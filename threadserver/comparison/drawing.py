@@ -7,7 +7,7 @@ Colours are variables; see `colours`.
 from collections.abc import Iterable, Mapping
 from html import escape
 
-from threadserver.comparison.axes import Axis, decades, nice, spread
+from threadserver.comparison.axes import Axis, logarithmic, nice, round_bounds, spread
 from threadserver.comparison.charts import Bar, Bars, Chart, Curve, Curves
 from threadserver.comparison.colours import mark
 from threadserver.comparison.wording import amount
@@ -31,9 +31,7 @@ def draw(chart: Chart, width: int, shades: Shades, label: str = "") -> str:
 
 
 def _text(x: float, y: float, said: str, colour: str = "ink", anchor: str = "start", extra: str = "") -> str:
-    return (
-        f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}" style="fill:var(--{colour})"{extra}>{escape(said)}</text>'
-    )
+    return f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}" style="fill:var(--{colour})"{extra}>{escape(said)}</text>'
 
 
 def _line(x1: float, y1: float, x2: float, y2: float, colour: str, extra: str = "") -> str:
@@ -63,7 +61,7 @@ def _bars(chart: Bars, width: int, shades: Shades) -> tuple[list[str], float]:
     bottom = top + row * len(chart.bars)
     axis, ticks = _value_axis(chart, left, end, 3 if narrow else 6)
     parts = [_line(axis(tick), top, axis(tick), bottom, "var(--rule)") for tick in ticks]
-    parts += [_text(axis(tick), bottom + 17, amount(tick, chart.unit.partition(" of ")[0]) if tick else "0", "quiet", "middle",
+    parts += [_text(axis(tick), bottom + 17, amount(tick, chart.unit) if tick else "0", "quiet", "middle",
                     ' font-size="11.5"') for tick in ticks[:: 2 if len(ticks) > 5 else 1]]  # fmt: skip
     if chart.mark is not None:
         x = axis(chart.mark)
@@ -125,15 +123,22 @@ def _curves(chart: Curves, width: int, shades: Shades) -> tuple[list[str], float
     names = min(max((len(curve.name) for curve in shown), default=0) * LETTER, 100.0 if narrow else 180.0)
     height = 360.0 if narrow else 430.0
     left, right, top, bottom = 62.0, width - names - 26, 30.0, height - 48
-    values = [point.y for curve in shown for point in curve.points]
-    ticks = decades(min(values), max(values)) if chart.y_scale == "log" else nice(max(values), 4 if narrow else 6)
-    y = Axis(ticks[0], ticks[-1], bottom, top, chart.y_scale)
+    y, ticks = _upright(chart, bottom, top, 4 if narrow else 6)
     places = [place for place, _ in chart.x_ticks]
     reach = max((point.x for curve in shown for point in curve.points), default=places[-1])
     x = Axis(places[0], max(reach, places[-1]), left, right, chart.x_scale)
     parts = _frame(chart, x, y, ticks)
     parts += [_curve(curve, x, y, shades) for curve in shown]
     return parts + _labels(shown, x, y, width, shades), height
+
+
+def _upright(chart: Curves, bottom: float, top: float, count: int) -> tuple[Axis, list[float]]:
+    values = [point.y for curve in chart.curves for point in curve.points] or [1.0]
+    if chart.y_scale == "log":
+        least, most = round_bounds(min(values), max(values))
+        return Axis(least, most, bottom, top, "log"), logarithmic(least, most)
+    ticks = nice(max(values), count)
+    return Axis(0.0, ticks[-1], bottom, top), ticks
 
 
 def _frame(chart: Curves, x: Axis, y: Axis, ticks: list[float]) -> list[str]:
@@ -159,7 +164,9 @@ def _curve(curve: Curve, x: Axis, y: Axis, shades: Shades) -> str:
         if point.low is not None and point.high is not None:
             parts.append(_line(px, y(point.low), px, y(point.high), colour, ' stroke-width="1.2" opacity=".55"'))
         if not many or at % 10 == 0 or at == len(places) - 1:
-            parts.append(f'<path d="{mark(kind, px, py)}" style="fill:{colour}"><title>{escape(point.text)}</title></path>')
+            parts.append(
+                f'<path d="{mark(kind, px, py)}" style="fill:{colour}"><title>{escape(point.text)}</title></path>'
+            )
     # A line is hard to hit with a pointer: a broad one that cannot be seen lies beneath.
     parts.insert(0, f'<path d="{path}" stroke-width="14" style="stroke:transparent;fill:none"/>')
     return _series(curve.name, parts, "" if not curve.note else f"{curve.name}: {curve.note}")

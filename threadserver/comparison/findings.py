@@ -21,15 +21,26 @@ BEST = {
 
 def leader(summary: Summary, figure: str, cell: Cell) -> str:
     """Say who is best, who cannot be told from it, and how far the last is behind."""
-    ranked = summary.ranking(figure, cell)
+    ranked = summary.whole(figure, cell)
     if not ranked:
-        return nothing(summary.results)
+        return fallen_short(summary, cell) or nothing(summary.results)
     name, best = ranked[0]
     unit = FIGURES[figure].unit
     said = [BEST[figure].format(name=name, value=amount(best.median, unit), interval=interval(best, unit))]
     if len(ranked) > 1:
         said += [_equals(summary, figure, cell, ranked), _last(summary, figure, cell, ranked)]
-    return " ".join(filter(None, said))
+    return " ".join(filter(None, [*said, fallen_short(summary, cell)]))
+
+
+def fallen_short(summary: Summary, cell: Cell) -> str:
+    """Name who did not serve every client."""
+    short = [name for name in summary.results.names if summary.fell_short(name, cell)]
+    return f"Not every client was served by {listed(short)}." if short else ""
+
+
+def over(cell: Cell) -> str:
+    """Say over how many connections."""
+    return "one connection" if cell.connections == 1 else f"{number(cell.connections)} connections"
 
 
 def nothing(results: Results) -> str:
@@ -46,7 +57,7 @@ def _equals(summary: Summary, figure: str, cell: Cell, ranked: list[tuple[str, E
     if limited:
         said.append(f"{listed(limited)} may be as good: the load generator was the limit.")
     if verdicts and all(verdict and not verdict.ratio.bounded for verdict in verdicts.values()):
-        said.append("One round says nothing about differences.")
+        said.append("There are too few rounds to tell differences.")
     return " ".join(said)
 
 
@@ -70,13 +81,11 @@ def _percent(ratio: Estimate) -> str:
 
 def growth(summary: Summary, cells: list[Cell]) -> str:
     """Say who loses most from the fewest connections on which there was something to lose to the most."""
-    best = leader(summary, "throughput", cells[-1])
-    where = f"At {number(cells[-1].connections)} connections " if cells[-1].connections > 1 else "With one connection "
+    where, best = f"Over {over(cells[-1])} ", leader(summary, "throughput", cells[-1])
     shares = {}
-    for name in summary.results.names:
+    for name, last in summary.whole("throughput", cells[-1]):
         found = [summary.estimate("throughput", name, cell) for cell in cells]
-        if len(found) > 1 and found[-1] and (peak := max(e.median for e in found if e)) > 0:
-            shares[name] = found[-1].median / peak
+        shares[name] = last.median / max(one.median for one in found if one)
     worst = min(shares, key=shares.__getitem__, default=None)
     if worst is None or shares[worst] > 0.8:
         return where + best
@@ -85,9 +94,9 @@ def growth(summary: Summary, cells: list[Cell]) -> str:
 
 def latency(summary: Summary, cell: Cell) -> str:
     """Say how long half of the requests take, and how long the slowest of a thousand."""
-    half, tail = summary.ranking("p50", cell), summary.ranking("p99.9", cell)
+    half, tail = summary.whole("p50", cell), summary.whole("p99.9", cell)
     if not half:
-        return nothing(summary.results)
+        return fallen_short(summary, cell) or nothing(summary.results)
     (quick, least), (slow, most) = half[0], tail[-1]
     said = (
         f"Half of the answers come within {amount(least.median, 'seconds')} from {quick}; one of a thousand takes "
@@ -96,7 +105,7 @@ def latency(summary: Summary, cell: Cell) -> str:
     if slow != tail[0][0]:
         said += f", and {amount(most.median, 'seconds')} or longer from {slow}"
     kind = f"open loop at {cell.rate:g} requests/s: counted from when each was due" if cell.rate else "closed loop"
-    return f"{said} ({kind})."
+    return f"{said} ({kind}). {fallen_short(summary, cell)}".strip()
 
 
 def fairness(summary: Summary, cell: Cell) -> str:
@@ -119,14 +128,14 @@ def tasks(summary: Summary, cell: Cell) -> str:
     few = [name for name, found in ranked if found.median == ranked[0][1].median]
     many, most = ranked[-1]
     verb = "gets" if len(few) == 1 else "get"
-    said = f"For {number(cell.connections)} connections {listed(few)} {verb} by with {number(ranked[0][1].median)}"
-    return said + (f"; {many} has {number(most.median)}." if many not in few else " tasks.")
+    said = f"For {over(cell)} {listed(few)} {verb} by with {number(ranked[0][1].median)}"
+    return said + (f"; {many} has {number(most.median)}." if many not in few else " each.")
 
 
 def slow(summary: Summary, cell: Cell, kept: dict[str, Estimate | None]) -> str:
     """Say whom a few slow clients block: head-of-line blocking."""
-    blocked = [name for name, share in kept.items() if share is None or share.median < 0.1]
-    held = [name for name, share in kept.items() if share and share.median >= 0.5]
+    blocked = [name for name, share in kept.items() if share is None or share.median < 10]
+    held = [name for name, share in kept.items() if share and share.median >= 50]
     said = []
     if blocked:
         said.append(f"{SLOW_CLIENTS} slow clients stop all others at {listed(blocked)}: head-of-line blocking.")

@@ -10,8 +10,8 @@ Few rounds say little, and the bootstrap does not know it: it never looks beyond
 rounds even the range from the least to the greatest misses the true median in one case of four (2 · 2⁻ⁿ), so that "95 %"
 would be untrue. So no interval here is narrower than one that keeps its word: from six rounds on that between the two
 rounds which enclose the median of whatever distribution in 95 % of cases (W. Conover: Practical Nonparametric
-Statistics, chapter 3.2), below six Student's t, of the logarithms where values are amounts. Two rounds then say next to
-nothing, three only what is glaring, one nothing: its interval has no bounds.
+Statistics, chapter 3.2), below six Student's t, of the logarithms where values are amounts. Three rounds then show only
+what is glaring; one or two say nothing of how much they vary, and their interval has no bounds.
 
 Rounds are paired: A and B were measured in the same round, a moment apart, so that what disturbs the machine for a
 minute disturbs both. So A is compared with B by the ratios of the rounds, not by two intervals side by side.
@@ -26,12 +26,14 @@ TAIL = 0.025
 """What a 95 % interval leaves out at each end."""
 ENOUGH = 6
 """From so many rounds on the order of the values says enough, whatever their distribution."""
-_T = {1: 12.706, 2: 4.303, 3: 3.182, 4: 2.776}  # Student's t, 97.5 %, by degrees of freedom
+LEAST = 3
+"""Below so many rounds there is no interval."""
+_T = {2: 4.303, 3: 3.182, 4: 2.776}  # Student's t, 97.5 %, by degrees of freedom
 
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """A median of rounds with its 95 % interval; without bounds when there was but one round."""
+    """A median of rounds with its 95 % interval; without bounds when there were but one or two."""
 
     median: float
     low: float
@@ -40,7 +42,7 @@ class Estimate:
 
     @property
     def bounded(self) -> bool:
-        """False when one round was all there was."""
+        """False when one or two rounds were all there was."""
         return self.low > -inf and self.high < inf
 
     def excludes(self, value: float) -> bool:
@@ -56,8 +58,8 @@ def estimate(values: Sequence[float], *, differences: bool = False) -> Estimate:
     if not values:
         raise ValueError("no round has a value")
     ordered = sorted(values)
-    if len(ordered) == 1:
-        return Estimate(ordered[0], -inf, inf, 1)
+    if len(ordered) < LEAST:
+        return Estimate(median(ordered), -inf, inf, len(ordered))
     low, high = bootstrap(ordered)
     if len(ordered) < ENOUGH:
         least = student(ordered, logarithms=not differences and ordered[0] > 0)
@@ -119,7 +121,7 @@ def enclosing(ordered: Sequence[float]) -> tuple[float, float]:
 
 
 def student(values: Sequence[float], *, logarithms: bool) -> tuple[float, float]:
-    """Give Student's 95 % interval of two to five values."""
+    """Give Student's 95 % interval of three to five values."""
     seen = [log(value) for value in values] if logarithms else list(values)
     reach = _T[len(seen) - 1] * stdev(seen) / sqrt(len(seen))
     low, high = mean(seen) - reach, mean(seen) + reach
@@ -132,7 +134,9 @@ def _exp(value: float) -> float:
 
 def paired(one: Mapping[int, float], other: Mapping[int, float]) -> Estimate | None:
     """Give the ratio one/other over the rounds that have both; None when no round has. Both map rounds to amounts."""
-    ratios = [one[number] / other[number] for number in one.keys() & other.keys() if other[number] > 0 and one[number] > 0]
+    ratios = [
+        one[number] / other[number] for number in one.keys() & other.keys() if other[number] > 0 and one[number] > 0
+    ]
     return estimate(ratios) if ratios else None
 
 

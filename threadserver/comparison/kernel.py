@@ -38,6 +38,8 @@ class Sample:
     """None where they may not be seen."""
     switches: dict[int, int]
     """How often each living task has gone off its core, by thread."""
+    running: dict[int, int]
+    """Nanoseconds for which each living task has had a core (schedstat): finer than clock ticks."""
     uncounted: bool
     """Whether CPU seconds of ended children are lost."""
 
@@ -46,6 +48,12 @@ class Sample:
         if earlier.switches.keys() - self.switches.keys():
             return None
         return sum(count - earlier.switches.get(tid, 0) for tid, count in self.switches.items())
+
+    def cpu_since(self, earlier: "Sample") -> float:
+        """Give CPU seconds since then: to the nanosecond, but in ticks of 10 ms where tasks have ended meanwhile."""
+        if earlier.running.keys() - self.running.keys() or not self.running:
+            return self.cpu_seconds - earlier.cpu_seconds
+        return sum(spent - earlier.running.get(tid, 0) for tid, spent in self.running.items()) / 1e9
 
 
 def members(keeper: int) -> list[int]:
@@ -67,6 +75,7 @@ def sample(keeper: int) -> Sample:
         zombies=len(pids) - len(alive),
         descriptors=_descriptors(alive),
         switches=switches,
+        running=dict(_running(alive)),
         uncounted=any(map(_forgets, alive)),
     )
 
@@ -95,6 +104,13 @@ def _switches(pids: Iterable[int]) -> Iterable[tuple[int, int]]:
         for tid in tasks(pid):
             with suppress(*_GONE):
                 yield tid, sum(map(int, _SWITCHES.findall(read_file(f"/proc/{pid}/task/{tid}/status"))))
+
+
+def _running(pids: Iterable[int]) -> Iterable[tuple[int, int]]:
+    for pid in pids:
+        for tid in tasks(pid):
+            with suppress(*_GONE):
+                yield tid, int(read_file(f"/proc/{pid}/task/{tid}/schedstat").split()[0])
 
 
 def _descriptors(pids: Iterable[int]) -> int | None:

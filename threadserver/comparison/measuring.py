@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from clients.load import SERVICE, LoadError, Plan, Result, holding, run
 from clients.load import errors as kinds
+from clients.load.running import LOOK
 from threadserver.comparison import kernel
 from threadserver.comparison.contestants import Contestant
 from threadserver.comparison.kernel import Sample
@@ -23,8 +24,8 @@ SETTLING = 1.0
 """Seconds in which a server that was left by all clients may let go of what it held for them."""
 SLACK = 32
 """Descriptors, tasks or zombies that are no leak: a pool that has grown, a few children not yet waited for."""
-LATE = 0.8
-"""From this part of the measured time on the kernel's counts are taken for the second time."""
+LAST = 1.2 * LOOK
+"""Seconds before the end of the measured time in which the kernel's counts are taken for the second time."""
 _REFUSALS = (kinds.REFUSED, kinds.FULL, kinds.ERROR_LINE, kinds.RESET, kinds.CLOSED)
 
 Tick = Callable[[], None]
@@ -78,7 +79,7 @@ def _plan(subject: Subject, cell: Cell, site: Site, pace: Pace) -> Plan:
 
 
 def _loaded(run_: Run, subject: Subject, plan: Plan, tick: Tick) -> Run | None:
-    watch = _Watch(subject.keeper, tick)
+    watch = _Watch(subject.keeper, plan.seconds, tick)
     result = run(plan, watch)
     if result.interrupted:
         return None
@@ -95,7 +96,7 @@ def _idle(run_: Run, subject: Subject, plan: Plan) -> Run:
         full = kernel.memory(subject.keeper)
         counted = kernel.sample(subject.keeper)
     run_.server = Server(tasks=counted.tasks, processes=counted.processes)
-    run_.served, run_.errors = held.connected, dict(held.errors)
+    run_.served, run_.errors = held.connected, {kinds.NO_HELLO: held.failed} if held.failed else {}
     if empty is not None and full is not None:
         run_.memory = Memory(empty, full)
     return run_
@@ -106,24 +107,23 @@ class _Watch:
     """Counts twice while the generator measures; called by it now and then."""
 
     keeper: int
+    seconds: float
     tick: Tick
     first: Sample | None = None
     last: Sample | None = None
 
     def __call__(self, what: str, done: float) -> None:
         self.tick()
-        if what != "measuring":
-            return
-        if self.first is None:
+        if what == "measuring" and self.first is None:
             self.first = kernel.sample(self.keeper)
-        elif done >= LATE and self.last is None:
+        elif self.first and self.last is None and (what != "measuring" or (1 - done) * self.seconds < LAST):
             self.last = kernel.sample(self.keeper)
 
     def counted(self, result: Result) -> Server | None:
         """Give what the server has used: None when the load was over too soon to count twice."""
         if self.first is None or self.last is None or self.last.time <= self.first.time:
             return None
-        share = (self.last.cpu_seconds - self.first.cpu_seconds) / (self.last.time - self.first.time)
+        share = self.last.cpu_since(self.first) / (self.last.time - self.first.time)
         switched = self.last.switched_since(self.first)
         served = result.requests_per_second * (self.last.time - self.first.time)
         return Server(

@@ -5,6 +5,7 @@ switch, hide and save. All text is escaped, and a content security policy keeps 
 """
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,6 @@ from threadserver.comparison.charts import Group, Picture
 from threadserver.comparison.colours import DARK, LIGHT, literal, mark, shades, variables
 from threadserver.comparison.contestants import FAMILIES
 from threadserver.comparison.drawing import draw
-from threadserver.comparison.pictures import groups
 from threadserver.comparison.results import OUTCOMES
 from threadserver.comparison.summary import FIGURES, Summary
 from threadserver.comparison.telling import facts, headline, notes
@@ -30,8 +30,8 @@ _templates = Environment(
 )  # fmt: skip
 
 
-def page(summary: Summary) -> str:
-    """Write the report as a web page."""
+def page(summary: Summary, drawn: Sequence[Group]) -> str:
+    """Write the report as a web page; ``drawn`` are the pictures."""
     painted = shades(summary.results.families)
     return _templates.get_template("page.html.j2").render(
         headline=headline(summary.results),
@@ -40,7 +40,7 @@ def page(summary: Summary) -> str:
         light=variables(LIGHT),
         dark=variables(DARK),
         legend=_legend(summary),
-        groups=[_group(group, painted) for group in groups(summary)],
+        groups=[_group(group, painted) for group in drawn],
         book=_book(summary),
         figures=_figures(summary),
         faults=summary.faults(),
@@ -48,11 +48,11 @@ def page(summary: Summary) -> str:
     )
 
 
-def write_pictures(summary: Summary, folder: Path) -> None:
+def write_pictures(summary: Summary, drawn: Sequence[Group], folder: Path) -> None:
     """Write each picture as an SVG file, light, with its title: for slides and documents."""
     painted = shades(summary.results.families)
     folder.mkdir(exist_ok=True)
-    for group in groups(summary):
+    for group in drawn:
         for picture in group.pictures:
             svg = literal(draw(picture.chart, BROAD, painted, picture.sentence), LIGHT)
             (folder / f"{_file(group, picture)}.svg").write_text(_titled(svg, group, picture), encoding="utf-8")

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from itertools import groupby
-from math import log10
 
 from clients.load import Latency
 from threadserver.comparison import findings, stevens
@@ -14,6 +13,8 @@ from threadserver.comparison.workloads import TITLES, Cell
 
 LAST = 99.9
 """The percentile at which a curve of latencies ends: beyond it a short run has too few requests."""
+POINTS = 4
+"""Points of a curve for each halving of what is left to 100 %."""
 ENOUGH_BEYOND = 10
 """So many requests must lie beyond a percentile for it to be drawn."""
 
@@ -51,7 +52,8 @@ def bars(
             continue
         low, high = (max(value.low, 0.0), value.high) if value.bounded else (None, None)
         star = " *" if unit == "requests/s" and summary.limited(name, cell) else ""
-        found.append(Bar(name, family, value.median, low, high, amount(value.median, unit) + star, note))
+        said = amount(value.median, unit) + star + (f" ({fault.outcome})" if fault else "")
+        found.append(Bar(name, family, value.median, low, high, said, note))
     return Bars(found, unit, mark)
 
 
@@ -84,7 +86,11 @@ def _of_figure(summary: Summary, figure: str, title: str, about: str) -> Group:
 
 def _uncounted(summary: Summary, figure: str) -> str:
     names = [name for name in summary.results.names if figure == "cpu" and summary.uncounted(name)]
-    return f" Of {', '.join(names)} the kernel does not count children that have ended (SIGCHLD is ignored)." if names else ""
+    return (
+        f" Of {', '.join(names)} the kernel does not count children that have ended (SIGCHLD is ignored)."
+        if names
+        else ""
+    )
 
 
 def _throughput(summary: Summary) -> Group:
@@ -150,11 +156,9 @@ def _curve(summary: Summary, name: str, cell: Cell) -> Curve:
 
 
 def _thinned(latency: Latency) -> list[tuple[float, float]]:
-    """Take a curve's points as far as there are enough requests beyond, about forty of them."""
+    """Take a curve's points as far as there are enough requests beyond."""
     end = min(LAST, 100 * (1 - ENOUGH_BEYOND / latency.count)) if latency.count > ENOUGH_BEYOND else 0.0
-    reach = -log10(1 - end / 100) if end else 0.0
-    percents = [100 * (1 - 10 ** (-reach * step / 40)) for step in range(41)] if reach else []
-    return [(percent, value) for percent in percents if (value := latency.percentile(percent)) is not None]
+    return [(percent, seconds) for percent, seconds in latency.curve(POINTS) if percent <= end]
 
 
 def _tasks(summary: Summary) -> Group:
@@ -186,13 +190,13 @@ def _slow(summary: Summary) -> Group:
     for cell in summary.cells:
         if cell.workload == "slow":
             kept = kept_beside_slow(summary, cell)
-            chart = ordered(bars(summary, cell, kept, "of its throughput without them", mark=1.0), more_is_better=True)
+            chart = ordered(bars(summary, cell, kept, "%", mark=100.0), more_is_better=True)
             group.pictures.append(Picture(str(cell), findings.slow(summary, cell, kept), chart, "slow"))
     return group
 
 
 def kept_beside_slow(summary: Summary, cell: Cell) -> dict[str, Estimate | None]:
-    """Give the share of its `echo` throughput over as many connections that each keeps; None where nobody is served.
+    """Give the percentage of its `echo` throughput over as many connections that each keeps; None: nobody is served.
 
     Contestants that were not measured in both are left out.
     """
@@ -201,7 +205,8 @@ def kept_beside_slow(summary: Summary, cell: Cell) -> dict[str, Estimate | None]
     for name in summary.results.names:
         without = summary.values("throughput", name, alone)
         if without and summary.runs(name, cell):
-            found[name] = paired(summary.values("throughput", name, cell), without)
+            beside = summary.values("throughput", name, cell)
+            found[name] = paired({number: 100 * value for number, value in beside.items()}, without)
     return found
 
 

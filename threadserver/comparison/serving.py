@@ -129,5 +129,3 @@ def offers(address: Address, service: str, timeout: float) -> bool:
     if service == "octets":
         return len(answer) == 9 and not answer.startswith(b"ERROR")
     return service not in ("sleep", "spin") or (answer == question and took * 1000 >= int(question))
-
-

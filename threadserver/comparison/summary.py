@@ -80,7 +80,7 @@ class Verdict:
 
 
 NO_DIFFERENCE = "no difference seen"
-ONE_ROUND = "one round says nothing"
+TOO_FEW = "too few rounds"
 LIMITED = "the generator was the limit"
 
 
@@ -119,13 +119,21 @@ class Summary:
         sign = -1 if FIGURES[figure].more_is_better else 1
         return sorted(((n, e) for n, e in found if e is not None), key=lambda one: sign * one[1].median)
 
+    def whole(self, figure: str, cell: Cell) -> list[tuple[str, Estimate]]:
+        """Give the ranking of those who served every client."""
+        return [(name, found) for name, found in self.ranking(figure, cell) if not self.fell_short(name, cell)]
+
+    def fell_short(self, name: str, cell: Cell) -> bool:
+        """Whether some clients were not served in a round that counts: what the others got is no fair comparison."""
+        return any(run.outcome == "partly" for run in self.runs(name, cell))
+
     def compare(self, figure: str, one: str, other: str, cell: Cell) -> Verdict | None:
         """Say whether a contestant has more or less of a figure than another; None where they share no round."""
         ratio = paired(self.values(figure, one, cell), self.values(figure, other, cell))
         if ratio is None:
             return None
         if not ratio.bounded:
-            return Verdict(ratio, ONE_ROUND)
+            return Verdict(ratio, TOO_FEW)
         if not ratio.excludes(1):
             return Verdict(ratio, NO_DIFFERENCE)
         behind = other if ratio.low > 1 else one
@@ -135,7 +143,7 @@ class Summary:
 
     def limited(self, name: str, cell: Cell) -> str | None:
         """Say why the generator may have been the limit of a contestant, if it was in any round that counts."""
-        found = [run.load.get("limited_by") for run in self.runs(name, cell) if run.counted and run.load]
+        found = [run.load["generator"]["limited_by"] for run in self.runs(name, cell) if run.counted and run.load]
         return next(filter(None, found), None)
 
     def uncounted(self, name: str) -> bool:

@@ -62,7 +62,9 @@ def notes(summary: Summary) -> list[str]:
             "expect broad intervals and few differences."
         )
     if set(results.servers) & set(results.generators):
-        found.append("There was but one core for both the servers and the load generator: every figure includes its work.")
+        found.append(
+            "There was but one core for both the servers and the load generator: every figure includes its work."
+        )
     rounds = len({run.number for run in results.runs})
     if rounds < ENOUGH:
         found.append(
@@ -70,7 +72,9 @@ def notes(summary: Summary) -> list[str]:
             f"--rounds {ENOUGH} or more shows smaller ones."
         )
     if limited := _limited(summary):
-        found.append(f"* The load generator may have been the limit of {listed(limited)} in some cells: they may do more.")
+        found.append(
+            f"* The load generator may have been the limit of {listed(limited)} in some cells: they may do more."
+        )
     return found
 
 

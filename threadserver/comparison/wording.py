@@ -38,9 +38,9 @@ def _multiple(value: float, multiples: Sequence[tuple[float, str]]) -> str:
 
 
 def interval(found: Estimate, unit: str) -> str:
-    """Show an estimate's interval: ``50 100 to 53 900``, or that one round has none."""
+    """Show an estimate's interval: ``50 100 to 53 900``, or that too few rounds have none."""
     if not found.bounded:
-        return "one round"
+        return "one round" if found.rounds == 1 else f"{found.rounds} rounds"
     low, high = amount(found.low, unit), amount(found.high, unit)
     shared = low.partition(" ")[2]
     return f"{low.removesuffix(shared).strip() if high.endswith(f' {shared}') and shared else low} to {high}"

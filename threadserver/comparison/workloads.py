@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from clients.load import WORKLOADS
+from clients.load.workloads import ANEW
 from threadserver.errors import UsageError
 
 TITLES = {
@@ -27,7 +28,7 @@ TOUR = {
     "idle": (100,), "echo": (1, 10, 100), "churn": (10,), "slow": (10,), "sleep": (10,), "spin": (10,), "octets": (10,),
 }  # fmt: skip
 """The workloads of a tour, each with its connections. `octets` has ten at once, as in the book."""
-CLOSED_ONLY = ("churn", "idle", "octets")
+CLOSED_ONLY = (*ANEW, "idle")
 """Workloads that have no rate: each client asks as soon as it was answered."""
 
 

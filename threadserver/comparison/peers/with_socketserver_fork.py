@@ -14,7 +14,9 @@ class Handler(socketserver.StreamRequestHandler):
 
     def handle(self) -> None:
         """Greet, wait for the confirmation, then answer line by line."""
-        greeting, confirmation = hello(self.request.getsockname(), self.client_address, self.server.number)
+        greeting, confirmation = hello(
+            self.request.getsockname(), self.client_address, getattr(self.server, "number", None)
+        )
         self.wfile.write(greeting)
         if self.rfile.readline(MAX_LINE) != confirmation:
             return
