@@ -2,6 +2,7 @@
 
 import os
 import re
+import resource
 import shutil
 import signal
 import socket
@@ -75,6 +76,11 @@ def confirm(sock):
     return number
 
 
+def descriptors(most):
+    """For ``preexec``: let a process have no more descriptors than that."""
+    return lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+
+
 class ServerProcess:
     """`threadserver serve` in a process of its own."""
 
@@ -100,6 +106,11 @@ class ServerProcess:
     @property
     def tasks(self):
         return sorted(int(task) for task in os.listdir(f"/proc/{self.pid}/task"))
+
+    @property
+    def children(self):
+        """Its children, zombies among them."""
+        return sorted(map(int, Path(f"/proc/{self.pid}/task/{self.pid}/children").read_text().split()))
 
     @property
     def descriptors(self):

@@ -3,10 +3,10 @@
 import resource
 
 from clients import Client
-from tests.conftest import dial, eventually, read_all
+from tests.conftest import descriptors, dial, eventually, read_all
 
 
-def fill(server, clients):
+def fill(server, clients, most=1000):
     """Connect until the server says that it is full."""
     while True:
         sock = dial(server.address)
@@ -17,7 +17,7 @@ def fill(server, clients):
         assert greeting.startswith(b"HELLO")
         sock.sendall(b"CONFIRM %d\n" % int(greeting.split(b"connection=")[1].split()[0]))
         clients.append(sock)
-        assert len(clients) < 1000
+        assert len(clients) < most
 
 
 def answered(sock):
@@ -47,7 +47,7 @@ def exercise(server):
 
 
 def test_out_of_descriptors(serve):
-    server = serve(preexec=lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (40, 40)))
+    server = serve(preexec=descriptors(40))
     exercise(server)
     assert server.stop()[0] == 0
 
@@ -67,7 +67,7 @@ def test_out_of_threads(serve):
 
 def test_with_no_descriptor_left_a_waiting_server_does_not_spin(serve):
     """accept() fails at once on a full table, even when nobody is waiting."""
-    server = serve(preexec=lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (20, 20)))
+    server = serve(preexec=descriptors(20))
     clients = []
     fill(server, clients)
     before = server.cpu_seconds

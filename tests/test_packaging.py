@@ -44,6 +44,7 @@ def test_the_wheel_holds_commands_clients_and_labs(installed):
         "threadserver/py.typed",
         "clients/client.py",
         "labs/PROTOCOL.md",
+        "labs/fork/solution/server.py",
     ):
         assert (installed / name).is_file(), name
     assert not (installed / "tests").exists()
@@ -59,6 +60,8 @@ def test_the_installed_command_serves(installed, tmp_path):
     demo = run(*command, "demo", cwd=tmp_path, env=environment)
     assert (demo.returncode, demo.stderr) == (0, "")
     assert "3 clients, 3 threads of one process" in demo.stdout
+    forked = run(*command, "demo", "--model", "fork", cwd=tmp_path, env=environment)
+    assert (forked.returncode, forked.stderr) == (0, "")
 
 
 def test_every_command_has_help_with_an_example(threadserver):

@@ -5,7 +5,8 @@ description of its socket; the client confirms, and the connection is establishe
 on listening. Read in this order: ``steps``, ``conversation``, ``server``, ``models/thread``.
 """
 
+from threadserver.loop import Loop
 from threadserver.running import main, serving
 from threadserver.server import Server
 
-__all__ = ["Server", "main", "serving"]
+__all__ = ["Loop", "Server", "main", "serving"]

@@ -1,10 +1,14 @@
-"""Limits: one thread that ends the conversations that have taken too long.
+"""Limits: end the conversations that have taken too long, without a word on the path of any of them.
 
 A time-out on each socket would be the obvious way, and a dear one: Python then asks ``poll`` before each ``recv``,
-which costs a fifth to a third of the throughput. So nothing is done on the path of a conversation. One thread sleeps
-until the next limit can have run out, looks at how far each conversation has come, and half-closes the overdue
-ones: the worker that is blocked in ``recv`` then sees the end of input, and says why. Whoever does not even take
-that last line is shut down for good a moment later.
+which costs a fifth to a third of the throughput. So nothing is done on the path of a conversation. From time to time
+somebody looks at how far each conversation has come, and half-closes the overdue ones: whoever receives from them
+then sees the end of input, and says why. Who does not even take that last line is shut down for good a moment
+later. Who looks depends on the model:
+
+    ThreadLimits    a thread that sleeps until the next look, beside threads that are blocked in their conversations
+    AlarmLimits     an alarm signal, in a forked child: it interrupts recv(), and needs no second task
+    Limits          nobody by itself: an event loop, which is never blocked, looks when `pause` says so
 
 Idle is a client that has said nothing since the last look, while nobody was working on an answer for it.
 
@@ -12,6 +16,7 @@ Stopping the server is one more limit: every client is half-closed at once, and 
 """
 
 import os
+import signal
 import socket
 from contextlib import suppress
 from dataclasses import dataclass
@@ -44,16 +49,12 @@ class Limits:
         # A descriptor's number is used again as soon as it is closed, so nobody may be about to shut it down then.
         # Reentrant, because a signal handler that stops the server may interrupt whoever holds it.
         self._closing = RLock()
-        self._starting = Lock()
-        self._process = 0
         self._stopping = False
-        self._wake: SimpleQueue[None] = SimpleQueue()  # its put() is safe in a signal handler, too
+        self._due = 0.0
 
     def watch(self, connection: socket.socket, conversation: Conversation) -> None:
         """Start the clock of a conversation that is about to greet."""
         self._watched[connection] = _Watched(conversation, monotonic())
-        if self._process != os.getpid():
-            self._start()
         if self._stopping:
             self.stop()
 
@@ -67,23 +68,30 @@ class Limits:
         self._stopping = True
         for connection in list(self._watched):
             self._half_close(connection)
-        self._wake.put(None)
+        self.wake()
 
-    def _start(self) -> None:
-        """Start the watching thread: a forked child has none of its parent's threads, so once in each process.
+    def last_words(self, connection: socket.socket) -> None:
+        """Half-close the sending side: all is said. What still comes may be thrown away, for no more than the grace.
 
-        Where no thread is to be had the client is served all the same, and the next one tries again.
+        Unread input at close() would make the kernel send a reset, which may overtake the last words.
         """
-        with self._starting, suppress(RuntimeError):
-            if self._process != os.getpid():
-                Thread(target=self._run, name="limits", daemon=True).start()
-                self._process = os.getpid()
+        connection.shutdown(socket.SHUT_WR)
+        if watched := self._watched.get(connection):
+            watched.since, watched.half_closed = monotonic(), True
+            self.wake()
 
-    def _run(self) -> None:
-        while not (self._stopping and not self._watched):
-            pause = self._sweep(monotonic())
-            with suppress(Empty):
-                self._wake.get(timeout=None if pause == inf else pause)
+    def pause(self) -> float:
+        """Look at every conversation if it is time to, and return the seconds until the next look."""
+        now = monotonic()
+        if now >= self._due:
+            self._due = inf  # from here on wake() counts again
+            soonest = now + self._sweep(now)
+            self._due = min(self._due, soonest)
+        return max(self._due - now, 0.0)
+
+    def wake(self) -> None:
+        """Let the next look be now."""
+        self._due = 0.0
 
     def _sweep(self, now: float) -> float:
         """Look at every conversation once; return the seconds until the next look."""
@@ -122,3 +130,58 @@ class Limits:
         with self._closing, suppress(OSError):
             if connection in self._watched:
                 connection.shutdown(how)
+
+
+class ThreadLimits(Limits):
+    """One thread looks, and is started when there is first something to watch."""
+
+    def __init__(self, confirm_timeout: float, idle_timeout: float) -> None:
+        super().__init__(confirm_timeout, idle_timeout)
+        self._starting = Lock()
+        self._process = 0
+        self._woken: SimpleQueue[None] = SimpleQueue()  # its put() is safe in a signal handler, too
+
+    def watch(self, connection: socket.socket, conversation: Conversation) -> None:
+        """Start the clock of a conversation, and the thread."""
+        super().watch(connection, conversation)
+        if self._process != os.getpid():
+            self._start()
+
+    def wake(self) -> None:
+        """Let the thread look now."""
+        self._woken.put(None)
+
+    def _start(self) -> None:
+        """Start the watching thread: a forked child has none of its parent's threads, so once in each process.
+
+        Where no thread is to be had the client is served all the same, and the next one tries again.
+        """
+        with self._starting, suppress(RuntimeError):
+            if self._process != os.getpid():
+                Thread(target=self._run, name="limits", daemon=True).start()
+                self._process = os.getpid()
+
+    def _run(self) -> None:
+        while not (self._stopping and not self._watched):
+            pause = self._sweep(monotonic())
+            with suppress(Empty):
+                self._woken.get(timeout=None if pause == inf else pause)
+
+
+class AlarmLimits(Limits):
+    """An alarm interrupts the process's only thread when it is time to look: setitimer(2), signal(7)."""
+
+    def __init__(self, confirm_timeout: float, idle_timeout: float) -> None:
+        super().__init__(confirm_timeout, idle_timeout)
+        signal.signal(signal.SIGALRM, lambda *_: self.wake())
+
+    def watch(self, connection: socket.socket, conversation: Conversation) -> None:
+        """Start the clock of a conversation, and the alarm."""
+        super().watch(connection, conversation)
+        self.wake()
+
+    def wake(self) -> None:
+        """Look now, and set the alarm for the next look."""
+        pause = self._sweep(monotonic())
+        # A signal that comes just before recv() blocks does not interrupt it, so the alarm goes on ringing.
+        signal.setitimer(signal.ITIMER_REAL, 0 if pause == inf else max(pause, 0.001), GRACE)

@@ -13,6 +13,7 @@ from time import monotonic
 from typing import Any
 
 from threadserver.address import Address
+from threadserver.conversation import FULL
 from threadserver.errors import reason
 from threadserver.trace import Record, Recorder
 
@@ -104,8 +105,9 @@ class RecordedSocket(socket.socket):
         return data
 
     def send(self, data: Any, flags: int = 0, /) -> int:  # noqa: ANN401
-        """Send without waiting, outside the steps: a refusal."""
-        with _Call(self, None, "send", _shown(data)) as call:
+        """Send what the kernel takes: steps 8a and 10 of an event loop, or a refusal, which is outside the steps."""
+        step = None if bytes(data[: len(FULL)]) == FULL else self._step_sent(data)
+        with _Call(self, step, "send", _shown(data)) as call:
             sent = super().send(data, flags)
             call.result = f"{sent} bytes"
         return sent

@@ -6,17 +6,29 @@ listening socket, the conversation, refusals, limits and stopping are here. In a
     for connection in server.connections():      # blocks in accept(): steps 6 and 8
         server.converse(connection)              # HELLO, CONFIRM, lines and answers, close: steps 8a to 12
 
+Several threads may do so at once. A model that forks says which side of the fork it is on::
+
+    if child := os.fork():
+        server.leave_to(child, connection)       # the parent: its copy is closed, the child's end will be noticed
+    else:
+        with server.as_child(connection):        # the child: the listener is closed; the process ends with the block
+            server.converse(connection)
+
+A model that blocks in no conversation turns a `threadserver.loop.Loop` instead.
+
 Stopping is the hard part of a server that blocks. ``close()`` on a listening socket does not wake a thread that
 is blocked in ``accept()`` on it; ``shutdown()`` does. Clients are first half-closed, so that each worker sees the
 end of input, sends the answers that it still owes, and closes. ``stop`` waits for nothing and for no lock that
 another thread could hold for long, since it is called from signal handlers.
 
-Sources: socket(7), tcp(7), accept(2), shutdown(2); Stevens, Fenner, Rudoff: UNIX Network Programming, chapters 4, 5.
+Sources: socket(7), tcp(7), accept(2), shutdown(2), fork(2); Stevens, Fenner, Rudoff: UNIX Network Programming,
+chapters 4, 5.
 """
 
 import errno
 import logging
 import os
+import signal
 import socket
 import threading
 from collections.abc import Callable, Iterator
@@ -25,9 +37,11 @@ from functools import partial
 from itertools import count
 from time import monotonic
 
+from threadserver.accepting import Accepted, Acceptor
 from threadserver.address import Address
+from threadserver.children import Children
 from threadserver.conversation import FULL, Conversation
-from threadserver.limits import GRACE, Limits
+from threadserver.limits import GRACE, AlarmLimits, Limits, ThreadLimits
 from threadserver.listener import file_of, listen, unlink
 from threadserver.recording import RecordedSocket, introduce
 from threadserver.services import Service, echo
@@ -36,16 +50,7 @@ from threadserver.trace import Recorder
 # Bytes asked of one recv(). A thread that waits has set them aside, so many times more would make long lines a little
 # faster, and every idle connection 4 KiB dearer.
 RECEIVE_SIZE = 2048
-DRAIN = 1.0  # seconds for which input is thrown away after an ERROR, so that no reset swallows it
 BACK_OFF = 0.1  # seconds until accept() is tried again when nothing at all can be had
-
-# What accept(2) says when something has run out; the connection stays in the queue.
-EXHAUSTED = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
-# What it says when one connection has failed before it was taken; the next may be well.
-FAILED = {
-    errno.ECONNABORTED, errno.EPROTO, errno.EPERM, errno.ENETDOWN, errno.ENOPROTOOPT, errno.EHOSTDOWN,
-    errno.EHOSTUNREACH, errno.EOPNOTSUPP, errno.ENETUNREACH,
-}  # fmt: skip
 
 Model = Callable[["Server"], None]
 
@@ -78,19 +83,19 @@ class Server:
         self.listener = listen(Address.parse(str(address)), backlog, make_socket)
         self.address = Address.of(self.listener.family, self.listener.getsockname())
         """Where it listens: the port that was taken for port 0."""
-        self.limits = Limits(confirm_timeout, idle_timeout)
+        self.limits: Limits = ThreadLimits(confirm_timeout, idle_timeout)
         self.max_connections = max_connections
         self.conversations: dict[socket.socket, Conversation] = {}
         """The open connections, each with its conversation."""
         self.stopping = False
+        self.acceptor = Acceptor()
         self._make_conversation = partial(conversation, service, confirm=confirm)
         self._numbers = count(1)
         self._owner = os.getpid()
         self._file = file_of(self.listener)
-        self._closed_one = threading.Event()
         self._refusing = False
-        self._reserve: int | None = None
-        self._reserve_descriptor()
+        self._stopped = 0.0  # when, on the monotonic clock
+        self._start_process()
 
     def run(self, serve: Model) -> None:
         """Serve with a model until stopped, then end every conversation: in less than two seconds."""
@@ -104,14 +109,21 @@ class Server:
     def connections(self) -> Iterator[socket.socket]:
         """Give each client's connection as it is accepted; blocks in accept(), ends when the server is stopped."""
         while not self.stopping:
-            connection = self._accept()
-            if connection is None:
-                continue
-            if self.max_connections is not None and len(self.conversations) > self.max_connections:
-                self.refuse(connection, f"{self.max_connections} connections are open")
-            else:
-                self._refusing = False
+            if connection := self.accept():
                 yield connection
+            elif self.acceptor.exhausted():
+                self._wait_for_room()
+
+    def accept(self) -> socket.socket | None:
+        """Accept one client; None when this try gave none, or one who had to be refused."""
+        try:
+            accepted = self.acceptor.accept(self.listener)
+        except OSError as error:
+            if not self.stopping and error.errno != errno.EINVAL:
+                raise
+            self.stopping = True  # a forked child learns like this that its parent has shut the listener down
+            return None
+        return self._admit(accepted) if accepted else None
 
     def conversation(self, connection: socket.socket) -> Conversation:
         """Give the conversation, without I/O, that belongs to a connection."""
@@ -119,19 +131,32 @@ class Server:
 
     def converse(self, connection: socket.socket) -> None:
         """Hold the whole conversation: greet, receive, answer, close. Blocks until it is over."""
-        conversation = self.conversation(connection)
-        receive, send = connection.recv, connection.sendall
-        try:
-            self.limits.watch(connection, conversation)
+        with self.conversing(connection) as conversation:
+            receive, send = connection.recv, connection.sendall
             if greeting := conversation.greet(worker()):
                 send(greeting)
             while not conversation.finished:
                 for answer in conversation.receive(receive(RECEIVE_SIZE)):
                     send(answer)
             if conversation.refused:
-                _drain(connection)
-        except OSError as error:  # this client is gone; it is nobody else's concern
+                self.limits.last_words(connection)
+                while receive(RECEIVE_SIZE):
+                    pass
+
+    @contextmanager
+    def conversing(self, connection: socket.socket) -> Iterator[Conversation]:
+        """Have a conversation's limits watched while the block holds it; close the connection when it is over.
+
+        A client that is gone, or whose conversation fails, is nobody else's concern.
+        """
+        conversation = self.conversation(connection)
+        try:
+            self.limits.watch(connection, conversation)
+            yield conversation
+        except OSError as error:
             log.debug("connection %d: %s", conversation.number, error)
+        except Exception:
+            log.exception("connection %d failed", conversation.number)
         finally:
             self.close(connection)
 
@@ -139,7 +164,7 @@ class Server:
         """Close this process's end of a connection, and forget it."""
         self.limits.forget(connection)
         connection.close()
-        self.conversations.pop(connection, None)
+        self._forget(connection)
         self._closed_one.set()
 
     def refuse(self, connection: socket.socket, why: object) -> None:
@@ -161,10 +186,42 @@ class Server:
         except (RuntimeError, OSError, MemoryError) as error:
             self.refuse(connection, error)
 
+    def leave_to(self, child: int, connection: socket.socket) -> None:
+        """In the parent: leave a client to a forked child, and count it as connected until the child has ended."""
+        os.close(connection.detach())
+        self.children.add(child, connection)
+        if self.stopping:  # maybe since before the child was known
+            self.children.stop()
+
+    @contextmanager
+    def as_child(self, connection: socket.socket) -> Iterator[None]:
+        """In a forked child: be one who only holds this conversation, and end the process with the block."""
+        try:
+            self._start_process()
+            self.conversations = {connection: self.conversation(connection)}
+            self.close_listener()
+            self.limit_by(AlarmLimits)
+            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+            for number in (signal.SIGTERM, signal.SIGINT):
+                signal.signal(number, lambda *_: self.stop())
+            yield
+        except BaseException:
+            log.exception("the child %d failed", os.getpid())
+        finally:
+            os._exit(0)  # not sys.exit(): nothing of the parent's may be flushed, or cleaned up, twice
+
+    def limit_by(self, kind: type[Limits]) -> None:
+        """Say who looks for what is overdue, before there is any conversation."""
+        self.limits = kind(self.limits.confirm_timeout, self.limits.idle_timeout)
+        if self.stopping:
+            self.limits.stop()
+
     def stop(self) -> None:
         """Wake the blocked accept() and half-close every client. Returns at once; safe in a signal handler."""
+        self._stopped = self._stopped or monotonic()
         self.stopping = True
         if os.getpid() == self._owner:  # a forked child would end its parent's listener, too
+            self.children.stop()
             with suppress(OSError):
                 self.listener.shutdown(socket.SHUT_RDWR)
         self.limits.stop()
@@ -175,7 +232,7 @@ class Server:
         if self._file and os.getpid() == self._owner:
             unlink(self._file)
             self._file = None
-        self._release_reserve()
+        self.acceptor.give_up()
 
     def __enter__(self) -> "Server":
         return self
@@ -183,54 +240,31 @@ class Server:
     def __exit__(self, *_: object) -> None:
         self.close_listener()
 
-    # The edges of accept().
+    def _start_process(self) -> None:
+        """Begin as a process that has no child yet. Another thread may have held a lock at the moment of the fork."""
+        self.children = Children(self._forget)
+        self._closed_one = threading.Event()
+        self._admitting = threading.Lock()
 
-    def _accept(self) -> socket.socket | None:
-        """Accept one client; None when this try gave none."""
-        try:
-            return self._admit(*self.listener.accept())
-        except OSError as error:
-            if self.stopping or error.errno in FAILED:
-                return None
-            if error.errno not in EXHAUSTED:
-                raise
-        return self._accept_with_reserve()
-
-    def _accept_with_reserve(self) -> socket.socket | None:
-        """Accept one client although the descriptors have run out, by giving up the one that was set aside.
-
-        Without it, accept() would fail at once, again and again, and nobody would be told that the server is full.
-        """
-        self._release_reserve()
-        try:
-            connection = self._admit(*self.listener.accept())
-        except OSError:
-            connection = None
-        self._reserve_descriptor()
-        if connection is None:
-            self._wait_for_room()
-        elif self._reserve is None:  # the client has taken the last one
-            self.refuse(connection, "no descriptor is left")
-            self._reserve_descriptor()
-            return None
-        return connection
-
-    def _admit(self, connection: socket.socket, peer: object) -> socket.socket:
-        number = next(self._numbers)
-        introduce(connection, number)
+    def _admit(self, accepted: Accepted) -> socket.socket | None:
+        """Give a client its number and its conversation, unless there is no room for it."""
+        connection, peer, last = accepted
         server, client = (Address.of(connection.family, name) for name in (connection.getsockname(), peer))
-        self.conversations[connection] = self._make_conversation(number, server, client)
+        with self._admitting:
+            number = next(self._numbers)
+            full = self.max_connections is not None and len(self.conversations) >= self.max_connections
+            self.conversations[connection] = self._make_conversation(number, server, client)
+        introduce(connection, number)
+        if full or last:
+            self.refuse(connection, f"{self.max_connections} connections are open" if full else "no descriptor is left")
+            self.acceptor.set_aside()
+            return None
+        self._refusing = False
         return connection
 
-    def _reserve_descriptor(self) -> None:
-        if self._reserve is None:
-            with suppress(OSError):
-                self._reserve = os.open(os.devnull, os.O_RDONLY)
-
-    def _release_reserve(self) -> None:
-        if self._reserve is not None:
-            os.close(self._reserve)
-            self._reserve = None
+    def _forget(self, connection: socket.socket | None) -> None:
+        if connection is not None:
+            self.conversations.pop(connection, None)
 
     def _wait_for_room(self) -> None:
         self._closed_one.clear()
@@ -238,7 +272,8 @@ class Server:
 
     def _wait_for_workers(self) -> None:
         """Wait until every conversation is over: workers blocked by their clients are shut down after the grace."""
-        deadline = monotonic() + 1.5 * GRACE
+        deadline = self._stopped + 1.5 * GRACE
+        self.children.end(deadline)
         while self.conversations and monotonic() < deadline:
             self._closed_one.clear()
             if self.conversations:
@@ -248,13 +283,3 @@ class Server:
 def worker() -> str:
     """Name the task that runs this: ``PID/TID``, as the kernel counts them."""
     return f"{os.getpid()}/{threading.get_native_id()}"
-
-
-def _drain(connection: socket.socket) -> None:
-    """Half-close and throw away what still comes: unread input at close() would make the kernel send a reset."""
-    connection.shutdown(socket.SHUT_WR)
-    deadline = monotonic() + DRAIN
-    while (left := deadline - monotonic()) > 0:
-        connection.settimeout(left)
-        if not connection.recv(RECEIVE_SIZE):
-            return

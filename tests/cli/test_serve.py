@@ -121,7 +121,7 @@ def test_a_foreign_client_speaks_plain_lines(serve):
         (["tcp://no.such.host.invalid:0"], 1, "no such host"),
         (["tcp://192.0.2.1:0"], 1, "cannot bind tcp://192.0.2.1:0: cannot assign requested address"),
         (["unix:///nowhere/at/all.sock"], 1, "no such file or directory"),
-        (["--model", "thraed"], 2, "unknown model 'thraed': there are thread, iterative, or your own"),
+        (["--model", "thraed"], 2, "unknown model 'thraed': there are thread, iterative, "),
         (["--model", "none.py"], 2, "no such file: none.py"),
         (["--model", "syntax.py"], 2, "syntax.py, line 2"),
         (["--model", "empty.py"], 2, "empty.py has no serve that can be called: a model is a function serve(server)"),

@@ -16,6 +16,7 @@ from threadserver.cli.connect import connect
 from threadserver.cli.demo import demo
 from threadserver.cli.diagram import diagram
 from threadserver.cli.inspect import inspect
+from threadserver.cli.lab import lab
 from threadserver.cli.serve import serve
 from threadserver.errors import KitError, reason
 
@@ -71,5 +72,5 @@ def main() -> None:
     logging.basicConfig(format="%(name)s: %(message)s")
 
 
-for command in (demo, serve, connect, inspect, classify, compare, diagram):
+for command in (demo, serve, connect, inspect, classify, compare, lab, diagram):
     main.add_command(command)

@@ -11,7 +11,13 @@ from threadserver.diagrams.terminal import console_for
 
 
 @click.command()
-@click.option("--model", default="thread", metavar="thread|iterative|PATH", show_default=True, help="Whom to watch.")
+@click.option(
+    "--model",
+    default="thread",
+    metavar="NAME|PATH",
+    show_default=True,
+    help=f"Whom to watch: {', '.join(models.names())}.",
+)
 @click.option(
     "--out", default="demo", metavar="DIR", show_default=True, type=click.Path(path_type=Path), help="For the pages."
 )

@@ -17,9 +17,9 @@ from threadserver.server import Server
 @click.option(
     "--model",
     default="thread",
-    metavar="thread|iterative|PATH",
+    metavar="NAME|PATH",
     show_default=True,
-    help="Who converses with which client.",
+    help=f"Who converses with which client: {', '.join(models.names())}.",
 )
 @click.option(
     "--service",

@@ -14,7 +14,8 @@ import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from threading import Thread
 
 from threadserver.inspection.look import TaskId
 from threadserver.inspection.processes import everyone, tasks
@@ -32,7 +33,29 @@ class Trace:
     ready: bool = False
     senders: set[TaskId] | None = None
     """Who sent; where nothing was sent, who read."""
+    sent_on: dict[int, set[TaskId]] = field(default_factory=dict)
+    """Who sent on each socket, by inode."""
     problem: str = ""
+
+
+class _Reader(Thread):
+    """Reads what strace says for as long as it speaks: a strace that cannot write holds up those whom it traces."""
+
+    def __init__(self, strace: "subprocess.Popen[bytes]") -> None:
+        super().__init__(daemon=True)
+        self._strace = strace
+        self._output = b""
+
+    def run(self) -> None:
+        assert self._strace.stderr is not None  # noqa: S101
+        self._output = self._strace.stderr.read()
+
+    def rest(self, seconds: float = 2.0) -> bytes:
+        """Give all of it, once strace has ended; it is killed when it does not."""
+        self.join(seconds)
+        self._strace.kill()  # the kernel lets go of the tasks then
+        self.join()
+        return self._output
 
 
 @contextmanager
@@ -51,11 +74,13 @@ def senders(pids: list[int], inodes: set[int], seconds: float) -> Iterator[Trace
     ) as strace:
         try:
             output = _await_attached(strace, set(pids), max(seconds - 1.0, 0.5))
+            reader = _Reader(strace)
+            reader.start()
             trace.ready = output is not None
             yield trace
         finally:
             strace.send_signal(signal.SIGINT)
-            rest = _drain(strace)
+            rest = reader.rest()
     if output is None:
         trace.problem = f"strace could not attach: {rest.decode('utf-8', 'replace').strip().splitlines()[:1]}"
         return
@@ -65,7 +90,12 @@ def senders(pids: list[int], inodes: set[int], seconds: float) -> Iterator[Trace
         sent = _SENT.match(line)
         if sent and int(sent[3]) in inodes:
             tid = int(sent[1] or pids[0])
-            (sent_by if sent[2].decode() in SEND else read_by).add((owner.get(tid) or _process_of(tid), tid))
+            task = (owner.get(tid) or _process_of(tid), tid)
+            if sent[2].decode() in SEND:
+                sent_by.add(task)
+                trace.sent_on.setdefault(int(sent[3]), set()).add(task)
+            else:
+                read_by.add(task)
     trace.senders = sent_by or read_by
 
 
@@ -91,14 +121,6 @@ def _await_attached(strace: "subprocess.Popen[bytes]", pids: set[int], seconds: 
             return None
         output += data
     return output
-
-
-def _drain(strace: "subprocess.Popen[bytes]") -> bytes:
-    try:
-        return strace.communicate(timeout=2)[1]
-    except subprocess.TimeoutExpired:
-        strace.kill()  # the kernel lets go of the tasks then
-        return strace.communicate()[1]
 
 
 def _process_of(tid: int) -> int:

@@ -1,11 +1,24 @@
-"""Concurrency models: each is one function ``serve(server)`` in a file of its own, found by name or by path."""
+"""Concurrency models: each is one function ``serve(server)`` in a file of its own, found by name or by path.
+
+The kit ships two itself. Every other one is the reference solution of a lab, where the labs and their solutions are at
+hand: the student edition leaves them out.
+"""
+
+from pathlib import Path
 
 from threadserver.errors import UsageError
 from threadserver.loading import load
 from threadserver.models import iterative, thread
 from threadserver.server import Model
 
-MODELS: dict[str, Model] = {"thread": thread.serve, "iterative": iterative.serve}
+BUILT_IN: dict[str, Model] = {"thread": thread.serve, "iterative": iterative.serve}
+# Beside this package, in the checkout as well as installed; whatever else is called "labs" is not meant.
+LABS = Path(__file__).parents[2] / "labs"
+
+
+def names() -> list[str]:
+    """List the models that have a name here."""
+    return [*BUILT_IN, *(name for name in sorted(_solutions()) if name not in BUILT_IN)]
 
 
 def find(name: str) -> Model:
@@ -13,9 +26,19 @@ def find(name: str) -> Model:
 
     Raises UsageError when there is none, in one line that lists what there is.
     """
-    if name in MODELS:
-        return MODELS[name]
-    if "/" not in name and not name.endswith(".py"):
-        raise UsageError(f"unknown model {name!r}: there are {', '.join(MODELS)}, or your own as path/to/file.py")
-    model: Model = load(name, "serve", "a model is a function serve(server)")
+    if name in BUILT_IN:
+        return BUILT_IN[name]
+    if "/" in name or name.endswith(".py"):
+        path = name
+    elif (solution := _solutions().get(name)) is not None:
+        path = str(solution)
+    else:
+        raise UsageError(f"unknown model {name!r}: there are {', '.join(names())}, or your own as path/to/file.py")
+    model: Model = load(path, "serve", "a model is a function serve(server)")
     return model
+
+
+def _solutions() -> dict[str, Path]:
+    """Find the reference solutions that stand on the kit; those from raw sockets are programs, and no models."""
+    files = LABS.glob("*/solution/server.py")
+    return {file.parents[1].name: file for file in files if "threadserver.main(serve)" in file.read_text()}

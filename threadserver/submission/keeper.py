@@ -2,14 +2,18 @@
 
 A daemon forks twice and calls setsid(), so neither its group nor its parent leads to it any longer. But the kernel
 gives orphans to the nearest *child subreaper* among their ancestors (prctl(2), PR_SET_CHILD_SUBREAPER), which is this
-process. It ends them when its standard input ends: when it is told to, and when who started it has died.
+process. It ends them when its standard input ends: when it is told to, when who started it has died, and when
+together they take more memory or disk than they may.
 
-A program of its own, without the rest of the kit: ``python keeper.py COMMAND …``. It writes the command's number
-on standard output, then its exit status, if it ends of itself.
+A program of its own, without the rest of the kit: ``python keeper.py ORDER``, a JSON object as `keeping.Order` makes
+it. It writes on standard output, a line each: ``started PID`` or ``failed WHY``, ``ended STATUS`` when the command
+ends of itself, ``over WHAT`` when it took too much. The program gets three descriptors and nothing else of ours.
 """
 
 import ctypes
+import json
 import os
+import re
 import select
 import signal
 import subprocess
@@ -17,7 +21,10 @@ import sys
 import time
 
 PR_SET_CHILD_SUBREAPER = 36
-GRACE = 2.0  # seconds between asking to end and ending
+CLONE_NEWNS, CLONE_NEWIPC = 0x0002_0000, 0x0800_0000
+MS_RDONLY, MS_REMOUNT, MS_BIND, MS_REC, MS_PRIVATE = 1, 32, 4096, 16384, 1 << 18
+LOOK = 0.1  # seconds between two looks at memory and disk
+LIBC = ctypes.CDLL(None, use_errno=True)
 
 
 def parent_of(pid: int) -> int:
@@ -70,50 +77,183 @@ def send(number: int, pids: list[int]) -> None:
             pass
 
 
-def end_all(first: "subprocess.Popen[bytes]") -> None:
-    """Ask the first to end, a little later all that are left, and kill what does not."""
-    deadline = time.monotonic() + GRACE
+def kill_all(user: "int | None") -> None:
+    """Kill what is below. Who is stopped cannot fork, so first stop them, until there is nobody new."""
+    if user is not None:
+        kill_user(user)
+    stopped: set[int] = set()
+    while new := set(descendants()) - stopped:
+        send(signal.SIGSTOP, sorted(new))
+        stopped |= new
+    send(signal.SIGKILL, sorted(stopped))
+
+
+def kill_user(user: int) -> None:
+    """Kill every process of the submission's own user id at once, as that user: kill(2), -1."""
+    child = os.fork()
+    if child == 0:
+        try:
+            os.setgroups([])
+            os.setresgid(user, user, user)
+            os.setresuid(user, user, user)
+            os.kill(-1, signal.SIGKILL)
+        finally:
+            os._exit(0)
+    os.waitpid(child, 0)
+
+
+def end_all(first: "subprocess.Popen[bytes]", grace: float, user: "int | None") -> None:
+    """Ask the first to end, a little later all that are left, and kill what does not; without grace kill at once."""
+    deadline = time.monotonic() + grace
     asked = False
-    send(signal.SIGTERM, [first.pid] if first.pid in descendants() else descendants())
+    if grace:
+        send(signal.SIGTERM, [first.pid] if first.pid in descendants() else descendants())
     while reap(first):
         left = deadline - time.monotonic()
-        if not asked and (left < GRACE / 2 or not parent_of(first.pid)):
+        if not asked and grace and (left < grace / 2 or not parent_of(first.pid)):
             asked = True
             send(signal.SIGTERM, descendants())
-        if left < 0:
-            send(signal.SIGKILL, descendants())
-        time.sleep(0.01)
+        if left <= 0:
+            kill_all(user)
+        time.sleep(0.01 if left > 0 else 0.002)
 
 
-def main() -> None:
-    """Start the command, keep it until standard input ends, then end it all."""
-    ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
-    for number in (signal.SIGINT, signal.SIGHUP, signal.SIGTERM):
-        signal.signal(number, signal.SIG_IGN)  # only the end of standard input ends it
-    wake, woken = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
-    signal.signal(signal.SIGCHLD, lambda *_: None)
-    signal.set_wakeup_fd(woken, warn_on_full_buffer=False)
+def memory_of(pids: list[int]) -> int:
+    """Sum the memory of processes, in bytes: first what is their own at most, and if that is much, exactly (PSS)."""
+    rough = 0
+    for pid in pids:
+        try:
+            with open(f"/proc/{pid}/statm", "rb") as file:
+                resident, shared = map(int, file.read().split()[1:3])
+        except (OSError, ValueError):
+            continue
+        rough += (resident - shared) * os.sysconf("SC_PAGE_SIZE")
+    return rough
+
+
+def exact_memory_of(pids: list[int]) -> int:
+    """Sum the proportional memory: pages that n processes share count one n-th for each (forks share most)."""
+    total = 0
+    for pid in pids:
+        try:
+            with open(f"/proc/{pid}/smaps_rollup", "rb") as file:
+                found = re.search(rb"\nPss:\s+(\d+) kB", file.read())
+        except OSError:
+            continue
+        total += int(found[1]) * 1024 if found else 0
+    return total
+
+
+def size_of(folder: str) -> int:
+    """Sum the sizes of the files below a folder, in bytes, and 4 KiB for each."""
+    total = 0
+    for path, folders, files in os.walk(folder):
+        for name in files + folders:
+            try:
+                total += 4096 + os.lstat(os.path.join(path, name)).st_size  # noqa: PTH118
+            except OSError:
+                continue
+    return total
+
+
+def excess(order: "dict[str, object]") -> str:
+    """Say what the program has too much of; nothing while all is well."""
+    memory, disk = int(str(order["memory"])), int(str(order["disk"]))
+    if memory:
+        pids = descendants()
+        if memory_of(pids) > memory and exact_memory_of(pids) > memory:
+            return f"used more than {memory >> 20} MiB of memory"
+    if disk and size_of(str(order["built"])) > disk:
+        return f"wrote more than {disk >> 20} MiB"
+    return ""
+
+
+def check(result: int, what: str) -> None:
+    """Raise what the C library reports."""
+    if result:
+        number = ctypes.get_errno()
+        raise OSError(number, f"{what}: {os.strerror(number).lower()}")
+
+
+def stage(mounts: "list[list[str]]") -> None:
+    """Change what this process and those below it see of the file system: mount_namespaces(7).
+
+    Each is [what, source, target]: ``show`` a folder elsewhere, read-only; ``share`` it, writable; lay an empty folder
+    in memory over the target, with options: ``memory``. Sources are opened first, for one may come to lie under
+    another's target.
+    """
+    check(LIBC.unshare(CLONE_NEWNS | CLONE_NEWIPC), "unshare")
+    check(LIBC.mount(b"none", b"/", None, MS_REC | MS_PRIVATE, None), "mount /")
+    opened = [os.open(source, os.O_PATH | os.O_CLOEXEC) if what != "memory" else -1 for what, source, _ in mounts]
+    for (what, source, target), descriptor in zip(mounts, opened, strict=True):
+        if what == "memory":
+            check(LIBC.mount(b"tmpfs", target.encode(), b"tmpfs", 0, source.encode()), f"mount {target}")
+            continue
+        os.makedirs(target, exist_ok=True)  # noqa: PTH103
+        here = f"/proc/self/fd/{descriptor}".encode()
+        check(LIBC.mount(here, target.encode(), None, MS_BIND | MS_REC, None), f"mount {source}")
+        if what == "show":
+            check(LIBC.mount(None, target.encode(), None, MS_REMOUNT | MS_BIND | MS_RDONLY, None), f"mount {target}")
+        os.close(descriptor)
+
+
+def start(order: "dict[str, object]") -> "subprocess.Popen[bytes] | None":
+    """Start the command as it was ordered, in a session of its own, with default signals."""
 
     def defaults() -> None:
         for number in (signal.SIGINT, signal.SIGHUP, signal.SIGTERM):
             signal.signal(number, signal.SIG_DFL)
 
+    user = order["user"]
+    descriptors = order["descriptors"]
+    assert isinstance(descriptors, list)  # noqa: S101
     try:
+        mounts = order["mounts"]
+        if isinstance(mounts, list):
+            stage(mounts)
         first = subprocess.Popen(
-            sys.argv[1:], stdin=subprocess.DEVNULL, stdout=2, start_new_session=True, preexec_fn=defaults
-        )
+            order["command"], cwd=order["folder"], env=order["environment"],  # type: ignore[call-overload]
+            stdin=descriptors[0], stdout=descriptors[1], stderr=descriptors[2],
+            start_new_session=True, preexec_fn=defaults,
+            user=user, group=user, extra_groups=None if user is None else [],
+        )  # fmt: skip
     except OSError as error:
-        say(f"failed {os.strerror(error.errno or 0).lower()}")
-        return
+        say(f"failed {str(error.strerror).lower()}")
+        return None
+    for descriptor in set(descriptors):
+        os.close(descriptor)
     say(f"started {first.pid}")
+    return first  # type: ignore[no-any-return]
+
+
+def keep(first: "subprocess.Popen[bytes]", order: "dict[str, object]", wake: int) -> None:
+    """Reap what ends, and watch that it is not too much, until standard input ends."""
+    watched = bool(order["memory"] or order["disk"])
     while True:
-        readable, _, _ = select.select([0, wake], [], [])
+        readable, _, _ = select.select([0, wake], [], [], LOOK if watched else None)
         if wake in readable:
             os.read(wake, 4096)
             reap(first)
         if 0 in readable and not os.read(0, 4096):
-            break
-    end_all(first)
+            return
+        if watched and (what := excess(order)):
+            say(f"over {what}")
+            return
+
+
+def main() -> None:
+    """Start the command, keep it until standard input ends, then end it all."""
+    LIBC.prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+    order = json.loads(sys.argv[1])
+    for number in (signal.SIGINT, signal.SIGHUP, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)  # only the end of standard input ends it
+    wake, woken = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+    signal.signal(signal.SIGCHLD, lambda *_: None)
+    signal.set_wakeup_fd(woken, warn_on_full_buffer=False)
+    first = start(order)
+    if first:
+        keep(first, order, wake)
+        end_all(first, order["grace"], order["user"])
 
 
 if __name__ == "__main__":

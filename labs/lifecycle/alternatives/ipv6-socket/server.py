@@ -1,0 +1,57 @@
+"""Iterative echo server on an IPv6 socket that takes IPv4 clients too, by their mapped addresses."""
+
+import os
+import socket
+import sys
+import threading
+
+MAX_LINE = 65536
+
+
+def main(host, port):
+    listener = socket.socket(socket.AF_INET6, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
+    listener.bind((host if ":" in host else f"::ffff:{host}", int(port)))
+    listener.listen(16)
+    number = 0
+    while True:
+        connection, peer = listener.accept()
+        number += 1
+        try:
+            converse(connection, peer, number)
+        except ConnectionError:
+            pass
+        connection.close()
+
+
+def converse(connection, peer, number):
+    connection.sendall(hello(connection, peer, number))
+    stream = connection.makefile("rb")
+    if stream.readline(MAX_LINE).rstrip(b"\r\n") != b"CONFIRM %d" % number:
+        connection.sendall(b"ERROR confirmation expected: CONFIRM %d\n" % number)
+        stream.close()
+        return
+    while line := stream.readline(MAX_LINE):
+        if not line.endswith(b"\n"):
+            if len(line) == MAX_LINE:
+                connection.sendall(b"ERROR line longer than 65536 bytes\n")
+            break
+        connection.sendall(line)
+    stream.close()
+
+
+def hello(connection, peer, number):
+    server = written(connection.getsockname())
+    client = written(peer)
+    worker = f"{os.getpid()}/{threading.get_native_id()}"
+    return f"HELLO server={server} client={client} connection={number} worker={worker}\n".encode()
+
+
+def written(sockaddr):
+    host, port = sockaddr[0].removeprefix("::ffff:"), sockaddr[1]
+    return f"tcp://[{host}]:{port}" if ":" in host else f"tcp://{host}:{port}"
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], sys.argv[2])

@@ -1,0 +1,50 @@
+"""Iterative echo server that names a new worker to each client, and there is none."""
+
+import os
+import socket
+import sys
+
+MAX_LINE = 65536
+
+
+def main(host, port):
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    listener.bind((host, int(port)))
+    listener.listen(16)
+    number = 0
+    while True:
+        connection, peer = listener.accept()
+        number += 1
+        try:
+            converse(connection, peer, number)
+        except ConnectionError:
+            pass
+        connection.close()
+
+
+def converse(connection, peer, number):
+    connection.sendall(hello(connection, peer, number))
+    stream = connection.makefile("rb")
+    if stream.readline(MAX_LINE).rstrip(b"\r\n") != b"CONFIRM %d" % number:
+        connection.sendall(b"ERROR confirmation expected: CONFIRM %d\n" % number)
+        stream.close()
+        return
+    while line := stream.readline(MAX_LINE):
+        if not line.endswith(b"\n"):
+            if len(line) == MAX_LINE:
+                connection.sendall(b"ERROR line longer than 65536 bytes\n")
+            break
+        connection.sendall(line)
+    stream.close()
+
+
+def hello(connection, peer, number):
+    server = "tcp://%s:%d" % connection.getsockname()
+    client = "tcp://%s:%d" % peer
+    worker = f"{os.getpid()}/{os.getpid() + 1000 + number}"
+    return f"HELLO server={server} client={client} connection={number} worker={worker}\n".encode()
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], sys.argv[2])

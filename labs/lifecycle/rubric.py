@@ -1,0 +1,54 @@
+"""What the lab `lifecycle` checks: the conversation, and that one client is served after the other."""
+
+from threadserver.judge import points
+from threadserver.judge.common import (  # the conversation: 45 points
+    test_any_bytes,
+    test_confirmation,
+    test_description,
+    test_echo,
+    test_goes_on,
+    test_greeting,
+    test_half_close,
+    test_leaving,
+    test_left_behind,
+    test_listens,
+    test_long_lines,
+    test_numbers,
+    test_pieces,
+    test_restart,
+    test_several_lines,
+    test_slow_reader,
+    test_worker,
+)
+from threadserver.judge.trial import Trial
+
+
+@points(
+    30,
+    "the next client waits until the first has gone, and is served then",
+    after="echo",
+    hint="accept() is called again only when the conversation is over and its socket is closed. Those who come meanwhile wait "
+    "in the backlog of the listening socket: listen() says how many may.",
+)
+def test_one_at_a_time(server: Trial) -> None:
+    """Let a few clients connect while one is served: each gets its HELLO only when those before it have left."""
+    served = server.greet()
+    waiting = [server.connect() for _ in range(server.some(3, 5))]
+    while waiting:
+        served.ask(b"still the only one")
+        for peer in waiting:
+            peer.expect_nothing("another client is being served")
+        served.close()
+        served = waiting.pop(0).greet()
+    served.ask(b"the last one")
+
+
+@points(
+    25,
+    "one task serves all clients, one after the other",
+    after="one_at_a_time",
+    hint="No thread, no fork: the loop that accepts is the loop that converses.",
+)
+def test_model(server: Trial) -> None:
+    """See which task waits for each client and answers it, and that it is always the same."""
+    server.served_in_turn(server.some(4, 7)).must_be("iterative")

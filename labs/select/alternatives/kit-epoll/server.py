@@ -1,0 +1,21 @@
+"""Readiness with the kit's Loop and epoll: the kernel keeps the table of who waits for what."""
+
+import select
+
+import threadserver
+
+
+def serve(server: threadserver.Server) -> None:
+    """Ask the kernel who is ready, and do for each what it is ready for."""
+    with select.epoll() as epoll:
+        loop = threadserver.Loop(server, epoll)
+        for pause in loop.turns():
+            for descriptor, events in epoll.poll(pause):
+                if events & ~select.EPOLLOUT:
+                    loop.read(descriptor)
+                if events & ~select.EPOLLIN:
+                    loop.write(descriptor)
+
+
+if __name__ == "__main__":
+    threadserver.main(serve)

@@ -1,0 +1,55 @@
+"""What the lab `thread` checks: the conversation, many clients at once, and that each has a new thread of its own."""
+
+from threadserver.judge import points
+from threadserver.judge.common import (  # the conversation: 45 points
+    test_any_bytes,
+    test_confirmation,
+    test_description,
+    test_echo,
+    test_goes_on,
+    test_greeting,
+    test_half_close,
+    test_leaving,
+    test_left_behind,
+    test_listens,
+    test_long_lines,
+    test_numbers,
+    test_pieces,
+    test_restart,
+    test_several_lines,
+    test_slow_reader,
+    test_worker,
+)
+from threadserver.judge.concurrent import (  # many clients at once: 25 points
+    test_many_at_once,
+    test_silent_client,
+    test_unread_answers,
+)
+from threadserver.judge.trial import Trial
+
+
+@points(
+    18,
+    "each connection has a new thread of its own, which greets, reads and answers",
+    after="many_at_once",
+    hint="Thread(target=converse, args=(connection,)).start(), and straight back to accept(). HELLO is sent by the new thread: "
+    "threading.get_native_id() names whoever calls it.",
+)
+def test_model(server: Trial) -> None:
+    """Hold clients, and see which task waits for each, which one answers it, and when it was made."""
+    server.come_and_go(server.some(3, 6))
+    server.serving(server.hold(server.some(20, 28))).must_be("thread-per-connection")
+
+
+@points(
+    12,
+    "it is still so late in the server's life, and with more clients",
+    after="model",
+    hint="Every connection is treated alike: no counter decides what becomes of a client, and no thread serves a second one.",
+)
+def test_late(server: Trial) -> None:
+    """Let a hundred and more clients come and go; then hold more than anyone would count to."""
+    server.come_and_go(server.some(110, 140))
+    peers = server.hold(server.some(40, 60))
+    server.ask_in_any_order(peers)
+    server.serving(peers).must_be("thread-per-connection")

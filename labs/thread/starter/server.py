@@ -1,0 +1,47 @@
+"""Your thread server: python3 server.py HOST PORT. As it stands it serves one client after the other."""
+
+import os
+import socket
+import sys
+import threading
+
+
+def main(host: str, port: str) -> None:
+    """Listen, and serve whoever comes."""
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    listener.bind((host, int(port)))
+    listener.listen(128)
+    number = 0
+    while True:
+        connection, client = listener.accept()
+        number += 1
+        converse(connection, client, number)  # TODO: a new thread does this, and this loop goes straight back to accept()
+
+
+def converse(connection: socket.socket, client: tuple[str, int], number: int) -> None:
+    """Serve one client, from HELLO to its end."""
+    worker = f"{os.getpid()}/{threading.get_native_id()}"  # whoever runs this line
+    hello = f"HELLO server={written(connection.getsockname())} client={written(client)} "
+    connection.sendall(f"{hello}connection={number} worker={worker}\n".encode())
+    # TODO: your conversation of the lab lifecycle goes here. What stands here serves friendly clients only: it takes
+    # what one recv() returns for whole lines, and any first line for the right one.
+    first = b""
+    while not first.endswith(b"\n"):
+        byte = connection.recv(1)
+        if not byte:
+            break
+        first += byte
+    while data := connection.recv(4096):
+        connection.sendall(data)
+    connection.close()
+
+
+def written(address: tuple[str, int]) -> str:
+    """Write an address as HELLO does."""
+    host, port = address[:2]
+    return f"tcp://{host}:{port}"
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:3])

@@ -1,0 +1,163 @@
+"""The lab commands, as a student uses them."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import eventually, require
+from threadserver.judge.lab import labs
+
+KEYS = {"name", "points", "max_points", "outcome", "sentence", "message", "hint", "evidence", "transcript"}
+
+
+@pytest.fixture
+def student(threadserver, tmp_path):
+    """Run the command in a student's own folder, with a state of its own."""
+    (tmp_path / "home").mkdir()
+
+    def run(*arguments, **options):
+        env = {"XDG_STATE_HOME": str(tmp_path / "state"), **options.pop("env", {})}
+        return threadserver(*arguments, cwd=tmp_path / "home", env=env, **options)
+
+    return run
+
+
+@pytest.fixture
+def home(tmp_path):
+    return tmp_path / "home"
+
+
+def test_the_labs_are_listed_in_their_order(student):
+    listed = json.loads(student("lab", "list", "--json").stdout)
+    assert [one["name"] for one in listed][:6] == ["lifecycle", "client", "thread", "fork", "select", "pool"]
+    assert all(one["last"] is None for one in listed)
+
+
+@pytest.mark.parametrize("lab", labs(), ids=lambda lab: lab.name)
+def test_a_lab_is_started_once_and_never_over_existing_work(student, home, lab):
+    for language in lab.languages:
+        folder = f"my-{language}"
+        started = student("lab", "start", lab.name, folder, "--language", language)
+        assert started.returncode == 0, started.stderr
+        assert (home / folder / "README.md").read_text() == lab.handout.read_text()
+        (home / folder / "README.md").write_text("my notes")
+        again = student("lab", "start", lab.name, folder, "--language", language)
+        assert again.returncode == 1
+        assert "nothing was changed" in again.stderr
+        assert (home / folder / "README.md").read_text() == "my notes"
+
+
+def test_a_verdict_as_json_and_the_progress_that_follows(student, home):
+    student("lab", "start", "thread")
+    checked = student("lab", "check", "thread", "--json")
+    verdict = json.loads(checked.stdout)
+    assert checked.returncode == 1
+    assert {"lab", "score", "max_score", "containment", "checks"} <= verdict.keys()
+    assert all(one.keys() == KEYS for one in verdict["checks"])
+    assert 0 < verdict["score"] < verdict["max_score"] == 100
+    assert any(one["outcome"] == "failed" and one["hint"] for one in verdict["checks"])
+    listed = {one["name"]: one for one in json.loads(student("lab", "list", "--json").stdout)}
+    assert listed["thread"]["last"]["score"] == verdict["score"]
+    assert listed["thread"]["last"]["folder"] == str(home / "thread")
+
+
+def test_a_right_submission_is_exit_code_0_and_a_page(student, home):
+    lab = {lab.name: lab for lab in labs()}["thread"]
+    checked = student("lab", "check", lab.folder / "solution", "--lab", "thread", "--html", "verdict.html")
+    assert checked.returncode == 0, checked.stdout
+    assert "100 of 100 points" in checked.stdout
+    assert "\x1b" not in checked.stdout
+    page = (home / "verdict.html").read_text()
+    assert "100</b> of 100 points" in page
+    assert page.count("<details") == len(lab_checks(checked.stdout))
+
+
+def lab_checks(output):
+    return [line for line in output.splitlines() if line.strip().startswith("passed")]
+
+
+def test_only_one_check_and_its_transcript(student):
+    student("lab", "start", "thread")
+    checked = student("lab", "check", "thread", "--only", "many_at_once", "--verbose")
+    assert checked.returncode == 1
+    assert "many_at_once" in checked.stdout
+    assert "restart" not in checked.stdout
+    assert "client 1 " in checked.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("lab", "check"), "which lab is ."),
+        (("lab", "check", "--lab", "nothing"), "unknown lab 'nothing': there are lifecycle, client"),
+        (("lab", "check", "--lab", "thread", "--only", "nothing"), "no such check: nothing; there are listens"),
+        (("lab", "start", "nothing"), "unknown lab 'nothing'"),
+        (("lab", "start", "pool", "--language", "c"), "offered in python"),
+        (("lab", "start", "thread", "--language", "cobol"), "offered in python, c"),
+    ],
+)
+def test_bad_usage_is_one_line_and_exit_code_2(student, arguments, said):
+    ended = student(*arguments)
+    assert ended.returncode == 2
+    assert said in ended.stderr
+    assert ended.stderr.count("\n") == 1
+
+
+def test_an_empty_folder_is_told_what_a_submission_is(student, home):
+    checked = student("lab", "check", "--lab", "thread")
+    assert checked.returncode == 1
+    assert "A submission is a folder with server.py" in checked.stdout
+    assert "0 of 100 points" in checked.stdout
+
+
+def test_one_sees_a_server_work(student):
+    lab = {lab.name: lab for lab in labs()}["thread"]
+    ran = student("lab", "run", lab.folder / "solution", "--lab", "thread")
+    assert ran.returncode == 0, ran.stdout
+    assert "client 2 < hello" in ran.stdout
+
+
+def test_one_sees_where_a_server_stops(student, home):
+    (home / "server.py").write_text("import nothing_of_that_name\n")
+    ran = student("lab", "run", "--lab", "thread")
+    assert ran.returncode == 1
+    assert "No module named 'nothing_of_that_name'" in ran.stdout
+
+
+def test_a_save_is_judged_again(student, home, tmp_path):
+    require("tmux")
+    student("lab", "start", "thread")
+    tmux = ["tmux", "-S", str(tmp_path / "tmux"), "-f", "/dev/null"]
+    watch = f"cd {home}/thread && XDG_STATE_HOME={tmp_path}/state {sys.executable} -m threadserver lab watch; exec cat"
+    subprocess.run([*tmux, "new-session", "-d", "-x", "100", "-y", "50", watch], check=True)
+
+    def screen():
+        return subprocess.run([*tmux, "capture-pane", "-p"], capture_output=True, text=True).stdout
+
+    try:
+        eventually(lambda: "Waiting for a save" in screen(), "the starter is judged")
+        assert "FAILED" in screen()
+        solution = {lab.name: lab for lab in labs()}["thread"].folder / "solution" / "server.py"
+        shutil.copyfile(solution, Path(home, "thread", "server.py"))
+        eventually(lambda: "100 of 100 points" in screen(), "the saved solution is judged")
+        subprocess.run([*tmux, "send-keys", "C-c"], check=True)
+        eventually(lambda: not _watchers(home), "watching has ended")
+    finally:
+        subprocess.run([*tmux, "kill-server"], check=True)
+
+
+def _watchers(home):
+    found = []
+    for name in os.listdir("/proc"):
+        if name.isdecimal():
+            try:
+                if os.readlink(f"/proc/{name}/cwd") == f"{home}/thread" and b"watch" in Path(f"/proc/{name}/cmdline").read_bytes():
+                    found.append(int(name))
+            except OSError:
+                pass
+    return found

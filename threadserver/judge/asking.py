@@ -1,0 +1,89 @@
+"""Asking the judge: a process of its own is started for each submission, and its results are read as they come.
+
+That process is alone in its network where the machine allows it (`submission.network`), so that submissions judged
+side by side can have the same port. When who asks is interrupted or dies, the judge ends, and with it everything that
+it has started.
+"""
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Any
+
+import threadserver
+from threadserver.errors import UsageError
+from threadserver.judge.lab import Lab
+from threadserver.judge.outcomes import Outcome, Result, Verdict
+from threadserver.submission import network
+
+KIT = Path(threadserver.__file__).parent.parent
+_PROGRAM = "import sys; sys.path.insert(0, {kit!r}); from threadserver.judge.process import main; main()"
+_PASSED_ON = ("PATH", "LANG", "HOME", "TMPDIR", "THREADSERVER_CONTAINMENT", "COVERAGE_")
+"""What the judge is told of the environment: nothing that tells Python or pytest what to do."""
+
+
+def check(
+    lab: Lab,
+    folder: Path,
+    *,
+    only: Iterable[str] = (),
+    begun: Callable[[str, str], None] = lambda *_: None,
+    done: Callable[[Result], None] = lambda _: None,
+) -> Verdict:
+    """Judge the submission in ``folder``. ``begun`` is told the containment, ``done`` each result as it comes.
+
+    Raises UsageError when ``only`` names a check that there is not.
+    """
+    verdict = Verdict(lab.name, "", complete=False)
+    request = {
+        "folder": str(folder.resolve()), "rubric": str(lab.rubric.resolve()), "role": lab.role, "kit": lab.kit,
+        "only": list(only), "seconds": lab.seconds,
+    }  # fmt: skip
+    with tempfile.TemporaryFile() as errors, _judge(request, errors) as judge:
+        assert judge.stdout is not None  # noqa: S101
+        for line in judge.stdout:
+            event = json.loads(line)
+            if event["event"] == "begin":
+                verdict.containment = event["containment"]
+                begun(event["containment"], event["sentence"])
+            elif event["event"] == "result":
+                result = Result(**{**event["result"], "outcome": Outcome(event["result"]["outcome"])})
+                verdict.checks.append(result)
+                done(result)
+            elif event["event"] == "notes":
+                verdict.notes = event["notes"]
+            elif event["event"] == "misused":
+                raise UsageError(event["problem"])
+            else:
+                verdict.complete, verdict.problem = True, event["problem"]
+        if not verdict.complete:
+            errors.seek(0)
+            verdict.problem = f"the judge ended early: {errors.read()[-2000:].decode('utf-8', 'replace').strip()}"
+    return verdict
+
+
+@contextmanager
+def _judge(request: dict[str, Any], errors: IO[bytes]) -> Iterator["subprocess.Popen[str]"]:
+    program = [sys.executable, "-I", "-c", _PROGRAM.format(kit=str(KIT))]
+    environment = {name: value for name, value in os.environ.items() if name.startswith(_PASSED_ON)}
+    with tempfile.TemporaryDirectory(prefix="judge-") as neutral:
+        judge = subprocess.Popen(
+            network.privately(program), cwd=neutral, env=environment, text=True,
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors, start_new_session=True,
+        )  # fmt: skip
+        assert judge.stdin is not None  # noqa: S101
+        try:
+            judge.stdin.write(json.dumps(request))
+            judge.stdin.close()
+            yield judge
+        finally:
+            if judge.stdout:
+                judge.stdout.close()
+            if judge.poll() is None:
+                judge.terminate()
+            judge.wait()

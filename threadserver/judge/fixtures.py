@@ -1,0 +1,54 @@
+"""What a rubric's functions may ask for: ``server`` in a server lab; ``client`` and a scripted server in a client lab.
+
+Each check gets a fresh start of the submission, in the judge's own network, and is left with nothing running.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+
+import pytest
+
+from threadserver.judge.plugin import Judging
+from threadserver.judge.trial import Trial, on_trial
+from threadserver.submission.preparing import Prepared
+from threadserver.submission.running import Running, running
+
+FIRST_PORT = 7000
+"""In a network of the judge's own every submission can have the same ports; each check has another one, so that what
+one has left in TIME_WAIT is not in the way of the next."""
+
+
+Remark = Callable[[tuple[str, ...]], None]
+
+
+class Fixtures:
+    """The fixtures, for one submission. ``prepare`` makes its private copy and builds it, once.
+
+    ``remark`` is told what is to be said about the submission that is no failure.
+    """
+
+    def __init__(
+        self, prepare: AbstractContextManager[Prepared], judging: Judging, ports: Iterator[int], remark: Remark
+    ) -> None:
+        self._prepare = prepare
+        self._remark = remark
+        self._judging = judging
+        self._ports = ports
+
+    @pytest.fixture(scope="session")
+    def submission(self) -> Iterator[Prepared]:
+        """Give the submission, copied and built. Raises SubmissionError, which fails the first check."""
+        with self._prepare as prepared:
+            self._remark(prepared.notes)
+            yield prepared
+
+    @pytest.fixture
+    def server(self, submission: Prepared) -> Iterator[Trial]:
+        """Give the submission's server, started and listening, with what a check does to it."""
+        port = next(self._ports)
+
+        def start() -> AbstractContextManager[Running]:
+            return running(submission, port=port)
+
+        with on_trial(start, self._judging.transcript) as trial:
+            yield trial

@@ -1,0 +1,52 @@
+"""How a rubric says what a check is worth, what it checks, and what it depends on.
+
+::
+
+    @points(10, "each connection has its own child process", after="many_at_once",
+            hint="os.fork() returns twice: 0 in the child, which converses, and the child's number in the parent.")
+    def test_model(server):
+        …
+
+The check's name is the function's without ``test_``.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+_ATTRIBUTE = "threadserver_check"
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """What a rubric says of one of its functions."""
+
+    name: str
+    points: float
+    sentence: str
+    hint: str
+    after: tuple[str, ...]
+
+
+def points(
+    worth: float, sentence: str, *, hint: str = "", after: str | tuple[str, ...] = ()
+) -> Callable[[Function], Function]:
+    """Make a test function a check: worth so many points, true of a right submission as ``sentence`` says.
+
+    ``after`` names the checks that must have passed before this one makes sense; else it is blocked.
+    """
+    before = (after,) if isinstance(after, str) else tuple(after)
+
+    def mark(function: Function) -> Function:
+        name = function.__name__.removeprefix("test_")
+        setattr(function, _ATTRIBUTE, Check(name, worth, sentence, hint, before))
+        return function
+
+    return mark
+
+
+def check_of(function: object) -> Check | None:
+    """Give what was said of a function; None when it is no check."""
+    found = getattr(function, _ATTRIBUTE, None)
+    return found if isinstance(found, Check) else None

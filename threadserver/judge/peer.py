@@ -1,0 +1,277 @@
+"""A client of the judge's: says what the check wants, expects exactly what the protocol says, and keeps the transcript.
+
+Every wait ends as soon as what is awaited has come. It also ends when nothing can come any more, because the server
+has closed or has come to rest (`stillness`), and at last when a patience has run out that no working server needs.
+"""
+
+import select
+import socket
+import struct
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from threadserver.address import Address
+from threadserver.conversation import Hello, ProtocolError
+from threadserver.inspection.look import TaskId
+from threadserver.judge.outcomes import WrongError
+from threadserver.judge.stillness import LOOKS, PAUSE, Stillness
+from threadserver.judge.transcript import visible
+
+if TYPE_CHECKING:
+    from threadserver.judge.trial import Trial
+
+PATIENCE = 10.0
+"""Seconds that a server has for anything, at most."""
+LONGEST = 60.0
+"""Seconds that anything may take although bytes come and go."""
+RECEIVE_SIZE = 65_536
+MOST_KEPT = 1 << 20  # bytes that have come and were not expected yet
+
+
+class Peer:
+    """One client's connection. ``number`` is the judge's own count, beginning at 1."""
+
+    def __init__(self, trial: "Trial", number: int, *, small_buffer: bool = False) -> None:
+        self.number = number
+        self.name = f"client {number}"
+        self.greeting: Hello | None = None
+        self.known: frozenset[TaskId] = frozenset()
+        """The server's tasks that were there before this client came, where that was asked for."""
+        self.socket = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+        self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if small_buffer:
+            self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        self.trial = trial
+        self._transcript = trial.transcript
+        self._buffer = bytearray()
+        self._ended = ""
+        self._connect()
+
+    # What a check says.
+
+    def hello(self) -> Hello:
+        """Expect HELLO, whatever it describes."""
+        line = self.line("HELLO")
+        try:
+            self.greeting = Hello.parse(line)
+        except ProtocolError as error:
+            raise self.wrong(f"{self.name} connected and expected HELLO; {error}") from error
+        return self.greeting
+
+    def confirm(self) -> None:
+        """Send the right CONFIRM, and wait until it is read: else a line could come in one piece with it."""
+        assert self.greeting is not None  # noqa: S101
+        self.send(b"CONFIRM %d\n" % self.greeting.connection)
+        self.trial.await_read(self)
+
+    def greet(self) -> "Peer":
+        """Expect HELLO and confirm it: the connection is then established."""
+        self.hello()
+        self.confirm()
+        return self
+
+    def ask(self, line: bytes) -> None:
+        """Send a line, given without its LF, and expect the same line back."""
+        self.send(line + b"\n")
+        self.expect(line + b"\n", f"sent {shown(line)} and expected the same line back")
+
+    def send(self, data: bytes, *, reading: bool = True) -> None:
+        """Send bytes as they are. What comes meanwhile is kept, so that neither side waits for the other."""
+        self._transcript.sent(self.name, data)
+        waiting = Waiting(self, f"had {len(data)} bytes to send, and the server did not take them")
+        left = memoryview(data)
+        while left and not self._ended:
+            readable, writable, _ = select.select([self.socket] if reading else [], [self.socket], [], PAUSE)
+            if readable:
+                self._take()
+            try:
+                left = left[self.socket.send(left, socket.MSG_DONTWAIT) :] if writable else left
+            except BlockingIOError:
+                pass
+            except OSError as error:
+                self._end(error)
+            waiting.look(moved=bool(readable or writable))
+
+    def expect(self, expected: bytes, awaiting: str) -> None:
+        """Expect exactly these bytes next; ``awaiting`` says in the past tense what for."""
+        waiting = Waiting(self, awaiting)
+        while expected.startswith(self._buffer) and len(self._buffer) < len(expected) and not self._ended:
+            self._receive(waiting)
+        if not self._buffer.startswith(expected):
+            raise self._different(expected, awaiting)
+        del self._buffer[: len(expected)]
+
+    def line(self, awaiting: str) -> bytes:
+        """Expect a line, whatever it says; give it without its LF."""
+        waiting = Waiting(self, f"expected {awaiting}")
+        while b"\n" not in self._buffer and not self._ended:
+            self._receive(waiting)
+        if b"\n" not in self._buffer:
+            raise self.wrong(f"{self.name} expected {awaiting}; {self.came()}")
+        line, _, rest = bytes(self._buffer).partition(b"\n")
+        self._buffer[:] = rest
+        return line
+
+    def expect_error(self, words: str, after: str) -> None:
+        """Expect ``ERROR`` with these words, then the end; ``after`` says what was sent."""
+        self.expect(f"ERROR {words}\n".encode(), f"{after} and expected ERROR {words}")
+        self.expect_end(f"{after} and got its ERROR")
+
+    def expect_end(self, after: str) -> None:
+        """Expect that the server closes and says nothing more: the end, or a reset."""
+        waiting = Waiting(self, f"{after}, and expected that the server closes")
+        while not self._ended and not self._buffer:
+            self._receive(waiting)
+        if self._buffer:
+            raise self.wrong(f"{self.name} {after}, and expected a close; it got {shown(bytes(self._buffer))}")
+
+    def expect_nothing(self, why: str) -> None:
+        """Expect that nothing has come although the server has worked on everything: ``why`` says why not."""
+        self.trial.settle()
+        while not self._ended and select.select([self.socket], [], [], 0)[0]:
+            self._take()
+        if self._buffer:
+            raise self.wrong(f"{self.name} got {shown(bytes(self._buffer))} too early: {why}")
+        if self._ended:
+            raise self.wrong(f"{self.name} was closed by the server ({self._ended}): {why}")
+
+    def read_slowly(self, expected: bytes, awaiting: str) -> None:
+        """Expect these bytes, taking them from the kernel in small pieces."""
+        position, size = 0, 1
+        while position < len(expected):
+            piece = expected[position : position + size]
+            self._limit = size
+            self.expect(piece, awaiting)
+            position, size = position + size, min(size * 2, 3000)
+        self._limit = RECEIVE_SIZE
+
+    def half_close(self) -> None:
+        """Say that nothing more will be sent; answers still come."""
+        self._transcript.note(self.name, "half-closes: it will send nothing more")
+        self._shut(lambda: self.socket.shutdown(socket.SHUT_WR))
+
+    def close(self) -> None:
+        """Leave as clients do."""
+        if self.socket.fileno() >= 0:
+            self._transcript.note(self.name, "closes")
+        self.socket.close()
+
+    def reset(self) -> None:
+        """Leave by a reset, as a client that crashes or is cut off: SO_LINGER of 0 seconds (socket(7))."""
+        self._transcript.note(self.name, "resets the connection")
+        self._shut(lambda: self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0)))
+        self.socket.close()
+
+    @property
+    def port(self) -> int:
+        """Its own port: the kernel's tables know the server's end by it."""
+        return int(self.socket.getsockname()[1])
+
+    @property
+    def address(self) -> Address:
+        """Its own address."""
+        return Address.of(socket.AF_INET, self.socket.getsockname())
+
+    def wrong(self, message: str) -> WrongError:
+        """Make the error that fails a check, with what the kernel shows now."""
+        return WrongError(message, self.trial.explain(self)[1])
+
+    def in_vain(self, message: str) -> WrongError:
+        """Make the error for something that was waited for and did not come, with the bug that it looks like."""
+        suspicion, evidence = self.trial.explain(self)
+        return WrongError(f"{message}. {suspicion}" if suspicion else message, evidence)
+
+    # How it waits.
+
+    _limit = RECEIVE_SIZE
+
+    def _connect(self) -> None:
+        self._transcript.note(self.name, "connects")
+        self.socket.settimeout(PATIENCE)
+        try:
+            self.socket.connect(self.trial.address.resolve()[0].sockaddr)
+        except TimeoutError:
+            raise self.in_vain(f"{self.name} could not connect: the accept queue is full") from None
+        except OSError as error:
+            raise self.wrong(f"{self.name} could not connect: {(error.strerror or str(error)).lower()}") from error
+
+    def _receive(self, waiting: "Waiting") -> None:
+        readable = bool(select.select([self.socket], [], [], PAUSE)[0])
+        if readable:
+            self._take()
+        waiting.look(moved=readable)
+
+    def _take(self) -> None:
+        try:
+            data = self.socket.recv(self._limit, socket.MSG_DONTWAIT)
+        except BlockingIOError:
+            return
+        except OSError as error:
+            self._end(error)
+            return
+        if data:
+            self._transcript.received(self.name, data)
+            self._buffer += data
+            if len(self._buffer) > MOST_KEPT:
+                raise self.wrong(f"{self.name} was sent more than {MOST_KEPT} bytes that it had not asked for")
+        else:
+            self._end(None)
+
+    def _end(self, error: OSError | None) -> None:
+        self._ended = "it closed the connection" if error is None else "it reset the connection"
+        self._transcript.note(self.name, f"sees the end: {self._ended}")
+
+    def came(self) -> str:
+        """Say what has come of what was awaited."""
+        if self._ended:
+            return f"the server said {shown(bytes(self._buffer))}, then {self._ended}" if self._buffer else self._ended
+        return f"only {shown(bytes(self._buffer))} came" if self._buffer else "nothing came"
+
+    def _different(self, expected: bytes, awaiting: str) -> WrongError:
+        got = bytes(self._buffer)
+        if got and not expected.startswith(got):
+            self._transcript.mark(self.name, got, expected)
+        came = self.came() if self._ended or expected.startswith(got) else f"it got {shown(got)}"
+        return self.wrong(f"{self.name} {awaiting}; {came}")
+
+    def _shut(self, how: Callable[[], None]) -> None:
+        try:
+            how()
+        except OSError as error:
+            self._end(error)
+
+
+class Waiting:
+    """Waiting for one thing, with an end: at each look it is asked whether there is anything to wait for any longer."""
+
+    def __init__(self, peer: Peer, awaiting: str) -> None:
+        self._peer = peer
+        self._awaiting = awaiting
+        self._stillness = Stillness(peer.trial.members)
+        self._end = time.monotonic() + LONGEST
+        self._deadline = 0.0
+        self._moved()
+
+    def look(self, *, moved: bool) -> None:
+        """Go on waiting, or raise WrongError; ``moved``: something has come or gone, so hope begins anew."""
+        peer, now = self._peer, time.monotonic()
+        if moved:
+            self._moved()
+        elif peer.trial.ended is not None:
+            raise peer.wrong(f"{peer.name} {self._awaiting}; your program has ended: {peer.trial.ending}")
+        elif self._stillness.look() >= LOOKS or now > self._deadline:
+            raise peer.in_vain(f"{peer.name} {self._awaiting}; {peer.came()}")
+        if now > self._end:
+            raise peer.in_vain(f"{peer.name} {self._awaiting}; after {LONGEST:g} s {peer.came()}")
+
+    def _moved(self) -> None:
+        self._deadline = time.monotonic() + PATIENCE
+
+
+def shown(data: bytes) -> str:
+    """Quote bytes in a sentence, the long ones cut."""
+    data = data.removesuffix(b"\n")
+    if len(data) > 60:
+        return f"'{visible(data[:40])}…' ({len(data)} bytes)"
+    return f"'{visible(data)}'" if data else "an empty line"

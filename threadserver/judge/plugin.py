@@ -1,0 +1,188 @@
+"""The judge as a pytest plugin: checks are pytest's items, outcomes come through its hooks, nothing is parsed.
+
+pytest collects the rubric and runs its functions; this decides in which order, what is blocked, and what an exception
+means. A check owes an outcome: one that is skipped, or that has none in the end, is an error of the judge. An error is
+tried once more, with everything made anew. Each result is handed on as soon as it is known.
+"""
+
+import time
+import traceback
+from collections.abc import Callable, Iterable
+from math import inf
+from typing import Any
+
+import pytest
+from _pytest.runner import runtestprotocol
+
+from threadserver.judge.marking import Check, check_of
+from threadserver.judge.outcomes import Outcome, Result, UndeterminedError, earned
+from threadserver.judge.transcript import Transcript
+from threadserver.submission.folder import SubmissionError
+from threadserver.submission.running import StartError
+
+TRIES = 2
+
+Emit = Callable[[Result], None]
+
+
+class RubricError(Exception):
+    """A rubric that cannot be followed: the instructor's business, never the student's."""
+
+
+class Judging:
+    """The plugin of one run.
+
+    ``only`` names the checks that are wanted; what they depend on is run, too. After so many ``seconds`` no further
+    check is begun: many times what a right submission needs, it only bounds one that makes every check wait.
+    """
+
+    def __init__(self, emit: Emit, only: Iterable[str] = (), seconds: float = inf) -> None:
+        self.checks: list[Check] = []
+        self.results: dict[str, Result] = {}
+        self.problem = ""
+        """Why the rubric could not be run."""
+        self.misused = ""
+        """What was asked for wrongly: a check that there is not."""
+        self.transcript = Transcript()
+        """That of the check that runs now."""
+        self._emit = emit
+        self._failure: BaseException | None = None
+        self._only = set(only)
+        self._seconds = seconds
+        self._end = time.monotonic() + seconds
+
+    # Collecting.
+
+    def pytest_collectreport(self, report: pytest.CollectReport) -> None:
+        """Note that the rubric could not even be read."""
+        if report.failed:
+            self.problem = f"the rubric cannot be read: {report.longreprtext[-1500:]}"
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
+        """Put the checks in order, each after those that it depends on, and leave out what is not wanted."""
+        try:
+            self._collect(items)
+        except RubricError as error:
+            self.problem = f"the rubric is wrong: {error}"
+            items.clear()
+
+    def _collect(self, items: list[pytest.Item]) -> None:
+        found: dict[str, tuple[Check, pytest.Item]] = {}
+        for item in sorted(items, key=_place):
+            check = check_of(getattr(item, "function", None))
+            if check is None or check.name in found:
+                raise RubricError(f"{item.name} has no @points, or is there twice")
+            found[check.name] = check, item
+        ordered = _ordered({name: check for name, (check, _) in found.items()})
+        unknown = sorted(self._only - set(ordered))
+        if unknown:
+            self.misused = f"no such check: {', '.join(unknown)}; there are {', '.join(ordered)}"
+        wanted = _with_dependencies(self._only or set(ordered), ordered)
+        self.checks = [check for name, check in ordered.items() if name in wanted]
+        items[:] = [found[check.name][1] for check in self.checks]
+
+    # Running.
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtest_protocol(self, item: pytest.Item, nextitem: pytest.Item | None) -> bool:
+        """Run a check; again, once, when the judge itself broke."""
+        check = check_of(getattr(item, "function", None))
+        assert check is not None  # noqa: S101
+        blockers = [name for name in check.after if not self._passed(name)]
+        if time.monotonic() > self._end:
+            result = _result(
+                check, Outcome.BLOCKED, f"not tried: {self._seconds:g} s had passed, the time for all checks"
+            )
+        elif blockers:
+            result = _result(check, Outcome.BLOCKED, f"not tried: it depends on {', '.join(blockers)}")
+        else:
+            for _ in range(TRIES):
+                self.transcript = Transcript()
+                self._failure = None
+                runtestprotocol(item, log=False, nextitem=nextitem)
+                result = self._judge(check)
+                if result.outcome is not Outcome.ERROR:
+                    break
+        self.results[check.name] = result
+        self._emit(result)
+        return True
+
+    def pytest_runtest_makereport(self, item: pytest.Item, call: pytest.CallInfo[Any]) -> None:  # noqa: ARG002
+        """Keep what went wrong first, a skip too: an error in cleaning up afterwards says less."""
+        if call.excinfo is not None and self._failure is None:
+            self._failure = call.excinfo.value
+
+    def _passed(self, name: str) -> bool:
+        result = self.results.get(name)
+        return result is not None and result.outcome in {Outcome.PASSED, Outcome.UNDETERMINED}
+
+    def _judge(self, check: Check) -> Result:
+        """Say what the end of a check means."""
+        failure = self._failure
+        if failure is None:
+            return _result(check, Outcome.PASSED, "")
+        evidence = getattr(failure, "evidence", "") or getattr(failure, "output", "")
+        if isinstance(failure, SubmissionError | StartError):
+            message = f"{failure}. The contract: {failure.contract}" if failure.contract else str(failure)
+            return _result(check, Outcome.FAILED, message, evidence, self.transcript)
+        if isinstance(failure, AssertionError):
+            return _result(check, Outcome.FAILED, str(failure), evidence, self.transcript)
+        if isinstance(failure, UndeterminedError):
+            return _result(check, Outcome.UNDETERMINED, str(failure), evidence, self.transcript)
+        if isinstance(failure, KeyboardInterrupt):
+            raise failure
+        trace = "".join(traceback.format_exception(failure)[-4:])
+        return _result(
+            check, Outcome.ERROR, f"the judge broke: {type(failure).__name__}: {failure}", trace, self.transcript
+        )
+
+
+def _result(
+    check: Check, outcome: Outcome, message: str, evidence: str = "", transcript: Transcript | None = None
+) -> Result:
+    return Result(
+        name=check.name,
+        points=earned(outcome, check.points),
+        max_points=check.points,
+        outcome=outcome,
+        sentence=check.sentence,
+        message=message,
+        hint="" if outcome is Outcome.PASSED else check.hint,
+        evidence=evidence,
+        transcript=transcript.text() if transcript else "",
+    )
+
+
+def _place(item: pytest.Item) -> tuple[bool, str, int]:
+    """Tell where a check was written: those that labs share come first, each file's in its own order."""
+    function = getattr(item, "function", None)
+    line = function.__code__.co_firstlineno if function else 0
+    shared = getattr(function, "__module__", "").startswith("threadserver.judge")
+    return not shared, getattr(function, "__module__", ""), line
+
+
+def _ordered(checks: dict[str, Check]) -> dict[str, Check]:
+    """Put checks in their rubric's order, but none before those that it depends on."""
+    ordered: dict[str, Check] = {}
+
+    def place(check: Check, path: tuple[str, ...]) -> None:
+        if check.name in path:
+            raise RubricError(" after ".join((*path, check.name)))
+        for name in check.after:
+            if name not in checks:
+                raise RubricError(f"{check.name} comes after {name}, which is no check of it")
+            place(checks[name], (*path, check.name))
+        ordered.setdefault(check.name, check)
+
+    for check in checks.values():
+        place(check, ())
+    return ordered
+
+
+def _with_dependencies(names: set[str], checks: dict[str, Check]) -> set[str]:
+    wanted = set(names)
+    for name in names:
+        if checks[name].after:
+            wanted |= _with_dependencies(set(checks[name].after), checks)
+    return wanted

@@ -1,0 +1,128 @@
+"""What went over the wire in a check, line by line, with a mark at the first wrong byte.
+
+::
+
+    client 1   connects
+    client 1 < HELLO server=tcp://127.0.0.1:7000 client=tcp://127.0.0.1:41234 connection=1 worker=2/2
+    client 1 > CONFIRM 1
+    client 1 > hello
+    client 1 < hell0
+                   ^ expected "o" here
+"""
+
+from dataclasses import dataclass
+
+WIDEST = 100  # bytes of one line that are shown
+MOST_ENTRIES = 2000
+LAST = 16  # entries that are shown where there is little room
+
+
+@dataclass(slots=True)
+class Entry:
+    """Something that one side said, or that happened."""
+
+    who: str
+    sign: str
+    data: bytes
+
+
+class Transcript:
+    """The transcript of one check."""
+
+    def __init__(self) -> None:
+        self._entries: list[Entry] = []
+        self._left_out = 0
+
+    def note(self, who: str, what: str) -> None:
+        """Something happened: a client connects, leaves, is closed."""
+        self._add(Entry(who, " ", what.encode()))
+
+    def sent(self, who: str, data: bytes) -> None:
+        """Bytes that the judge sent."""
+        self._add(Entry(who, ">", data))
+
+    def received(self, who: str, data: bytes) -> None:
+        """Bytes that came; those that continue a line are put together with it."""
+        last = self._entries[-1] if self._entries else None
+        if last and last.who == who and last.sign == "<" and len(last.data) < 2 * WIDEST:
+            last.data += data
+        else:
+            self._add(Entry(who, "<", data))
+
+    def mark(self, who: str, got: bytes, expected: bytes) -> None:
+        """Show ``got`` again with a mark below the first byte that differs from ``expected``."""
+        at = next(
+            (i for i, (a, b) in enumerate(zip(got, expected, strict=False)) if a != b), min(len(got), len(expected))
+        )
+        start = max(0, at - WIDEST // 2)
+        before = ("…" if start else "") + visible(got[start:at])
+        wanted = (
+            f"expected {visible(expected[at : at + 24])!r} here" if at < len(expected) else "nothing more was expected"
+        )
+        self._add(Entry(who, "<", (("…" if start else "") + visible(got[start : at + 40])).encode()))
+        self._add(Entry("", "^", f"{' ' * len(before)}^ {wanted}, at byte {at + 1}".encode()))
+
+    def text(self, last: int | None = None) -> str:
+        """Give the transcript, or only its last entries."""
+        lines: list[str] = []
+        if self._left_out:
+            lines.append(f"({self._left_out} more before)")
+        entries = self._entries if last is None else self._entries[-last:]
+        if len(entries) < len(self._entries):
+            lines = [f"({self._left_out + len(self._entries) - len(entries)} more before; --verbose shows them)"]
+        for group in _grouped(entries):
+            lines += _shown(group[0]) if len(group) == 1 else [_of_many(group)]
+        return "\n".join(lines)
+
+    def _add(self, entry: Entry) -> None:
+        self._entries.append(entry)
+        if len(self._entries) > MOST_ENTRIES:
+            del self._entries[0]
+            self._left_out += 1
+
+
+def _grouped(entries: list[Entry]) -> list[list[Entry]]:
+    """Put together what happened to several clients one after another: that they connect, that they close."""
+    groups: list[list[Entry]] = []
+    for entry in entries:
+        last = groups[-1][-1] if groups else None
+        if last and entry.sign == last.sign == " " and entry.data == last.data:
+            groups[-1].append(entry)
+        else:
+            groups.append([entry])
+    return groups
+
+
+def _of_many(group: list[Entry]) -> str:
+    first, last = group[0].who, group[-1].who.rpartition(" ")[2]
+    return f"{f'{first} to {last}':10}   each {group[0].data.decode()}"
+
+
+def _shown(entry: Entry) -> list[str]:
+    if entry.sign in {" ", "^"}:
+        return [f"{entry.who:10} {' ' if entry.sign == '^' else ''} {entry.data.decode()}"]
+    pieces = entry.data.split(b"\n")
+    ended = pieces.pop() == b""
+    if not ended:
+        pieces = entry.data.split(b"\n")
+    lines = [f"{entry.who:10} {entry.sign} {_short(piece)}" for piece in pieces]
+    if not ended and lines:
+        lines[-1] += " (no LF)"
+    if len(lines) > LAST:
+        lines[LAST - 2 : -1] = [f"{'':10}   … {len(lines) - LAST + 1} lines more"]
+    return lines
+
+
+def _short(data: bytes) -> str:
+    if len(data) <= WIDEST:
+        return visible(data)
+    return f"{visible(data[: WIDEST // 2])} … {visible(data[-8:])} ({len(data)} bytes)"
+
+
+def visible(data: bytes) -> str:
+    """Show bytes: printable ASCII as it is, all others escaped, so that no terminal is told anything by them."""
+    return "".join(chr(byte) if 0x20 <= byte < 0x7F else _escape(byte) for byte in data)
+
+
+def _escape(byte: int) -> str:
+    return {0x0A: r"\n", 0x0D: r"\r", 0x09: r"\t"}.get(byte, f"\\x{byte:02x}")

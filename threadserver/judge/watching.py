@@ -1,0 +1,38 @@
+"""Watching a folder: judge again at every save, and show only what comes next."""
+
+from pathlib import Path
+
+from rich.console import Console
+from watchfiles import watch as saves
+
+from threadserver.judge import asking, terminal
+from threadserver.judge.lab import Lab, remember
+from threadserver.judge.outcomes import Outcome, Verdict
+
+
+def watch(lab: Lab, folder: Path, console: Console) -> None:
+    """Judge now and after every save, until interrupted."""
+    _once(lab, folder, console)
+    for _ in saves(folder, raise_interrupt=True):
+        _once(lab, folder, console)
+
+
+def _once(lab: Lab, folder: Path, console: Console) -> None:
+    if console.is_terminal:
+        console.clear()
+    terminal.heading(console, lab, str(folder))
+    with console.status("checking …"):
+        verdict = asking.check(lab, folder)
+    if not verdict.broken:
+        remember(lab, folder, verdict.score, verdict.max_score)
+    _show(console, verdict)
+
+
+def _show(console: Console, verdict: Verdict) -> None:
+    """Show how far it is, and the first check that fails: one thing at a time, as one works."""
+    failed = [one for one in verdict.checks if one.outcome is not Outcome.PASSED]
+    passed = len(verdict.checks) - len(failed)
+    if failed:
+        terminal.details(console, failed[0], verbose=False)
+    terminal.total(console, verdict)
+    console.print(f"[dim]{passed} of {len(verdict.checks)} checks pass. Waiting for a save; Ctrl-C ends.[/]")

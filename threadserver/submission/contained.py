@@ -1,0 +1,94 @@
+"""The processes of a submission that runs, seen from outside: which they are, what they are blocked in, their end.
+
+In a process namespace of its own a process has two numbers: its own, which it writes into HELLO, and ours. Those
+that only contain it (bubblewrap itself, and the first process of the namespace, to which orphans fall) are not its.
+"""
+
+import re
+from contextlib import suppress
+
+from threadserver.inspection.calls import read_file
+from threadserver.inspection.look import Look, TaskId, tasks_of
+from threadserver.inspection.processes import Status, everyone, family, tasks
+from threadserver.submission.containment import BUBBLEWRAP
+from threadserver.submission.keeping import Keeper
+from threadserver.submission.limits import MIB
+from threadserver.submission.listening import listening
+from threadserver.submission.output import Output
+from threadserver.submission.preparing import Prepared
+
+
+class Contained:
+    """A submission's processes."""
+
+    def __init__(self, prepared: Prepared, keeper: Keeper, *outputs: Output) -> None:
+        self._keeper = keeper
+        self._outputs = outputs
+        self._wrapped = prepared.containment is BUBBLEWRAP
+        self._flooded = ""
+        for output in outputs:
+            output.on_flood(self._flood)
+
+    @property
+    def keeper(self) -> int:
+        """The process that all of the submission's descend from, and that is none of them."""
+        return self._keeper.pid
+
+    @property
+    def over_limit(self) -> str:
+        """What it did that made us end it ("used more than 1024 MiB of memory"); nothing while all is well."""
+        self._keeper.update()
+        return self._flooded or self._keeper.over
+
+    def ended(self) -> int | None:
+        """Give the exit code of the process that was started, negative for a signal; None while it runs."""
+        self._keeper.update()
+        code = self._keeper.exit_code
+        return 128 - code if code is not None and self._wrapped and 128 < code < 193 else code
+
+    def members(self) -> dict[int, Status]:
+        """Give all of its processes, zombies too, by our numbers, each after its parent."""
+        everybody = everyone()
+        below = family([self.keeper], everybody)[1:]
+        if self._wrapped:
+            outside = {self.keeper, self._keeper.first}
+            inits = [pid for pid in below if everybody[pid].parent in outside and _inner(f"/proc/{pid}/status") == 1]
+            below = [pid for pid in family(inits, everybody) if pid not in inits]
+        return {pid: everybody[pid] for pid in below}
+
+    def look(self) -> Look:
+        """Look at its tasks, and at what each is blocked in."""
+        members = self.members()
+        alive = [pid for pid, one in members.items() if one.state != "Z"]
+        found = {task.id: task for pid in alive for task in tasks_of(pid)}
+        return Look(members, found, frozenset(one.socket.inode for one in listening(alive)))
+
+    def inner(self, pid: int, tid: int) -> TaskId:
+        """Give the numbers that a task has in its own process namespace; 0 for what has gone."""
+        return _inner(f"/proc/{pid}/status"), _inner(f"/proc/{pid}/task/{tid}/status")
+
+    def outer(self, pid: int, tid: int | None = None) -> TaskId | None:
+        """Give our numbers of the task that calls itself so; None when there is no such task."""
+        wanted = (pid, pid if tid is None else tid)
+        for ours in self.members():
+            if _inner(f"/proc/{ours}/status") == pid:
+                return next(((ours, task) for task in tasks(ours) if self.inner(ours, task) == wanted), None)
+        return None
+
+    def stop(self) -> None:
+        """End all of it at once, and return when all has gone."""
+        self._keeper.stop()
+        for output in self._outputs:
+            output.finish(1.0)
+
+    def _flood(self, most: int) -> None:
+        self._flooded = f"printed more than {most // MIB} MiB"
+        self._keeper.end()
+
+
+def _inner(path: str) -> int:
+    """Read the last of the numbers that a task has, one in each process namespace around it; 0 when it has gone."""
+    with suppress(OSError):
+        found = re.search(rb"\nNSpid:[\t\d]*?(\d+)\n", read_file(path))
+        return int(found[1]) if found else 0
+    return 0

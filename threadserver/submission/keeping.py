@@ -1,0 +1,151 @@
+"""Our side of a keeper: the program `keeper`, which starts a command and ends it with all its descendants."""
+
+import json
+import os
+import secrets
+import select
+import signal
+import subprocess
+import sys
+import time
+from contextlib import suppress
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from threading import Lock
+
+from threadserver.inspection.processes import everyone
+from threadserver.submission.output import Output
+
+_KEEPER = Path(__file__).with_name("keeper.py")
+STOP_LIMIT = 10.0
+"""Seconds after which a keeper that has not ended everything is killed."""
+_MARK = "THREADSERVER_SUBMISSION"
+Mount = tuple[str, str, str]
+"""What to do (as `keeper.stage` says), source or options, target."""
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What a keeper is to start, and how."""
+
+    command: list[str]
+    environment: dict[str, str] | None = None
+    folder: str | None = None
+    """The current folder of the command."""
+    user: int | None = None
+    """User and group id of the command, when it is not ours."""
+    mounts: list[Mount] | None = None
+    """What to change in what the command sees of the file system; None when that is not possible here."""
+    grace: float = 0.0
+    """Seconds between asking to end and killing; 0 kills at once."""
+    memory: int = 0
+    """Bytes that all its processes together may use; 0: any."""
+    disk: int = 0
+    """Bytes that the folder ``built`` may come to hold; 0: any."""
+    built: str = ""
+    descriptors: list[int] = field(default_factory=list)
+    """Standard input, output and error of the command, by our numbers."""
+
+
+class Keeper:
+    """A keeper process, and what it has told. Whoever makes one must stop it."""
+
+    def __init__(self, order: Order) -> None:
+        self._mark = f"{_MARK}={secrets.token_hex(8)}"
+        if order.environment is not None:
+            order = replace(order, environment=order.environment | dict([self._mark.split("=")]))
+        self._process = subprocess.Popen(
+            [sys.executable, "-I", "-S", str(_KEEPER), json.dumps(asdict(order))],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, pass_fds=order.descriptors, start_new_session=True,
+        )  # fmt: skip
+        self._lock = Lock()
+        self._told = b""
+        self._ending = False
+        self.pid = self._process.pid
+        self.first = 0
+        """The process of the command itself."""
+        self.failed = ""
+        """Why the command could not be started."""
+        self.exit_code: int | None = None
+        """Of the command, as subprocess has it; its descendants may live on."""
+        self.over = ""
+        """What it did that made us end all of it."""
+
+    def update(self, seconds: float = 0.0) -> None:
+        """Take note of what the keeper tells, waiting for at most so many seconds until it tells something."""
+        assert self._process.stdout is not None  # noqa: S101
+        with self._lock:
+            if self._process.stdout.closed or not select.select([self._process.stdout], [], [], seconds)[0]:
+                return
+            told = os.read(self._process.stdout.fileno(), 4096)
+            *lines, self._told = (self._told + told).split(b"\n")
+        for line in lines:
+            self._note(*line.decode("utf-8", "replace").split(" ", 1))
+        if not (told or self._ending or self.failed or self.over):
+            self.over = "ended the process that had started it"
+
+    def _note(self, kind: str, rest: str) -> None:
+        if kind == "started":
+            self.first = int(rest)
+        elif kind == "failed":
+            self.failed = rest
+        elif kind == "ended":
+            self.exit_code = int(rest)
+        elif kind == "over":
+            self.over = rest
+
+    def wait(self, seconds: float) -> bool:
+        """Wait for at most so many seconds until the command has ended, or could not be started, or was ended."""
+        deadline = time.monotonic() + seconds
+        while self.exit_code is None and not self.failed and not self.over:
+            left = deadline - time.monotonic()
+            if left <= 0:
+                return False
+            self.update(left)
+        return True
+
+    def end(self) -> None:
+        """Let it end the command and all its descendants, without waiting for that."""
+        assert self._process.stdin is not None  # noqa: S101
+        with self._lock, suppress(OSError):
+            self._ending = True
+            self._process.stdin.close()
+
+    def stop(self) -> None:
+        """End all of it, and wait until all have gone."""
+        self.end()
+        try:
+            self._process.wait(STOP_LIMIT)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        if self._process.returncode:
+            self._end_marked()
+        self.update()
+        with self._lock:
+            if self._process.stdout:
+                self._process.stdout.close()
+
+    def _end_marked(self) -> None:
+        """End what a keeper that was itself ended has left behind: all that inherited this keeper's mark."""
+        while left := [pid for pid in everyone() if self._mark.encode() in _environment(pid)]:
+            for number in (signal.SIGSTOP, signal.SIGKILL):
+                for pid in left:
+                    with suppress(OSError):
+                        os.kill(pid, number)
+
+
+def keep(order: Order, output: Output) -> Keeper:
+    """Start what is ordered, with nothing to read and one output for all that it says."""
+    writing = output.lend(order.user)
+    try:
+        with open(os.devnull, "rb") as nothing:
+            return Keeper(replace(order, descriptors=[nothing.fileno(), writing, writing]))
+    finally:
+        output.taken()
+
+
+def _environment(pid: int) -> list[bytes]:
+    with suppress(OSError):
+        return Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
+    return []

@@ -1,0 +1,61 @@
+"""Who of a group of processes listens, and where: from the kernel's tables, in whatever network namespace they are."""
+
+import socket
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from threadserver.address import Address
+from threadserver.errors import UsageError, reason
+from threadserver.inspection.namespaces import Network, network_of
+from threadserver.inspection.processes import owners
+from threadserver.inspection.sockets import Socket, Tables
+
+
+@dataclass(frozen=True, slots=True)
+class Listening:
+    """A listening socket that one of the processes holds."""
+
+    socket: Socket
+    pid: int
+
+    @property
+    def reachable(self) -> Address:
+        """The address to connect to: that of this machine where the socket listens on all of its addresses."""
+        local = self.socket.local
+        if local.host == "0.0.0.0":
+            return Address("tcp", "127.0.0.1", local.port)
+        return Address("tcp", "::1", local.port) if local.host == "::" else local
+
+    def serves(self, address: Address) -> bool:
+        """Tell whether a connection to an address comes to this socket."""
+        local = self.socket.local
+        everywhere = {"0.0.0.0", "::"} if "." in address.host else {"::"}
+        return local.port == address.port and local.host in {address.host, *everywhere}
+
+
+def listening(pids: Iterable[int]) -> Iterator[Listening]:
+    """Find the listening stream sockets of processes; those of TCP first."""
+    by_network: dict[int, list[int]] = {}
+    for pid in pids:
+        by_network.setdefault(network_of(pid), []).append(pid)
+    for number, members in by_network.items():
+        if not number:
+            continue
+        with Network(members[0]) as network, Tables(network) as tables:
+            sockets = [one for one in tables.streams() if one.listens]
+            sockets += [one for one in tables.locals() if one.listens and one.source]
+        held = owners((one.inode for one in sockets), members)
+        for one in sockets:
+            if held[one.inode]:
+                yield Listening(one, min(held[one.inode]))
+
+
+def free_port(host: str) -> int:
+    """Give a TCP port that is free now. Raises UsageError when the host is not one of ours."""
+    try:
+        endpoint = Address("tcp", host, 0).resolve(passive=True)[0]
+        with socket.socket(endpoint.family, endpoint.type) as probe:
+            probe.bind(endpoint.sockaddr)
+            return int(probe.getsockname()[1])
+    except OSError as error:
+        raise UsageError(f"cannot use {host}: {reason(error)}") from error

@@ -1,0 +1,75 @@
+"""What a started program says, taken out of its pipe as it comes, so that it never waits for us; bounded.
+
+Its first and its last words are kept, for the middle of an endless output tells nobody anything. Control characters
+are made visible: a submission must not be able to move the cursor of the terminal in which its output is shown.
+"""
+
+import os
+import re
+from collections.abc import Callable
+from threading import Lock, Thread
+
+KEPT = 16 * 1024
+"""Bytes that are kept of the beginning, and as many of the end."""
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069]")
+
+
+def visible(data: bytes) -> str:
+    """Make text of bytes that anybody may have written: no control characters but LF and tab, no bidi marks."""
+    text = data.replace(b"\r\n", b"\n").decode("utf-8", "replace")
+    return _CONTROL.sub(lambda found: f"\\x{ord(found[0]):02x}", text)
+
+
+class Output:
+    """A pipe, and a thread that reads it; ``most`` bytes may be said, 0: any number."""
+
+    def __init__(self, most: int = 0) -> None:
+        self._reading, self._writing = os.pipe2(os.O_CLOEXEC)
+        self._most = most
+        self._flooded: Callable[[int], None] | None = None
+        self._first = b""
+        self._last = b""
+        self._total = 0
+        self._lock = Lock()
+        self._reader = Thread(target=self._read, name="output", daemon=True)
+        self._reader.start()
+
+    def lend(self, user: int | None) -> int:
+        """Give the writing end, for a program that may run as another user; its /dev/stdout opens then, too."""
+        if user is not None:
+            os.fchown(self._writing, user, user)
+        return self._writing
+
+    def taken(self) -> None:
+        """Close our own writing end: the program has it."""
+        os.close(self._writing)
+
+    def on_flood(self, act: Callable[[int], None]) -> None:
+        """Say what to do, once, when more was said than may be."""
+        with self._lock:
+            self._flooded = act
+            late = self._most and self._total > self._most
+        if late:
+            act(self._most)
+
+    def finish(self, seconds: float) -> None:
+        """Wait until all was read: its end comes when nobody is left who could write."""
+        self._reader.join(seconds)
+
+    def __str__(self) -> str:
+        with self._lock:
+            left_out = self._total - len(self._first) - len(self._last)
+            middle = f"\n… {left_out} bytes are left out …\n".encode() if left_out else b""
+            return visible(self._first + middle + self._last)
+
+    def _read(self) -> None:
+        while data := os.read(self._reading, 65_536):
+            with self._lock:
+                before, self._total = self._total, self._total + len(data)
+                room = KEPT - len(self._first)
+                self._first += data[:room]
+                self._last = (self._last + data[room:])[-KEPT:]
+                act = self._flooded if before <= self._most < self._total else None
+            if act and self._most:
+                act(self._most)
+        os.close(self._reading)

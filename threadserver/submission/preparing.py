@@ -1,0 +1,78 @@
+"""A private copy of a submission, built where it must be: what is judged cannot change while it is judged."""
+
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from threadserver.errors import KitError
+from threadserver.submission.containment import BUBBLEWRAP, Containment, own_user, python_for, wrap
+from threadserver.submission.copying import copy
+from threadserver.submission.folder import Submission, SubmissionError, check_program, holds, is_file
+from threadserver.submission.keeping import keep
+from threadserver.submission.limits import Limits
+from threadserver.submission.output import Output
+from threadserver.submission.place import Place, place
+from threadserver.submission.view import copy_kit
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A submission that can be started."""
+
+    submission: Submission
+    containment: Containment
+    place: Place
+    notes: tuple[str, ...] = ()
+    """Remarks for the student that are no errors."""
+
+    @property
+    def command(self) -> list[str]:
+        """How it is started, up to HOST and PORT."""
+        if self.submission.kind == "python":
+            return [str(python_for(self.containment, self.place)), f"{self.submission.role}.py"]
+        return [f"./{self.submission.role}"]
+
+
+@contextmanager
+def prepared(
+    submission: Submission, containment: Containment, *, kit: bool = False, limits: Limits | None = None
+) -> Iterator[Prepared]:
+    """Copy a submission to a place of its own and build it; ``kit``: it may import threadserver.
+
+    Raises SubmissionError when it is too large or cannot be built.
+    """
+    with place(own_user=own_user(containment), kit=kit) as made:
+        if kit and containment is not BUBBLEWRAP and not made.mounted:
+            copy_kit(made)
+        notes = copy(submission.folder, made)
+        if submission.is_built:
+            _build(submission, containment, made, limits or Limits())
+        yield Prepared(submission, containment, made, submission.notes + tuple(notes))
+
+
+def _build(submission: Submission, containment: Containment, place: Place, limits: Limits) -> None:
+    """Run make in the private copy, contained like the submission itself: a Makefile is a program, too."""
+    if not shutil.which("make"):
+        raise KitError("make is not installed, and this submission is built by it (apt install make gcc)")
+    if place.user is not None:
+        place.hand_over(place.user)
+    output = Output(limits.output)
+    keeper = keep(wrap(containment, place, ["make"], limits, building=True), output)
+    output.on_flood(lambda _: keeper.end())
+    try:
+        in_time = keeper.wait(limits.build)
+    finally:
+        keeper.stop()
+        output.finish(1.0)
+    if place.user is not None:
+        place.hand_over(0)
+    contract, said = holds(submission.role), str(output)
+    if keeper.over or keeper.failed or not in_time:
+        why = keeper.over or keeper.failed or f"took longer than {limits.build:g} s"
+        raise SubmissionError(f"make was ended: it {why}", contract, said)
+    if keeper.exit_code != 0:
+        raise SubmissionError(f"make failed with exit code {keeper.exit_code}", contract, said)
+    if not is_file(place.copy, submission.role):
+        raise SubmissionError(f"make ran, but has made no {submission.role}", contract, said)
+    check_program(place.copy / submission.role, submission.role)

@@ -1,0 +1,82 @@
+"""Trying a submission: start it, let two clients of the kit's talk with it, and show what is said.
+
+This is for the student who wants to see it work. Nothing is judged: `threadserver.judge` does that.
+"""
+
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+
+from clients import Client
+from threadserver.errors import KitError
+from threadserver.models import thread
+from threadserver.running import serving
+from threadserver.submission.client import process
+from threadserver.submission.containment import strongest
+from threadserver.submission.folder import find
+from threadserver.submission.preparing import Prepared, prepared
+from threadserver.submission.running import StartError, running
+
+PATIENCE = 10.0  # seconds that a server is given for anything
+MOST_SHOWN = 16_384  # bytes of what a client printed
+LINES = (b"hello", b"how are you?", b"goodbye")
+
+Say = Callable[[str], None]
+
+
+def converse_with(folder: Path, role: str, say: Say, *, kit: bool, service: str | None = None) -> int:
+    """Start what is in ``folder`` and converse with it; give 0 when that worked, 1 when it did not.
+
+    Raises SubmissionError when there is nothing to start.
+    """
+    with prepared(find(folder, role), strongest(), kit=kit) as submission:
+        for note in submission.notes:
+            say(f"note: {note}")
+        try:
+            return _client(submission, say) if role == "client" else _server(submission, say, service)
+        except StartError as error:
+            say(f"{error}{_said(error.output)}")
+            return 1
+
+
+def _server(submission: Prepared, say: Say, service: str | None) -> int:
+    with running(submission, service=service) as server:
+        say(f"your server listens at {server.address}")
+        try:
+            with Client(server.address, timeout=PATIENCE) as first:
+                say(f"client 1 < {first.hello}")
+                with Client(server.address, timeout=PATIENCE) as second:
+                    say(f"client 2 < {second.hello}, while client 1 is connected")
+                    for line in LINES:
+                        for number, client in ((2, second), (1, first)):
+                            say(f"client {number} > {line.decode()}")
+                            say(f"client {number} < {client.ask(line).decode('utf-8', 'backslashreplace')}")
+        except (KitError, TimeoutError) as error:
+            why = f"no answer within {PATIENCE:g} s" if isinstance(error, TimeoutError) else str(error)
+            say(f"it stopped here: {why}{_said(server.output())}")
+            return 1
+    say("both clients are done; your server has been stopped")
+    return 0
+
+
+def _client(submission: Prepared, say: Say) -> int:
+    with serving(thread.serve) as server:
+        text = b"".join(line + b"\n" for line in LINES)
+        say(f"a server listens at {server.address}; your client is given {len(LINES)} lines")
+        with process(submission, server.address.host, server.address.port) as client:
+            with suppress(BrokenPipeError):
+                client.stdin.write(text)
+            client.stdin.close()
+            code = client.wait(PATIENCE)
+            if code is None:
+                say(f"it stopped here: {client.failed or f'your client has not ended within {PATIENCE:g} s'}")
+                return 1
+            printed, complained = client.stdout.read(MOST_SHOWN), client.stderr.read(MOST_SHOWN)
+    for line in printed.splitlines():
+        say(f"it printed: {line.decode('utf-8', 'backslashreplace')}")
+    say(f"it ended with exit code {code}{_said(complained.decode('utf-8', 'backslashreplace'))}")
+    return 0 if code == 0 and printed == text else 1
+
+
+def _said(output: str) -> str:
+    return f"; it said:\n{output.strip()[-1500:]}" if output.strip() else ""

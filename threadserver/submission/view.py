@@ -1,0 +1,142 @@
+"""What a submission sees of the machine: programs and libraries, a Python without packages, itself. Never the labs.
+
+Bubblewrap begins with an empty root and shows in it only what is named here. The interpreter, the kit and the private
+copy may lie where the submission's own user cannot go (/root/.pyenv, say); as root the keeper therefore shows them in
+the submission's place first, in a mount namespace of its own.
+"""
+
+import os
+import shutil
+import subprocess
+import sys
+from functools import cache
+from pathlib import Path
+
+import threadserver
+from threadserver.submission.limits import Limits
+from threadserver.submission.place import Place
+
+KIT = Path(threadserver.__file__).parent
+INSIDE = Path("/submission")
+"""Where the submission finds itself in bubblewrap's view."""
+KIT_INSIDE = Path("/kit")
+SHARED = ("/tmp", "/var/tmp", "/dev/shm")  # noqa: S108
+"""Folders in which everybody may write."""
+_SYSTEM = ("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32")
+_SETTINGS = (
+    "alternatives", "group", "hosts", "ld.so.cache", "ld.so.conf", "ld.so.conf.d", "localtime", "nsswitch.conf",
+    "passwd", "protocols", "services",
+)  # fmt: skip
+ENVIRONMENT = {
+    "PATH": "/usr/local/bin:/usr/bin:/bin", "HOME": "/tmp", "LANG": "C.UTF-8", "USER": "submission",  # noqa: S108
+    "LOGNAME": "submission", "PYTHONDONTWRITEBYTECODE": "1", "PYTHONUNBUFFERED": "1", "PYTHONNOUSERSITE": "1",
+}  # fmt: skip
+
+
+def python_home() -> Path:
+    """Give the folder of the interpreter itself, whatever virtual environment we are in."""
+    return Path(sys.base_prefix).resolve()
+
+
+def python() -> Path:
+    """Give the interpreter itself."""
+    return Path(sys._base_executable).resolve()  # type: ignore[attr-defined]  # noqa: SLF001
+
+
+def python_is_apart() -> bool:
+    """Tell whether the interpreter lies outside the system's own folders."""
+    return not any(python_home().is_relative_to(folder) for folder in _SYSTEM)
+
+
+@cache
+def hidden() -> tuple[Path, ...]:
+    """Give what must not be seen though it may lie in a folder that is: installed packages, and the kit's rest."""
+    ask = "import site; print('\\n'.join(site.getsitepackages()))"
+    packages = subprocess.run(
+        [python(), "-I", "-S", "-c", ask], capture_output=True, text=True, check=False, cwd="/"
+    ).stdout.splitlines()
+    rest = [KIT.parent / name for name in ("labs", "clients", "tests")]
+    return tuple(path for path in dict.fromkeys([*map(Path, packages), *rest]) if path.is_dir())
+
+
+def staging(place: Place) -> list[tuple[str, str, str]]:
+    """Say what the keeper must show in a place, for a user who cannot go where it lies."""
+    shown = [("show", str(KIT), str(place.folder / "kit/threadserver"))] if place.kit else []
+    if python_is_apart():
+        shown.append(("show", str(python_home()), str(place.folder / "python")))
+    return shown
+
+
+def hiding(place: Place, limits: Limits, *, writable: bool) -> list[tuple[str, str, str]]:
+    """Say what the keeper must hide and show for a submission that has no view of its own, only another user id."""
+    masks = [("show", str(place.folder / "empty"), str(path)) for path in hidden()]
+    memory = [("memory", f"size={limits.temporary},mode=1777", folder) for folder in SHARED if Path(folder).is_dir()]
+    itself = [("show", str(place.folder), str(place.folder))]
+    copy = [("share", str(place.copy), str(place.copy))] if writable else []
+    return [*masks, *staging(place), *memory, *itself, *copy]
+
+
+def copy_kit(place: Place) -> None:
+    """Put a copy of the kit's package into a place: nothing that lies beside it can be imported from there."""
+    target = place.folder / "kit/threadserver"
+    shutil.copytree(KIT, target, ignore=shutil.ignore_patterns("__pycache__"), dirs_exist_ok=True)
+    for path in (target, *target.rglob("*")):
+        place.give(path, 0o750 if path.is_dir() else 0o640)
+
+
+def bubblewrap(place: Place, limits: Limits, *, writable: bool, network: bool) -> list[str]:
+    """Give bubblewrap's command line, up to the command that is to run inside."""
+    staged = place.user is not None
+    words = [
+        shutil.which("bwrap") or "bwrap",
+        "--unshare-user", "--unshare-pid", "--unshare-ipc", "--unshare-uts", "--unshare-cgroup-try",
+        "--cap-drop", "ALL", "--new-session", "--hostname", "submission",
+        *(["--disable-userns"] if _knows("--disable-userns") else []), *([] if network else ["--unshare-net"]),
+        "--proc", "/proc", "--dev", "/dev", *_memory("/dev/shm", limits), *_memory("/tmp", limits),  # noqa: S108
+    ]  # fmt: skip
+    for folder in _SYSTEM:
+        words += _system(folder)
+    for name in _SETTINGS:
+        words += ["--ro-bind-try", f"/etc/{name}", f"/etc/{name}"]
+    if python_is_apart():
+        words += ["--ro-bind", str(place.folder / "python" if staged else python_home()), str(python_home())]
+    if place.kit:
+        words += [
+            "--ro-bind",
+            str(place.folder / "kit/threadserver" if staged else KIT),
+            str(KIT_INSIDE / "threadserver"),
+        ]
+    for path in hidden():
+        if _is_shown(path):
+            words += ["--ro-bind", str(place.folder / "empty"), str(path)]
+    words += ["--bind" if writable else "--ro-bind", str(place.copy), str(INSIDE), "--chdir", str(INSIDE)]
+    return [*words, "--remount-ro", "/dev", "--remount-ro", "/"]
+
+
+def _memory(folder: str, limits: Limits) -> list[str]:
+    return ["--size", str(limits.temporary), "--tmpfs", folder]
+
+
+def _system(folder: str) -> list[str]:
+    """Show a system folder as it is: today /bin is mostly a link to usr/bin."""
+    if Path(folder).is_symlink():
+        return ["--symlink", os.readlink(folder), folder]  # noqa: PTH115
+    return ["--ro-bind", folder, folder] if Path(folder).is_dir() else []
+
+
+def _is_shown(path: Path) -> bool:
+    return any(path.resolve().is_relative_to(folder) for folder in (*_SYSTEM, python_home()))
+
+
+@cache
+def _knows(option: str) -> bool:
+    """Ask bubblewrap itself, for old ones know less."""
+    return (
+        option
+        in subprocess.run(
+            ["bwrap", "--help"],  # noqa: S607
+            capture_output=True,
+            text=True,
+            check=False,
+        ).stdout
+    )
