@@ -11,6 +11,9 @@ from clients.load.buckets import FOLD
 from clients.load.connections import TICK
 from clients.load.loop import Loop
 
+BATCH = 128
+"""How many events are taken at once: epoll sets aside memory for as many, each time."""
+
 
 class ClosedLoop(Loop):
     """As many requests under way as there are connections."""
@@ -23,12 +26,14 @@ class ClosedLoop(Loop):
     def drive(self, until: int) -> None:
         """Ask and take answers until then."""
         poll, read, write, clock = self.poll.poll, os.read, os.write, perf_counter_ns
-        expected, since, answered, fresh = self.expected, self.since, self.answered, self.requests.next
-        read_size, line_size = self.read_size, self.requests.line_size
+        expected, since, answered = self.expected, self.since, self.answered
         latest, record = self.latencies.latest, self.latencies.latest.append
+        fresh, question, read_size = self.requests.next, self.requests.question, self.read_size
+        line_size = len(question) if question else self.requests.answer_size
         now = clock()
         while now < until:
-            for fd, _ in poll(TICK):
+            events = poll(TICK, BATCH)
+            for fd, _ in events:
                 try:
                     data = read(fd, read_size)
                     now = clock()
@@ -37,15 +42,20 @@ class ClosedLoop(Loop):
                         continue
                     record(now - since[fd])
                     answered[fd] += 1
-                    line, expected[fd] = fresh()
+                    expected[fd] = due = fresh()
                     since[fd] = now
-                    if (sent := write(fd, line)) != line_size:
-                        self.keep(fd, line[sent:])
+                    try:
+                        if (sent := write(fd, question or due)) != line_size:
+                            self.keep(fd, (question or due)[sent:])
+                    except BlockingIOError:
+                        self.keep(fd, question or due)
                 except OSError as error:
+                    now = clock()
                     self.stumbled(fd, error, now)
+            if not events:
+                now = clock()
             if len(latest) >= FOLD:
                 self.latencies.fold()
-            now = clock()
 
     def right(self, fd: int, now: int) -> None:
         """Count a right answer that came in pieces, or late."""

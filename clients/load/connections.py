@@ -178,7 +178,7 @@ class Connections:
             self.lose(fd, errors.CLOSED)
             return
         data = self.partial.pop(fd, b"") + data
-        if fd in self.ungreeted:
+        if fd in self.ungreeted and self.plan.confirm:
             self._greeting(fd, data, now)
         elif (due := self.expected[fd]) is None:
             self.lose(fd, errors.ERROR_LINE if data.startswith(b"ERROR") else errors.WRONG)
@@ -242,9 +242,9 @@ class Connections:
 
     def ask(self, fd: int, now: int) -> None:
         """Send the next request, whose answer is due from ``now`` on."""
-        line, self.expected[fd] = self.requests.next()
+        self.expected[fd] = due = self.requests.next()
         self.since[fd] = now
-        self.send(fd, line)
+        self.send(fd, self.requests.question or due)
 
     def send(self, fd: int, data: bytes) -> None:
         """Send bytes; what does not fit is sent as soon as there is room."""

@@ -105,14 +105,16 @@ class Result:
         open loop also when requests were sent late although their connections were free.
         """
         busiest = max(self.shares, key=lambda share: share.busy, default=None)
+        if busiest and busiest.cpu_share > BUSY:
+            return f"a generating process was busy for {busiest.cpu_share:.0%} of the time; more processes may get more"
         if busiest and busiest.busy > BUSY:
             return (
-                f"a generating process was busy for {busiest.cpu_share:.0%} of the time and waited for its core for "
-                f"{busiest.waiting_share:.0%}: the server may do more, with more processes on cores of their own"
+                f"a generating process waited for {busiest.waiting_share:.0%} of the time while somebody else, perhaps "
+                "the server, ran on its core; pin both to cores of their own"
             )
         late = self.lateness.percentile(99) if self.lateness else None
         if late and late > LATE:
-            return f"one request in a hundred was sent {late * 1000:.1f} ms late or more, by the generator's own fault"
+            return f"one request in a hundred was sent {late * 1000:.1f} ms late or more though its connection was free"
         return None
 
     @property
@@ -127,6 +129,11 @@ class Result:
             return None
         why = ", ".join(f"{kind} ({count} times)" for kind, count in sorted(self.errors.items()))
         return f"nothing was answered by {self.plan.address}: {why or 'no answer came in time'}"
+
+    @property
+    def flawed(self) -> bool:
+        """Whether anything went wrong: a connection that was not had, a request without its right answer."""
+        return bool(self.errors or self.connect_failures or (self.slow and self.slow.errors))
 
     def as_dict(self) -> dict[str, Any]:
         """Give it as JSON takes it. Times are in seconds; these are the keys of `SCHEMA`.

@@ -41,32 +41,30 @@ ANEW = ("churn", "octets")
 MILLISECONDS = {"sleep": 10, "spin": 1}
 """What is asked of these services unless the plan says otherwise."""
 
-Exchange = tuple[bytes, bytes]
-"""A line to send and the answer that is due, both with their LF."""
-
 DISTINCT = 4099  # so many different lines are prepared; a prime, so that no number of connections divides it
 _MEMORY = 1 << 20  # bytes that they may take together
 _NOT_LF = bytes(range(10)) + b"\x0b" + bytes(range(11, 256))
 
 
 class Requests:
-    """What is asked, one exchange after the other, and what passes for an answer."""
+    """What is asked, one after the other, and what passes for an answer."""
 
     def __init__(self, plan: "Plan") -> None:
         service = SERVICE[plan.workload]
-        self.next: Callable[[], Exchange]
-        """Give the next exchange: called for each request, so it is an iterator's own method."""
+        self.next: Callable[[], bytes]
+        """Give the next answer that will be due, LF included. It is an iterator's own method, the cheapest call."""
+        self.question: bytes | None = None
+        """What is asked for each of them; None where the answer is the same as the question."""
         self._octets = plan.payload if service == "octets" else 0
         if self._octets:
-            answer = b"x" * (plan.payload - 1) + b"\n"  # as the kit's service answers; other bytes are right, too
-            self.next = repeat((b"%d\n" % plan.payload, answer)).__next__
+            self.question = b"%d\n" % plan.payload
+            # These bytes are what the kit's service answers; others are right, too: `is_right`.
+            self.next = repeat(b"x" * (plan.payload - 1) + b"\n").__next__
         elif service in MILLISECONDS:
-            line = b"%d\n" % (plan.milliseconds or 0)
-            self.next = repeat((line, line)).__next__
+            self.next = repeat(b"%d\n" % (plan.milliseconds or 0)).__next__
         else:
-            self.next = cycle([(line, line) for line in random_lines(plan.payload, plan.seed)]).__next__
-        line, answer = self.next()
-        self.line_size, self.answer_size = len(line), len(answer)
+            self.next = cycle(random_lines(plan.payload, plan.seed)).__next__
+        self.answer_size = len(self.next())
 
     def is_right(self, answer: bytes, due: bytes) -> bool:
         """Whether an answer that is complete is the one that was due."""

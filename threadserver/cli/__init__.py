@@ -17,6 +17,7 @@ from threadserver.cli.demo import demo
 from threadserver.cli.diagram import diagram
 from threadserver.cli.inspect import inspect
 from threadserver.cli.lab import lab
+from threadserver.cli.load import load
 from threadserver.cli.serve import serve
 from threadserver.errors import KitError, reason
 
@@ -72,5 +73,5 @@ def main() -> None:
     logging.basicConfig(format="%(name)s: %(message)s")
 
 
-for command in (demo, serve, connect, inspect, classify, compare, lab, diagram):
+for command in (demo, serve, connect, load, inspect, classify, compare, lab, diagram):
     main.add_command(command)

@@ -13,17 +13,20 @@ The family says what a model is made of. It is what the pictures give a colour t
 import importlib.util
 import os
 import sys
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-import labs
 from threadserver import models
 from threadserver.comparison import launch
 from threadserver.errors import UsageError
+from threadserver.submission.containment import SELF_CHECK
+from threadserver.submission.folder import find as find_folder
+from threadserver.submission.preparing import prepared
 
 KIT = Path(models.__file__).parents[2]
 """The folder that holds the packages: what PYTHONPATH must be for an interpreter that has not installed the kit."""
-_LABS = Path(labs.__file__).parent
 _PEERS = Path(__file__).parent / "peers"
 
 FAMILIES = {
@@ -57,19 +60,14 @@ class Contestant:
     family: str
     """One of `FAMILIES`."""
     file: Path
-    """What is run: a Python file, or for a submission in another language its executable ``server``."""
-
-    @property
-    def python(self) -> bool:
-        """Whether it is a Python program, so that the interpreter matters."""
-        return self.file.suffix == ".py"
+    """What is run: a Python file, or a program; of a submission that is a folder, the folder."""
 
     def command(self, service: str, interpreter: str = sys.executable) -> list[str]:
-        """Give the command that starts it; ``{host}`` and ``{port}`` stand for the address.
+        """Give the command that starts it, up to HOST and PORT, and what follows them.
 
         ``echo`` is what a server does anyway, so it is not named: a submission need not know of a third argument.
         """
-        program = [str(self.file)] if not self.python else [interpreter, str(self.file)]
+        program = [str(self.file)] if self.file.suffix != ".py" else [interpreter, str(self.file)]
         if self.kind == "model":
             program.insert(1, str(Path(launch.__file__)))
         return [*program, "{host}", "{port}", *([] if service == "echo" else [service])]
@@ -77,7 +75,8 @@ class Contestant:
 
 def own() -> list[str]:
     """Name the kit's models that are here, like beside like. The student edition has but two."""
-    return [name for name in ORDER if _model(name)]
+    known = models.names()
+    return [name for name in ORDER if name in known] + [name for name in known if name not in ORDER]
 
 
 def peers() -> list[str]:
@@ -88,25 +87,39 @@ def peers() -> list[str]:
 
 def find(name: str) -> Contestant:
     """Find a contestant by its name or path. Raises UsageError, in one line that lists what there is."""
-    file = _model(name)
-    if file:
-        return Contestant(name, "model", _FAMILY.get(name, "own"), file)
+    if name in models.names():
+        return Contestant(name, "model", _FAMILY.get(name, "own"), _model(name))
     if name.startswith("peer:"):
         return _peer(name)
     path = Path(name)
-    if path.is_dir() or path.is_file():
-        return Contestant(_short(name), "submission", "own", _program(path).absolute())
+    if path.is_dir() or (path.is_file() and (path.suffix == ".py" or os.access(path, os.X_OK))):
+        return Contestant(_short(name), "submission", "own", path.absolute())
+    if path.is_file():
+        raise UsageError(f"{name} is neither a Python file nor a program that may be run (chmod +x {name})")
     raise UsageError(
         f"no such model: {name!r}: there are {', '.join(own())}, {', '.join(peers())}, "
         "or your own as path/to/file.py or path/to/folder"
     )
 
 
-def _model(name: str) -> Path | None:
-    if name in models.MODELS:
+@contextmanager
+def ready(contestants: Iterable[Contestant]) -> Iterator[list[Contestant]]:
+    """Copy and build those that are folders, once for all rounds. Raises SubmissionError where that cannot be done."""
+    with ExitStack() as stack:
+        yield [_ready(one, stack) for one in contestants]
+
+
+def _ready(one: Contestant, stack: ExitStack) -> Contestant:
+    if not one.file.is_dir():
+        return one
+    made = stack.enter_context(prepared(find_folder(one.file), SELF_CHECK))
+    return replace(one, file=made.place.copy / ("server.py" if made.submission.kind == "python" else "server"))
+
+
+def _model(name: str) -> Path:
+    if name in models.BUILT_IN:
         return Path(models.__file__).parent / f"{name}.py"
-    file = _LABS / name / "solution" / "server.py"
-    return file if name in ORDER and file.is_file() else None
+    return models.LABS / name / "solution" / "server.py"
 
 
 def _peer(name: str) -> Contestant:
@@ -127,14 +140,3 @@ def _short(name: str) -> str:
     """Shorten a path to what tells it from others on a slide: its last two parts."""
     parts = Path(os.path.normpath(name)).parts
     return "/".join(parts[-2:]).lstrip("/")
-
-
-def _program(path: Path) -> Path:
-    if path.is_file():
-        if path.suffix == ".py" or os.access(path, os.X_OK):
-            return path
-        raise UsageError(f"{path} is neither a Python file nor a program that may be run (chmod +x {path})")
-    for file in (path / "server.py", path / "server"):
-        if file.is_file():
-            return _program(file)
-    raise UsageError(f"{path} is no submission: it holds neither server.py nor a program server")

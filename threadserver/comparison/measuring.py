@@ -60,7 +60,7 @@ def _examine(run_: Run, subject: Subject, plan: Plan, tick: Tick) -> Run | None:
             return run_.failed("not offered", f"it does not offer {SERVICE[plan.workload]}")
     except (KitError, OSError) as error:
         why = str(error) if isinstance(error, KitError) else reason(error)
-        return _with_output(run_.failed("crashed" if subject.ended else "hung", f"the first client: {why}"), subject)
+        return _with_output(run_.failed("crashed" if subject.ended() else "hung", f"the first client: {why}"), subject)
     before = kernel.sample(subject.keeper)
     try:
         finished = _idle(run_, subject, plan) if plan.workload == "idle" else _loaded(run_, subject, plan, tick)
@@ -138,9 +138,9 @@ class _Watch:
 
 def _judge(run_: Run, subject: Subject, before: Sample) -> Run:
     """Find the word for what happened."""
-    faults = ", ".join(f"{count} × {kind}" for kind, count in sorted(run_.errors.items()))
-    if subject.ended:
-        return run_.failed("crashed", f"it ended under load: {faults}".removesuffix(": "))
+    faults = ", ".join(f"{count} {kind}" for kind, count in sorted(run_.errors.items()))
+    if ended := subject.ended():
+        return run_.failed("crashed", f"it ended {ended} under load: {faults}".removesuffix(": "))
     if run_.errors.keys() & {kinds.WRONG, kinds.BAD_HELLO}:
         return run_.failed("wrong answers", faults)
     if not run_.served:

@@ -2,12 +2,13 @@
 
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
 
-from threadserver.comparison.contestants import Contestant
+from threadserver.comparison.contestants import Contestant, ready
 from threadserver.comparison.results import Results
 from threadserver.comparison.room import make_room
 from threadserver.comparison.measuring import Pace
@@ -41,8 +42,8 @@ def compare(schedule: Schedule, interpreter: str | None, folder: Path, console: 
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise KitError(f"cannot make {folder}: {reason(error)}") from error
-    with _Bar(console) as bar:
-        return carry_out(schedule, place, folder / "results.json", bar.show)
+    with ready(schedule.contestants) as contestants, _Bar(console) as bar:
+        return carry_out(replace(schedule, contestants=contestants), place, folder / "results.json", bar.show)
 
 
 class _Bar(Progress):

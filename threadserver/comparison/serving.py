@@ -1,25 +1,28 @@
 """A contestant as a running server: started on its own cores, its output kept, all of its processes stopped in the end."""
 
 import os
-import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 
 from clients import Client
 from threadserver.address import Address
 from threadserver.comparison import kernel
 from threadserver.comparison.contestants import KIT, Contestant
 from threadserver.errors import KitError
-from threadserver.submission.starting import started
+from threadserver.submission.keeping import Keeper, Order, keep
+from threadserver.submission.listening import free_port, listening
+from threadserver.submission.output import Output
+from threadserver.submission.running import how
 
 START_LIMIT = 10.0
 """Seconds in which a server must begin to listen."""
 KEPT = 4000
 """Characters of output that are kept: the last."""
-_REDIRECT = 'exec "$@" >"$0" 2>&1'
+POLL = 0.005
+GRACE = 1.0
+"""Seconds between asking a server to end and killing it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,52 +48,80 @@ def site(interpreter: str) -> Site:
     return Site(frozenset(cores[:half]), tuple(cores[half:] or cores), interpreter)
 
 
-@dataclass(frozen=True, slots=True)
-class Subject:
-    """A server that runs."""
-
-    address: Address
-    keeper: int
-    """The process that all of the server's descend from."""
-    _said: Path
-
-    @property
-    def ended(self) -> bool:
-        """Whether none of its processes is left."""
-        return not kernel.members(self.keeper)
-
-    def output(self) -> str:
-        """Give what it has said of late, control characters made visible."""
-        return readable(self._said)
-
-
-@contextmanager
-def serving(contestant: Contestant, service: str, cores: frozenset[int], interpreter: str) -> Iterator[Subject]:
-    """Start a contestant and stop it. Raises KitError, with its last words, when it does not come to listen."""
-    with tempfile.TemporaryDirectory(prefix="threadserver-") as folder:
-        said = Path(folder) / "output"
-        command = contestant.command(service, interpreter)
-        words = ["env", f"PYTHONPATH={KIT}", "PYTHONUNBUFFERED=1", "sh", "-c", _REDIRECT, str(said), *command]
-        with ExitStack() as stack:
-            try:
-                with pinned(cores):
-                    server = stack.enter_context(started(words, start_limit=START_LIMIT))
-            except KitError as error:
-                raise NotStartedError(_why(str(error)), readable(said)) from error
-            yield Subject(server.address, server.keeper, said)
-
-
 class NotStartedError(KitError):
-    """A contestant that does not come to listen."""
+    """A contestant that does not come to listen; ``output`` is what it said."""
 
     def __init__(self, why: str, output: str) -> None:
         super().__init__(why)
         self.output = output
 
 
-def _why(error: str) -> str:
-    """Say it of the contestant, and not of the program that its command begins with."""
-    return error.removeprefix("env ").partition(";")[0].strip()
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """A server that runs."""
+
+    address: Address
+    _keeper: Keeper
+    _output: Output
+
+    @property
+    def keeper(self) -> int:
+        """The process that all of the server's descend from."""
+        return self._keeper.pid
+
+    def ended(self) -> str:
+        """Say how it ended: "with exit code 1". Empty while any of its processes is left."""
+        self._keeper.update()
+        return "" if kernel.members(self.keeper) else how(self._keeper.exit_code)
+
+    def output(self) -> str:
+        """Give the last that it has said, made safe to show."""
+        return str(self._output).strip()[-KEPT:]
+
+    def await_listening(self) -> None:
+        """Wait until the kernel's tables say that it listens: nobody connects. Raises NotStartedError."""
+        deadline = time.monotonic() + START_LIMIT
+        while time.monotonic() < deadline:
+            self._keeper.update(POLL)
+            pids = kernel.members(self.keeper)
+            if any(one.serves(self.address) for one in listening(pids)):
+                return
+            if self._keeper.failed:
+                raise NotStartedError(f"it cannot be started: {self._keeper.failed}", "")
+            if self._keeper.exit_code is not None and not pids:
+                raise self._not_started(f"it ended {how(self._keeper.exit_code)} and never listened")
+        raise self._not_started(f"it did not listen at {self.address} within {START_LIMIT:g} s")
+
+    def stop(self) -> None:
+        """End all of its processes."""
+        self._keeper.stop()
+        self._output.finish(1.0)
+
+    def _not_started(self, why: str) -> NotStartedError:
+        self.stop()  # then its output is complete
+        return NotStartedError(why, self.output())
+
+
+@contextmanager
+def serving(contestant: Contestant, service: str, cores: frozenset[int], interpreter: str) -> Iterator[Subject]:
+    """Start a contestant on these cores, and stop it whole. Raises NotStartedError when it does not come to listen.
+
+    It is not contained: it is measured as it would run, and its limits are ours.
+    """
+    host = "127.0.0.1"
+    address = Address("tcp", host, free_port(host))
+    places = {"{host}": host, "{port}": str(address.port)}
+    words = [places.get(word, word) for word in contestant.command(service, interpreter)]
+    environment = {**os.environ, "PYTHONPATH": str(KIT), "PYTHONUNBUFFERED": "1"}
+    output = Output()
+    with pinned(cores):
+        keeper = keep(Order(words, environment, folder=str(contestant.file.parent), grace=GRACE), output)
+    subject = Subject(address, keeper, output)
+    try:
+        subject.await_listening()
+        yield subject
+    finally:
+        subject.stop()
 
 
 @contextmanager
@@ -102,17 +133,6 @@ def pinned(cores: frozenset[int]) -> Iterator[None]:
         yield
     finally:
         os.sched_setaffinity(0, before)
-
-
-def readable(file: Path) -> str:
-    """Read the last of a file; characters that would do something to a terminal are shown as what they are."""
-    try:
-        with file.open("rb") as kept:
-            kept.seek(-min(file.stat().st_size, 4 * KEPT), os.SEEK_END)
-            text = kept.read().decode("utf-8", "backslashreplace")
-    except OSError:
-        return ""
-    return "".join(c if c.isprintable() or c in "\n\t" else repr(c)[1:-1] for c in text)[-KEPT:].strip()
 
 
 def offers(address: Address, service: str, timeout: float) -> bool:
