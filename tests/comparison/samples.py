@@ -71,12 +71,12 @@ def run(chance, name, cell, number):
         return made.failed("not offered", f"it does not offer {cell.workload}")
     if name == "mine/server.py" and cell.workload == "churn":
         made.output = "Traceback (most recent call last):\n  …\nValueError: <script>alert(1)</script>"
-        return made.failed("crashed", "it ended under load: 312 × reset")
+        return made.failed("crashed", "it ended under load: 312 reset")
     if name == "iterative" and cell.workload == "slow":
-        return made.failed("hung", "10 × no HELLO")
+        return made.failed("hung", "10 no HELLO")
     if name == "iterative" and cell.connections > 1 and cell.workload not in ("churn", "octets"):
         made.served = 1
-        made.failed("partly", f"1 of {cell.connections} clients were served: {cell.connections - 1} × no HELLO")
+        made.failed("partly", f"1 of {cell.connections} clients were served: {cell.connections - 1} no HELLO")
     tasks = cell.connections + 1 if name in ("thread", "fork", "peer:socketserver") else 4 if "p" in name[0] else 1
     if cell.workload == "idle":
         made.server = Server(tasks, 1)

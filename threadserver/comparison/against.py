@@ -1,7 +1,8 @@
 """What has changed since another comparison: cell by cell, for who is in both.
 
-The two were not measured side by side, so their rounds are no pairs. A change is claimed only where the two 95 % intervals
-have nothing in common, which is stricter than it need be; and what else has changed, machine, kernel, interpreter, is said.
+The two were not measured side by side, so their rounds are no pairs. A change is claimed only where the two 95 %
+intervals have nothing in common, which is stricter than it need be; and what else has changed, machine, kernel,
+interpreter, is said.
 """
 
 from collections.abc import Iterator

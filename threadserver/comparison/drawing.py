@@ -31,7 +31,8 @@ def draw(chart: Chart, width: int, shades: Shades, label: str = "") -> str:
 
 
 def _text(x: float, y: float, said: str, colour: str = "ink", anchor: str = "start", extra: str = "") -> str:
-    return f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}" style="fill:var(--{colour})"{extra}>{escape(said)}</text>'
+    attributes = f'x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}" style="fill:var(--{colour})"{extra}'
+    return f"<text {attributes}>{escape(said)}</text>"
 
 
 def _line(x1: float, y1: float, x2: float, y2: float, colour: str, extra: str = "") -> str:
@@ -110,7 +111,7 @@ def _whisker(bar: Bar, axis: Axis, y: float) -> str:
         return ""
     low, high = axis(bar.low), axis(bar.high)
     path = f"M{low:.1f} {y - 4:.1f}v8M{low:.1f} {y:.1f}H{high:.1f}"
-    path += f"m-5 -4l5 4l-5 4" if bar.high > axis.most else f"m0 -4v8"  # noqa: F541
+    path += "m-5 -4l5 4l-5 4" if bar.high > axis.most else "m0 -4v8"
     return f'<path d="{path}" stroke-width="1.4" style="stroke:var(--ink);fill:none"/>'
 
 

@@ -117,7 +117,8 @@ def fairness(summary: Summary, cell: Cell) -> str:
     alike = len(ranked) - len(unfair)
     if not unfair:
         return f"All {alike} serve their clients alike: Jain's index is 0.9 or more, 1 would be perfect."
-    return f"{alike} of {len(ranked)} serve all clients alike (0.9 or more); some get more than others from {listed(unfair)}."
+    some = f"some get more than others from {listed(unfair)}"
+    return f"{alike} of {len(ranked)} serve all clients alike (0.9 or more); {some}."
 
 
 def tasks(summary: Summary, cell: Cell) -> str:
@@ -132,7 +133,7 @@ def tasks(summary: Summary, cell: Cell) -> str:
     return said + (f"; {many} has {number(most.median)}." if many not in few else " each.")
 
 
-def slow(summary: Summary, cell: Cell, kept: dict[str, Estimate | None]) -> str:
+def slow(summary: Summary, kept: dict[str, Estimate | None]) -> str:
     """Say whom a few slow clients block: head-of-line blocking."""
     blocked = [name for name, share in kept.items() if share is None or share.median < 10]
     held = [name for name, share in kept.items() if share and share.median >= 50]

@@ -3,13 +3,13 @@
 The bootstrap asks how much a median would move if the rounds were drawn again from those that were seen (B. Efron:
 Bootstrap Methods, Annals of Statistics 7, 1979). It is usually done by drawing at random some thousand times. For
 a median that is not needed: how probable each value is as the median of n draws from n values can be counted
-(A. Hutson, M. Ernst: The Exact Bootstrap Mean and Variance of an L-estimator, JRSS B 62, 2000), so the same rounds always
-give the same interval.
+(A. Hutson, M. Ernst: The Exact Bootstrap Mean and Variance of an L-estimator, JRSS B 62, 2000), so the same rounds
+always give the same interval.
 
-Few rounds say little, and the bootstrap does not know it: it never looks beyond the values that were seen, and of three
-rounds even the range from the least to the greatest misses the true median in one case of four (2 · 2⁻ⁿ), so that "95 %"
-would be untrue. So no interval here is narrower than one that keeps its word: from six rounds on that between the two
-rounds which enclose the median of whatever distribution in 95 % of cases (W. Conover: Practical Nonparametric
+Few rounds say little, and the bootstrap does not know it: it never looks beyond the values that were seen, and of
+three rounds even the range from the least to the greatest misses the true median in one case of four (2 · 2⁻ⁿ), so that
+"95 %" would be untrue. So no interval here is narrower than one that keeps its word: from six rounds on that between
+the two rounds which enclose the median of whatever distribution in 95 % of cases (W. Conover: Practical Nonparametric
 Statistics, chapter 3.2), below six Student's t, of the logarithms where values are amounts. Three rounds then show only
 what is glaring; one or two say nothing of how much they vary, and their interval has no bounds.
 
@@ -65,7 +65,8 @@ def estimate(values: Sequence[float], *, differences: bool = False) -> Estimate:
         least = student(ordered, logarithms=not differences and ordered[0] > 0)
     else:
         least = enclosing(ordered)
-    return Estimate(median(ordered), min(low, least[0]), max(high, least[1]), len(ordered))
+    low, high = min(low, least[0]), max(high, least[1])
+    return Estimate(median(ordered), low if differences else max(low, 0.0), high, len(ordered))
 
 
 def bootstrap(ordered: Sequence[float]) -> tuple[float, float]:
@@ -134,13 +135,12 @@ def _exp(value: float) -> float:
 
 def paired(one: Mapping[int, float], other: Mapping[int, float]) -> Estimate | None:
     """Give the ratio one/other over the rounds that have both; None when no round has. Both map rounds to amounts."""
-    ratios = [
-        one[number] / other[number] for number in one.keys() & other.keys() if other[number] > 0 and one[number] > 0
-    ]
+    both = sorted(one.keys() & other.keys())
+    ratios = [one[number] / other[number] for number in both if other[number] > 0 and one[number] > 0]
     return estimate(ratios) if ratios else None
 
 
 def paired_difference(one: Mapping[int, float], other: Mapping[int, float]) -> Estimate | None:
     """Give the difference one - other over the rounds that have both; None when no round has."""
-    both = one.keys() & other.keys()
+    both = sorted(one.keys() & other.keys())
     return estimate([one[number] - other[number] for number in both], differences=True) if both else None

@@ -1,9 +1,9 @@
 """What the kernel has counted for a server: CPU seconds, memory, tasks, context switches, descriptors.
 
-A server is a family of processes: all that descend from its keeper. A process that has ended takes its counts with it,
-except the CPU seconds that its parent is credited with when it waits for it (cutime and cstime, proc(5)). A parent that
-ignores SIGCHLD never waits, and the kernel forgets what its children have used: `Sample.uncounted` says so, since a fork
-per connection would then look cheaper than it is.
+A server is a family of processes: all that descend from its keeper. A process that has ended takes its counts with
+it, except the CPU seconds that its parent is credited with when it waits for it (cutime and cstime, proc(5)). A parent
+that ignores SIGCHLD never waits, and the kernel forgets what its children have used: `Sample.uncounted` says so, since
+a fork per connection would then look cheaper than it is.
 """
 
 import os

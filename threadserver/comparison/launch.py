@@ -1,7 +1,8 @@
 """Run a model of the kit as a program of its own: ``python launch.py FILE HOST PORT [SERVICE]``.
 
-What a submission does with ``threadserver.main(serve)``, but with a backlog that a thousand clients fit in when they come
-at once: the queue is not what is compared. Imports nothing but the ground floor, so that any interpreter can run it.
+What a submission does with ``threadserver.main(serve)``, but with a backlog that a thousand clients fit in when they
+come at once: the queue is not what is compared. Imports nothing but the ground floor, so that any interpreter can
+run it.
 """
 
 import sys

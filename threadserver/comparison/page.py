@@ -66,7 +66,8 @@ def _titled(svg: str, group: Group, picture: Picture) -> str:
     head = head.replace(f'height="{height}"', f'height="{height + 44}"')
     title = Markup.escape(f"{group.title}: {picture.choice}")
     paper = f'<rect x="0" y="-44" width="100%" height="100%" fill="{LIGHT["card"]}"/>'
-    return f'{head}>{paper}<text x="8" y="-18" font-size="18" font-weight="650" fill="{LIGHT["ink"]}">{title}</text>{inner}'
+    above = f'<text x="8" y="-18" font-size="18" font-weight="650" fill="{LIGHT["ink"]}">{title}</text>'
+    return f"{head}>{paper}{above}{inner}"
 
 
 def _file(group: Group, picture: Picture) -> str:
@@ -102,7 +103,7 @@ def _book(summary: Summary) -> list[dict[str, str]]:
     rows = []
     for design in stevens.TABLE if cell else ():
         found = stevens.today(summary, design.model, cell) if design.model and cell else None
-        here = f"{found.median:.2f} s" if found else "not measured" if design.model else "–"
+        here = f"{found.median:.2f} s" if found else "not measured" if design.model else ""
         bounds = f"{found.low:.2f} to {found.high:.2f}" if found and found.bounded and design.row else ""
         rows.append({"row": str(design.row), "title": design.title, "book": f"{design.seconds:.2f} s",
                      "model": design.model or "", "today": here, "bounds": bounds})  # fmt: skip

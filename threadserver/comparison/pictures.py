@@ -8,7 +8,7 @@ from threadserver.comparison import findings, stevens
 from threadserver.comparison.charts import Bar, Bars, Curve, Curves, Group, Picture, Point
 from threadserver.comparison.intervals import Estimate, paired
 from threadserver.comparison.summary import FIGURES, Summary
-from threadserver.comparison.wording import amount, interval, number
+from threadserver.comparison.wording import amount, interval, listed, number
 from threadserver.comparison.workloads import TITLES, Cell
 
 LAST = 99.9
@@ -86,17 +86,16 @@ def _of_figure(summary: Summary, figure: str, title: str, about: str) -> Group:
 
 def _uncounted(summary: Summary, figure: str) -> str:
     names = [name for name in summary.results.names if figure == "cpu" and summary.uncounted(name)]
-    return (
-        f" Of {', '.join(names)} the kernel does not count children that have ended (SIGCHLD is ignored)."
-        if names
-        else ""
-    )
+    if not names:
+        return ""
+    return f" Of {listed(names)} the kernel does not count children that have ended (SIGCHLD is ignored)."
 
 
 def _throughput(summary: Summary) -> Group:
     group = Group(
-        "throughput", "Throughput", "Right answers a second, as the clients saw them; for churn and octets, connections "
-        "a second. The median of the rounds, with its 95 % interval. * marks what the load generator may have limited.",
+        "throughput", "Throughput", "Right answers a second, as the clients saw them; for churn and octets, "
+        "connections a second. The median of the rounds, with its 95 % interval. "
+        "* marks what the load generator may have limited.",
     )  # fmt: skip
     measured = [cell for cell in summary.cells if _has(summary, "throughput", cell) or cell.workload != "idle"]
     for (workload, rate), same in groupby(measured, key=lambda cell: (cell.workload, cell.rate)):
@@ -172,8 +171,8 @@ def _tasks(summary: Summary) -> Group:
 
 def _fairness(summary: Summary) -> Group:
     group = Group(
-        "fairness", "Fairness", "Jain's index over the answers that each client got: 1 when all got the same, 1/n when one "
-        "of n got everything. Whoever waits in the queue of a server that is busy with others got nothing.",
+        "fairness", "Fairness", "Jain's index over the answers that each client got: 1 when all got the same, 1/n when "
+        "one of n got everything. Whoever waits in the queue of a server that is busy with others got nothing.",
     )  # fmt: skip
     for cell in summary.cells:
         if cell.connections > 1 and _has(summary, "fairness", cell):
@@ -191,7 +190,7 @@ def _slow(summary: Summary) -> Group:
         if cell.workload == "slow":
             kept = kept_beside_slow(summary, cell)
             chart = ordered(bars(summary, cell, kept, "%", mark=100.0), more_is_better=True)
-            group.pictures.append(Picture(str(cell), findings.slow(summary, cell, kept), chart, "slow"))
+            group.pictures.append(Picture(str(cell), findings.slow(summary, kept), chart, "slow"))
     return group
 
 
@@ -224,8 +223,8 @@ def _sleep(summary: Summary) -> Group:
 
 def _spin(summary: Summary) -> Group:
     group = Group(
-        "spin", "Computing", "On how many cores the server computes at a time: answers a second times the CPU time that "
-        "each needs. The line is all cores; only here the servers have those of the generator, too.",
+        "spin", "Computing", "On how many cores the server computes at a time: answers a second times the CPU time "
+        "that each needs. The line is all cores; only here the servers have those of the generator, too.",
     )  # fmt: skip
     cores = len({*summary.results.servers, *summary.results.generators})
     for cell in summary.cells:
@@ -237,9 +236,9 @@ def _spin(summary: Summary) -> Group:
 
 def _octets(summary: Summary) -> Group:
     group = Group(
-        "octets", "The classic table", f"CPU seconds over the iterative server for {stevens.CONNECTIONS} connections, each "
-        "asking once for 4000 bytes: what concurrency itself costs (Stevens, Fenner, Rudoff: UNIX Network Programming, "
-        "volume 1, third edition, 2003, figure 30.1). The book's servers are in C and on a processor of its time: "
+        "octets", "The classic table", f"CPU seconds over the iterative server for {stevens.CONNECTIONS} connections, "
+        "each asking once for 4000 bytes: what concurrency itself costs (Stevens, Fenner, Rudoff: UNIX Network "
+        "Programming, volume 1, third edition, 2003, figure 30.1). The book's servers are in C and on a processor of its time: "
         "compare the order, not the seconds.",
     )  # fmt: skip
     cell = stevens.cell_of(summary)

@@ -1,4 +1,4 @@
-"""Room for a crowd: descriptors and tasks for the wished connections, raised where that is allowed, else said before."""
+"""Room for a crowd: descriptors and tasks for the wished connections, raised where allowed, else said before."""
 
 import os
 import resource
@@ -21,10 +21,9 @@ def make_room(connections: int) -> list[str]:
     _allow_descriptors(connections + SPARE)
     left = _tasks_left()
     if left is not None and left < connections + SPARE:
-        return [
-            f"{connections} connections: this machine has room for {left} more tasks, so that a model with a thread "
-            "or process for each connection will refuse some (kernel.threads-max, kernel.pid_max, ulimit -u, pids.max)"
-        ]
+        why = "kernel.threads-max, kernel.pid_max, ulimit -u, pids.max"
+        said = f"{connections} connections, and room for {left} more tasks ({why}): "
+        return [said + "a model with a thread or process for each connection will refuse some"]
     return []
 
 

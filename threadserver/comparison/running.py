@@ -9,9 +9,9 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
 
 from threadserver.comparison.contestants import Contestant, ready
+from threadserver.comparison.measuring import Pace
 from threadserver.comparison.results import Results
 from threadserver.comparison.room import make_room
-from threadserver.comparison.measuring import Pace
 from threadserver.comparison.schedule import PACE, TOUR_ROUNDS, Schedule, carry_out, tour_pace
 from threadserver.comparison.serving import site
 from threadserver.comparison.workloads import cells

@@ -1,4 +1,4 @@
-"""All runs, in interleaved rounds: A B C in one cell, A B C in the next, and when all cells are done again from the first.
+"""All runs, in interleaved rounds: A B C in one cell, A B C in the next, and after the last cell again from the first.
 
 So what disturbs the machine for a while disturbs all contestants of a cell alike, and its paired ratios little; and a
 comparison that is cut short has whole cells.

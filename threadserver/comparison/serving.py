@@ -1,4 +1,4 @@
-"""A contestant as a running server: started on its own cores, its output kept, all of its processes stopped in the end."""
+"""A contestant as a running server: started on its own cores, its output kept, all its processes stopped in the end."""
 
 import os
 import time
@@ -138,7 +138,7 @@ def pinned(cores: frozenset[int]) -> Iterator[None]:
 def offers(address: Address, service: str, timeout: float) -> bool:
     """Ask once whether a server offers a service: one that knows only ``echo`` answers with the question.
 
-    For ``sleep`` and ``spin`` that is the right answer, so they are known by what no haste can do: being done too early.
+    For ``sleep`` and ``spin`` that is the right answer, so they are known by what only haste can do: being too early.
     Raises KitError or an OSError when it does not answer.
     """
     question = {"octets": b"10", "sleep": b"50", "spin": b"30"}.get(service, b"hello")

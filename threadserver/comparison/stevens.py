@@ -1,7 +1,7 @@
 """The classic table of server designs, measured again: what each costs over a server that has no process control.
 
-W. R. Stevens, B. Fenner, A. Rudoff: UNIX Network Programming, volume 1, third edition (2003), chapter 30, figure 30.1: CPU
-seconds over the iterative server for 5000 connections, on each of which one line asks for 4000 bytes; ten clients
+W. R. Stevens, B. Fenner, A. Rudoff: UNIX Network Programming, volume 1, third edition (2003), chapter 30, figure 30.1:
+CPU seconds over the iterative server for 5000 connections, on each of which one line asks for 4000 bytes; ten clients
 at a time, a pool of fifteen. The book's servers are in C, on one processor of its time, so only the order can be
 compared, never the seconds.
 """

@@ -1,7 +1,7 @@
-"""What the rounds amount to: for each contestant and cell the estimate of each figure, and who may be said to be better.
+"""What the rounds amount to: the estimate of each figure of each contestant, and who may be said to be better.
 
-A claim needs a paired ratio whose interval leaves 1 out (`intervals`). It is not made either where the load generator was
-the limit of the one that is behind: that one might do more.
+A claim needs a paired ratio whose interval leaves 1 out (`intervals`). It is not made either where the load generator
+was the limit of the one that is behind: that one might do more.
 """
 
 from collections.abc import Callable

@@ -23,13 +23,13 @@ class Table(NamedTuple):
 def tables(summary: Summary) -> list[Table]:
     """Give every table that has a row."""
     every = [
-        Table("figures", ("workload", "connections", "rate", "model", "figure", "unit", *_ESTIMATE), list(_figures(summary))),
-        Table("comparisons", ("workload", "connections", "rate", "figure", "model", "compared to", *_RATIO, "verdict"),
+        Table("figures", (*_CELL, "model", "figure", "unit", *_ESTIMATE), list(_figures(summary))),
+        Table("comparisons", (*_CELL, "figure", "model", "compared to", *_RATIO, "verdict"),
               list(_comparisons(summary))),
         Table("octets", ("row", "design", "model", "book, CPU seconds", "today, CPU seconds", "low", "high"),
               list(_octets(summary))),
         Table("octets-order", ("cheaper in the book", "dearer in the book", "today"), list(_orders(summary))),
-        Table("faults", ("model", "workload", "connections", "rate", "outcome", "why", "output"), list(_faults(summary))),
+        Table("faults", ("model", *_CELL, "outcome", "why", "output"), list(_faults(summary))),
     ]  # fmt: skip
     return [table for table in every if table.rows]
 
@@ -43,6 +43,7 @@ def write(summary: Summary, folder: Path) -> None:
             writer.writerows(table.rows)
 
 
+_CELL = ("workload", "connections", "rate")
 _ESTIMATE = ("median", "low", "high", "rounds", "generator limited")
 _RATIO = ("ratio", "low", "high", "rounds")
 

@@ -29,6 +29,8 @@ def interpreter(results: Results) -> str:
 def facts(results: Results) -> list[tuple[str, str]]:
     """List what a figure depends on beside the server."""
     machine, pace = results.machine, results.pace
+    each = f"{pace['seconds']:g} s in a server started for it, after {pace['warm_up']:g} s that count for nothing"
+    each += f"; after {pace['timeout']:g} s a client gives up"
     limits = {name.replace("_", " "): "none" if n is None else number(n) for name, n in machine["limits"].items()}
     return [
         ("Processor", f"{machine['processor']}, {len(machine['cores'])} cores"),
@@ -39,8 +41,7 @@ def facts(results: Results) -> list[tuple[str, str]]:
         ("Cores of the load generator", _cores(results.generators)),
         ("Load average at the beginning", ", ".join(f"{value:g}" for value in results.load_average)),
         ("Limits", ", ".join(f"{name} {value}" for name, value in limits.items())),
-        ("Each run", f"{pace['seconds']:g} s after {pace['warm_up']:g} s of warm-up that count for nothing, in a server "
-                     f"that was started for it; after {pace['timeout']:g} s a client gives up"),
+        ("Each run", each),
         ("Begun, ended", f"{results.begun}, {results.ended or 'interrupted'}"),
     ]  # fmt: skip
 
@@ -62,9 +63,7 @@ def notes(summary: Summary) -> list[str]:
             "expect broad intervals and few differences."
         )
     if set(results.servers) & set(results.generators):
-        found.append(
-            "There was but one core for both the servers and the load generator: every figure includes its work."
-        )
+        found.append("Servers and load generator shared one core: every figure includes the generator's work.")
     rounds = len({run.number for run in results.runs})
     if rounds < ENOUGH:
         found.append(
@@ -72,9 +71,7 @@ def notes(summary: Summary) -> list[str]:
             f"--rounds {ENOUGH} or more shows smaller ones."
         )
     if limited := _limited(summary):
-        found.append(
-            f"* The load generator may have been the limit of {listed(limited)} in some cells: they may do more."
-        )
+        found.append(f"* The load generator may have been the limit of {listed(limited)} in places: they may do more.")
     return found
 
 

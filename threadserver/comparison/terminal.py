@@ -12,7 +12,7 @@ from threadserver.comparison.telling import headline, interpreter, notes
 from threadserver.comparison.wording import amount, interval, number
 from threadserver.comparison.workloads import Cell
 
-MAIN = {"idle": "memory", "sleep": "overlap", "spin": "overlap"}
+MAIN = {"idle": "memory", "sleep": "overlap", "spin": "overlap", "octets": "cpu"}
 """The figure that a load is there for; of all others, throughput."""
 COLUMNS = {
     "throughput": "requests/s", "memory": "a connection", "overlap": "at a time", "p50": "p50", "p99": "p99",
@@ -64,7 +64,7 @@ def _columns(summary: Summary, cell: Cell, main: str, names: list[str]) -> dict[
 
 def _fitting(columns: dict[str, list[str]], room: int) -> dict[str, list[str]]:
     """Leave out, from the last, the columns for which there is no room."""
-    fitting = {}
+    fitting: dict[str, list[str]] = {}
     for head, column in columns.items():
         room -= max(len(head), *(len(said.removeprefix("[red]").removesuffix("[/red]")) for said in column)) + 2
         if room >= 0 or not fitting:

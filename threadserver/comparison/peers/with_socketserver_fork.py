@@ -34,7 +34,7 @@ class Forking(socketserver.ForkingTCPServer):
     _numbers = count(1)
 
     def process_request(self, request: Any, client_address: Any) -> None:  # noqa: ANN401
-        """Number the connection before the fork."""
+        """Give the connection its number before the fork."""
         self.number = next(self._numbers)
         super().process_request(request, client_address)
 
