@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import ceil, floor, log10
+from statistics import fmean
 
 BEYOND = 1e-6
 """What a percentile leaves over at least: 100 % itself would lie at infinity."""
@@ -60,13 +61,17 @@ def _steps(least: float, most: float) -> list[float]:
 
 
 def spread(wished: Sequence[float], gap: float, least: float, most: float) -> list[float]:
-    """Move places apart until they are ``gap`` from each other, as near to the wished as that allows. In order."""
+    """Move places apart until they are ``gap`` from each other, as near to the wished as that allows. In order.
+
+    Places that would touch form a cluster, and each cluster lies where its members wish on average.
+    """
     gap = min(gap, (most - least) / max(len(wished) - 1, 1))
-    placed: list[float] = []
-    for at in wished:
-        placed.append(max(at, placed[-1] + gap) if placed else max(at, least))
-    bottom = most
-    for index in range(len(placed) - 1, -1, -1):
-        placed[index] = bottom = min(placed[index], bottom)
-        bottom -= gap
-    return placed
+    clusters: list[list[float]] = []  # of each place: where its cluster would begin if it had its way
+    for index, wish in enumerate(wished):
+        clusters.append([wish - index * gap])
+        while len(clusters) > 1 and fmean(clusters[-2]) > fmean(clusters[-1]):
+            last = clusters.pop()
+            clusters[-1] += last
+    begins = [fmean(cluster) for cluster in clusters for _ in cluster]
+    room = most - gap * (len(wished) - 1)
+    return [min(max(begin, least), room) + index * gap for index, begin in enumerate(begins)]

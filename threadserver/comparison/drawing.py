@@ -112,7 +112,8 @@ def _whisker(bar: Bar, axis: Axis, y: float) -> str:
     low, high = axis(bar.low), axis(bar.high)
     path = f"M{low:.1f} {y - 4:.1f}v8M{low:.1f} {y:.1f}H{high:.1f}"
     path += "m-5 -4l5 4l-5 4" if bar.high > axis.most else "m0 -4v8"
-    return f'<path d="{path}" stroke-width="1.4" style="stroke:var(--ink);fill:none"/>'
+    around = f'<path d="{path}" stroke-width="4" opacity=".6" style="stroke:var(--card);fill:none"/>'
+    return f'{around}<path d="{path}" stroke-width="1.4" style="stroke:var(--ink);fill:none"/>'
 
 
 # Curves.
@@ -126,11 +127,16 @@ def _curves(chart: Curves, width: int, shades: Shades) -> tuple[list[str], float
     left, right, top, bottom = 62.0, width - names - 26, 30.0, height - 48
     y, ticks = _upright(chart, bottom, top, 4 if narrow else 6)
     places = [place for place, _ in chart.x_ticks]
-    reach = max((point.x for curve in shown for point in curve.points), default=places[-1])
-    x = Axis(places[0], max(reach, places[-1]), left, right, chart.x_scale)
+    x = Axis(places[0], _reach(chart), left, right, chart.x_scale)
     parts = _frame(chart, x, y, ticks)
     parts += [_curve(curve, x, y, shades) for curve in shown]
     return parts + _labels(shown, x, y, width, shades), height
+
+
+def _reach(chart: Curves) -> float:
+    """Give the end of the axis: where the longest curve ends, and never before the second tick."""
+    points = [point.x for curve in chart.curves for point in curve.points]
+    return max([*points, *(place for place, _ in chart.x_ticks[:2])])
 
 
 def _upright(chart: Curves, bottom: float, top: float, count: int) -> tuple[Axis, list[float]]:
@@ -148,7 +154,7 @@ def _frame(chart: Curves, x: Axis, y: Axis, ticks: list[float]) -> list[str]:
         parts.append(_line(x.start, y(tick), x.end, y(tick), "var(--rule)"))
         said = amount(tick, "seconds" if chart.unit == "seconds" else "") if tick else "0"
         parts.append(_text(x.start - 8, y(tick) + 4, said, "quiet", "end", ' font-size="11.5"'))
-    for place, said in chart.x_ticks:
+    for place, said in [tick for tick in chart.x_ticks if tick[0] <= x.most]:
         parts.append(_line(x(place), y.start, x(place), y.start + 5, "var(--line)"))
         parts.append(_text(x(place), y.start + 19, said, "quiet", "middle", ' font-size="11.5"'))
     middle = (x.start + x.end) / 2

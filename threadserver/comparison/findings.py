@@ -10,6 +10,8 @@ from threadserver.comparison.summary import FIGURES, LIMITED, NO_DIFFERENCE, Sum
 from threadserver.comparison.wording import amount, interval, listed, number, times
 from threadserver.comparison.workloads import MILLISECONDS, SLOW_CLIENTS, Cell
 
+NAMED = 5
+"""So many are named; of more their number is given."""
 BEST = {
     "throughput": "{name} answers most: {value} ({interval}).",
     "cpu": "A request costs {name} least processor time: {value} ({interval}).",
@@ -53,7 +55,8 @@ def _equals(summary: Summary, figure: str, cell: Cell, ranked: list[tuple[str, E
     verdicts = {name: summary.compare(figure, best, name, cell) for name, _ in ranked[1:]}
     equal = [name for name, verdict in verdicts.items() if verdict and verdict.word == NO_DIFFERENCE]
     limited = [name for name, verdict in verdicts.items() if verdict and verdict.word == LIMITED]
-    said = [f"No difference seen to {listed(equal)}."] if equal else []
+    others = listed(equal) if len(equal) <= NAMED else f"{len(equal)} others"
+    said = [f"No difference seen to {others}."] if equal else []
     if limited:
         said.append(f"{listed(limited)} may be as good: the load generator was the limit.")
     if verdicts and all(verdict and not verdict.ratio.bounded for verdict in verdicts.values()):

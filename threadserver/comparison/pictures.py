@@ -47,7 +47,7 @@ def bars(
         note = f"{fault.outcome}: {fault.why}" if fault else ""
         family = summary.results.families[name]
         if value is None:
-            if summary.runs(name, cell):
+            if name in estimates and summary.runs(name, cell):
                 found.append(Bar(name, family, note=note or "not counted"))
             continue
         low, high = (max(value.low, 0.0), value.high) if value.bounded else (None, None)
@@ -238,8 +238,8 @@ def _octets(summary: Summary) -> Group:
     group = Group(
         "octets", "The classic table", f"CPU seconds over the iterative server for {stevens.CONNECTIONS} connections, "
         "each asking once for 4000 bytes: what concurrency itself costs (Stevens, Fenner, Rudoff: UNIX Network "
-        "Programming, volume 1, third edition, 2003, figure 30.1). The book's servers are in C and on a processor of its time: "
-        "compare the order, not the seconds.",
+        "Programming, volume 1, third edition, 2003, figure 30.1). The book's servers are in C and on a processor of "
+        "its time: compare the order, not the seconds.",
     )  # fmt: skip
     cell = stevens.cell_of(summary)
     if cell:
