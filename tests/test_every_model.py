@@ -7,7 +7,7 @@ from threading import Thread
 import pytest
 
 from clients import Client
-from tests.conftest import bystander, confirm, descriptors, dial, eventually, read_all, read_line
+from tests.conftest import PATIENCE, bystander, confirm, descriptors, dial, eventually, read_all, read_line
 from tests.rude import RUDE, never_reads_its_answers
 from threadserver import Server, models, services, serving
 
@@ -103,7 +103,9 @@ def test_limits_run_out(serve, model):
         assert read_all(silent) == b"one\nERROR idle for 0.4 s\n"
     with dial(server.address) as deaf:
         never_reads_its_answers(deaf)
-        eventually(lambda: state(server) == before, "the one who never reads has been shut down")
+        deaf.settimeout(PATIENCE)
+        read_all(deaf)  # it has an end
+    eventually(lambda: state(server) == before, "everybody has gone")
 
 
 def test_who_waits_for_an_answer_is_not_idle(serve, model):
@@ -205,6 +207,13 @@ def test_an_idle_server_rests(serve, concurrent):
         read_line(clock)
         assert read_all(clock).startswith(b"ERROR not confirmed")
         assert server.cpu_seconds - before < 0.5
+
+
+def test_after_an_error_comes_the_end_and_no_reset(model, address):
+    with serving(models.find(model), address) as server, dial(server.address) as sock:
+        confirm(sock)
+        sock.sendall(b"x" * 100_000)
+        assert b"".join(iter(lambda: sock.recv(1000), b"")) == b"ERROR line longer than 65536 bytes\n"
 
 
 def test_a_last_line_and_a_half_close_come_together(model, address):

@@ -17,7 +17,7 @@ from threadserver.children import Children
 from threadserver.errors import UsageError
 from threadserver.models import thread
 
-LOOPS = [name for name in ("select", "poll", "epoll") if name in models.names()]
+LOOPS = [name for name in ("select", "poll", "epoll", "asyncio") if name in models.names()]
 
 FORK = """
 import os, signal
@@ -251,6 +251,33 @@ def test_another_child_of_the_program_is_left_to_the_program():
             children.end(0)
         assert not len(children)
         assert os.waitpid(other.pid, os.WNOHANG)[0] == other.pid
+
+
+def test_a_worker_of_prefork_that_is_killed_is_replaced_and_all_numbers_differ(serve):
+    server = serve("tcp://127.0.0.1:0", "--model", "prefork")
+    workers = eventually(lambda: len(server.children) == 8 and server.children, "eight were forked")
+    with Client(server.address) as first, Client(server.address) as second:
+        killed = int(first.hello.worker.partition("/")[0])
+        assert killed in workers
+        os.kill(killed, signal.SIGKILL)
+        eventually(lambda: len(server.children) == 8 and killed not in server.children, "there are eight again")
+        clients = [second, *(Client(server.address) for _ in range(7))]
+        assert all(client.ask(b"hello") == b"hello" for client in clients)
+        assert len({client.hello.worker for client in clients}) == 8
+        assert len({client.hello.connection for client in clients}) == 8
+        for client in clients:
+            client.close()
+
+
+@pytest.mark.parametrize("name", ["fork", "prefork"])
+def test_children_do_not_outlive_a_parent_that_is_killed(serve, name):
+    server = serve("tcp://127.0.0.1:0", "--model", name)
+    with Client(server.address) as client:
+        assert client.ask(b"hello") == b"hello"
+        children = eventually(lambda: server.children, "there are children")
+        server.process.kill()
+        assert client.receive() is None
+    eventually(lambda: not any(os.path.exists(f"/proc/{child}") for child in children), "they are gone")
 
 
 def test_a_pool_serves_eight_and_the_ninth_when_one_has_gone(serve):

@@ -8,14 +8,18 @@ Programming, 5.9 and 5.10). It only waits for children of its own, since a progr
 Only the main thread can handle signals. Where another one serves, a thread waits for each child instead.
 """
 
+import ctypes
 import os
 import signal
 import socket
 from collections.abc import Callable
 from contextlib import suppress
+from queue import SimpleQueue
 from select import poll
 from threading import Thread, current_thread, main_thread
 from time import monotonic
+
+PR_SET_PDEATHSIG = 1
 
 Gone = Callable[[socket.socket | None], None]
 
@@ -26,6 +30,10 @@ class Children:
     def __init__(self, gone: Gone) -> None:
         self._gone = gone
         self._connections: dict[int, socket.socket | None] = {}
+        self._stopping = False
+        self._news: SimpleQueue[None] = SimpleQueue()  # its put() is safe in a signal handler
+        self.made = 0
+        """How many there have been."""
         self._handler_before: object = None
 
     def __len__(self) -> int:
@@ -34,12 +42,21 @@ class Children:
     def add(self, child: int, connection: socket.socket | None = None) -> None:
         """Wait, without being blocked by it, for a child that has just been forked."""
         self._connections[child] = connection
+        self.made += 1
+        if self._stopping:  # maybe since before its number was known
+            self.stop()
         if current_thread() is not main_thread():
             Thread(target=self._collect, args=(child, 0), name=f"waits for {child}", daemon=True).start()
             return
         if self._handler_before is None:
             self._handler_before = signal.signal(signal.SIGCHLD, lambda *_: self.reap()) or signal.SIG_DFL
         self.reap()  # it may have ended before its number was known
+
+    def lacking(self, count: int) -> bool:
+        """Wait until there are fewer than ``count`` children, and tell so; False when they have been asked to end."""
+        while not self._stopping and len(self._connections) >= count:
+            self._news.get()
+        return not self._stopping
 
     def reap(self) -> None:
         """Collect those that have ended. Called by a signal handler, which may interrupt another call of it."""
@@ -53,6 +70,8 @@ class Children:
 
     def stop(self) -> None:
         """Ask all of them to end. Safe in a signal handler."""
+        self._stopping = True
+        self._news.put(None)
         for child in list(self._connections):
             with suppress(ProcessLookupError):
                 os.kill(child, signal.SIGTERM)
@@ -63,9 +82,11 @@ class Children:
             with suppress(OSError):
                 _wait(child, deadline - monotonic())
             self._collect(child)
-        for child in list(self._connections):
+        overdue = list(self._connections)
+        for child in overdue:
             with suppress(ProcessLookupError):
                 os.kill(child, signal.SIGKILL)
+        for child in overdue:
             self._collect(child, 0)
         if self._handler_before is not None:
             signal.signal(signal.SIGCHLD, self._handler_before)  # type: ignore[arg-type]
@@ -78,6 +99,18 @@ class Children:
             ended = child
         if ended:
             self._gone(self._connections.pop(child, None))
+            if self._news.empty():
+                self._news.put(None)
+
+
+def end_with_parent(parent: int) -> None:
+    """In a child: be killed when the parent is gone, however it went: PR_SET_PDEATHSIG, prctl(2).
+
+    Otherwise children that wait for clients would go on for ever, and keep the port.
+    """
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:  # it went before
+        os._exit(1)
 
 
 def _next_zombie() -> int | None:

@@ -17,8 +17,8 @@ One thread serves everybody, so nobody may have it for long, and nobody may fill
 - A turn does a bounded piece of work for each ready client: one recv(), a few answers, one send().
 - Bytes that the kernel does not take are kept, and the loop waits until the client can take more. Only then does it
   ask for "writable", which a socket nearly always is: a loop that always asked would never rest.
-- Whoever is owed answers is not read from. So who sends without reading comes to a standstill (back-pressure), having
-  cost one piece of input and a little more than `ENOUGH` bytes of answers.
+- Whoever is owed answers is not read from, and no more of them are computed than can be sent. So who sends without
+  reading comes to a standstill (back-pressure), having cost one piece of input and a few answers.
 
 A service that blocks, blocks everybody. That is what an event loop is.
 """
@@ -37,7 +37,6 @@ from threadserver.limits import Limits
 from threadserver.server import BACK_OFF, RECEIVE_SIZE, Server, worker
 
 FEW = 16  # answers computed for one client before others have their turn
-ENOUGH = 65_536  # bytes of answers that wait to be sent: more are only computed when these are on their way
 LONGEST = 3600.0  # seconds of a pause, where there is no limit to look after
 
 log = logging.getLogger("threadserver")
@@ -70,12 +69,12 @@ class _Client:
         self.said_all = False  # what still comes is thrown away
 
     def compute(self) -> None:
-        """Compute a few more of the answers, unless enough are waiting to be sent."""
-        if self.answers is None or len(self.unsent) >= ENOUGH:
+        """Compute a few more of the answers, once those before are on their way."""
+        if self.answers is None or self.unsent:
             return
         for at, answer in enumerate(self.answers, 1):
             self.unsent += answer
-            if at == FEW or len(self.unsent) >= ENOUGH:
+            if at == FEW:
                 return
         self.answers = None
 

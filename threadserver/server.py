@@ -39,17 +39,19 @@ from time import monotonic
 
 from threadserver.accepting import Accepted, Acceptor
 from threadserver.address import Address
-from threadserver.children import Children
+from threadserver.children import Children, end_with_parent
 from threadserver.conversation import FULL, Conversation
 from threadserver.limits import GRACE, AlarmLimits, Limits, ThreadLimits
 from threadserver.listener import file_of, listen, unlink
 from threadserver.recording import RecordedSocket, introduce
+from threadserver.room import Room
 from threadserver.services import Service, echo
 from threadserver.trace import Recorder
 
 # Bytes asked of one recv(). A thread that waits has set them aside, so many times more would make long lines a little
 # faster, and every idle connection 4 KiB dearer.
 RECEIVE_SIZE = 2048
+NUMBERS = 1_000_000  # connections that each child has numbers for: the third one's first connection is 2000001
 BACK_OFF = 0.1  # seconds until accept() is tried again when nothing at all can be had
 
 Model = Callable[["Server"], None]
@@ -84,7 +86,7 @@ class Server:
         self.address = Address.of(self.listener.family, self.listener.getsockname())
         """Where it listens: the port that was taken for port 0."""
         self.limits: Limits = ThreadLimits(confirm_timeout, idle_timeout)
-        self.max_connections = max_connections
+        self.room = Room(max_connections)
         self.conversations: dict[socket.socket, Conversation] = {}
         """The open connections, each with its conversation."""
         self.stopping = False
@@ -190,21 +192,18 @@ class Server:
         """In the parent: leave a client to a forked child, and count it as connected until the child has ended."""
         os.close(connection.detach())
         self.children.add(child, connection)
-        if self.stopping:  # maybe since before the child was known
-            self.children.stop()
 
     @contextmanager
-    def as_child(self, connection: socket.socket) -> Iterator[None]:
-        """In a forked child: be one who only holds this conversation, and end the process with the block."""
+    def as_child(self, connection: socket.socket | None = None) -> Iterator[None]:
+        """In a forked child: be one who accepts clients, or only serves this one; the process ends with the block."""
         try:
-            self._start_process()
-            self.conversations = {connection: self.conversation(connection)}
-            self.close_listener()
-            self.limit_by(AlarmLimits)
-            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-            for number in (signal.SIGTERM, signal.SIGINT):
-                signal.signal(number, lambda *_: self.stop())
+            self._become_child()
+            if connection:
+                self.conversations = {connection: self.conversation(connection)}
+                self.close_listener()  # with it goes the room: the parent gives it back when this child has ended
             yield
+            self.stop()
+            self._wait_for_workers()
         except BaseException:
             log.exception("the child %d failed", os.getpid())
         finally:
@@ -233,6 +232,7 @@ class Server:
             unlink(self._file)
             self._file = None
         self.acceptor.give_up()
+        self.room.close()
 
     def __enter__(self) -> "Server":
         return self
@@ -246,25 +246,36 @@ class Server:
         self._closed_one = threading.Event()
         self._admitting = threading.Lock()
 
+    def _become_child(self) -> None:
+        self._numbers = count(self.children.made * NUMBERS + 1)
+        self._start_process()
+        self.limit_by(AlarmLimits)
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: self.stop())
+        end_with_parent(self._owner)
+
     def _admit(self, accepted: Accepted) -> socket.socket | None:
         """Give a client its number and its conversation, unless there is no room for it."""
         connection, peer, last = accepted
         server, client = (Address.of(connection.family, name) for name in (connection.getsockname(), peer))
         with self._admitting:
             number = next(self._numbers)
-            full = self.max_connections is not None and len(self.conversations) >= self.max_connections
-            self.conversations[connection] = self._make_conversation(number, server, client)
         introduce(connection, number)
-        if full or last:
-            self.refuse(connection, f"{self.max_connections} connections are open" if full else "no descriptor is left")
+        if not self.room.enter():
+            self.refuse(connection, f"{self.room.most} connections are open")
+            return None
+        self.conversations[connection] = self._make_conversation(number, server, client)
+        if last:
+            self.refuse(connection, "no descriptor is left")
             self.acceptor.set_aside()
             return None
         self._refusing = False
         return connection
 
     def _forget(self, connection: socket.socket | None) -> None:
-        if connection is not None:
-            self.conversations.pop(connection, None)
+        if connection and self.conversations.pop(connection, None):
+            self.room.leave()
 
     def _wait_for_room(self) -> None:
         self._closed_one.clear()

@@ -1,0 +1,25 @@
+"""Pre-threaded: threads that were started before any client came, each of them blocked in accept() itself."""
+
+from threading import Thread
+
+import threadserver
+
+WORKERS = 8
+
+
+def serve(server: threadserver.Server) -> None:
+    """Let every thread be an iterative server of the same listening socket; the kernel wakes one for each client."""
+
+    def work() -> None:
+        for connection in server.connections():
+            server.converse(connection)
+
+    workers = [Thread(target=work, daemon=True) for _ in range(WORKERS)]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join()
+
+
+if __name__ == "__main__":
+    threadserver.main(serve)
