@@ -1,6 +1,7 @@
 """A comparison that nobody measured, with all that a report has to show: drawn from a seed, always the same."""
 
 import random
+from functools import cache
 
 from clients.load import Latency
 from clients.load.buckets import Buckets
@@ -21,19 +22,20 @@ NAMES = (*ORDER, "peer:asyncio", "peer:socketserver", "mine/server.py")
 CELLS = [Cell(workload, count) for workload, counts in TOUR.items() for count in counts]
 
 
-def latency(chance, middle, count=400):
-    buckets = Buckets()
-    for _ in range(count):
-        buckets.latest.append(int(1e9 * middle * chance.lognormvariate(0, 0.5)) + 1)
+@cache
+def latency(middle):
+    """Make a latency as JSON; few different ones, since an HDR histogram takes long to make."""
+    chance, buckets = random.Random(1), Buckets()
+    buckets.latest += [int(1e9 * middle * chance.lognormvariate(0, 0.5)) + 1 for _ in range(400)]
     buckets.fold()
-    return Latency.of(buckets.counts)
+    return Latency.of(buckets.counts).as_dict()
 
 
-def load(chance, rate, connections, *, served=None, limited=None):
+def load(rate, connections, *, served=None, limited=None):
     served = connections if served is None else served
     return {
         "requests_per_second": rate,
-        "latency": latency(chance, served / rate).as_dict(),
+        "latency": latency(float(f"{served / rate:.0e}")),
         "fairness": served / connections,
         "generator": {"limited_by": limited},
     }
@@ -84,7 +86,7 @@ def run(chance, name, cell, number):
         return made
     rate = _rate(name, cell) * chance.lognormvariate(0, 0.04)
     made.requests = int(rate)
-    made.load = load(chance, rate, cell.connections, served=made.served, limited="busy" if name == "epoll" else None)
+    made.load = load(rate, cell.connections, served=made.served, limited="busy" if name == "epoll" else None)
     made.server = Server(tasks, 1, 0.9, 0.9 / rate, chance.uniform(0.1, 2.0), name == "fork")
     return made
 

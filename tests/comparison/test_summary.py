@@ -1,7 +1,5 @@
 """What is concluded: only what the rounds bear, and in words that say it."""
 
-import random
-
 import pytest
 
 from tests.comparison.samples import load, results
@@ -18,10 +16,9 @@ A, B = "epoll", "thread"
 def summary(rates, rounds=6, limited=None):
     """Two servers with these rates in each round."""
     found = results(names=(A, B), cells=[ECHO], rounds=rounds)
-    chance = random.Random(3)
     for run in found.runs:
         rate = rates[run.contestant](run.number)
-        run.load = load(chance, rate, 10, limited="busy" if run.contestant == limited else None)
+        run.load = load(rate, 10, limited="busy" if run.contestant == limited else None)
     return Summary(found)
 
 
@@ -74,8 +71,8 @@ def test_who_served_but_some_is_not_called_the_best():
     assert "Not every client was served by epoll." in said
 
 
-def test_the_tour_shows_what_its_workloads_are_there_for():
-    said = {group.key: group.pictures[0].sentence for group in pictures.groups(Summary(results()))}
+def test_the_tour_shows_what_its_workloads_are_there_for(drawn):
+    said = {group.key: group.pictures[0].sentence for group in drawn}
     assert "stop all others at iterative: head-of-line blocking" in said["slow"]
     assert "the back end is hidden" in said["sleep"]
     assert "an interpreter with one global lock (GIL)" in said["spin"]
@@ -84,8 +81,8 @@ def test_the_tour_shows_what_its_workloads_are_there_for():
     assert all(said.values())
 
 
-def test_the_books_order_is_compared_pair_by_pair():
-    one = Summary(results())
+def test_the_books_order_is_compared_pair_by_pair(sample):
+    one = sample
     cell = stevens.cell_of(one)
     orders = {(order.cheaper.model, order.dearer.model): order.holds for order in stevens.orders(one, cell)}
     assert len(orders) == 10  # of fork, prefork, thread, prethreaded, pool
