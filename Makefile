@@ -6,7 +6,7 @@ VENV ?= .venv
 BIN = $(VENV)/bin
 PIP = $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: demo test lint speed classify-campaign clean
+.PHONY: demo test lint speed speed-load classify-campaign clean
 
 demo: $(VENV)/demo
 	@$(BIN)/threadserver demo
@@ -25,6 +25,10 @@ lint: $(VENV)/lint
 # Measure against socketserver and a bare loop: the table in the README. About ten minutes, on two idle cores.
 speed: $(VENV)/test
 	@$(BIN)/python -m tests.speed
+
+# Check the load generator against an independent one in C. About five minutes, on two idle cores; needs gcc.
+speed-load: $(VENV)/test
+	@$(BIN)/python -m tests.speed.load
 
 # Classify every known server twenty times, alone and then with two busy processes beside: about an hour and a half.
 classify-campaign: $(VENV)/test

@@ -21,7 +21,7 @@ class Churn(Loop):
         self.wake_at = 0
         self.client: dict[int, int] = {}
 
-    def connect(self, count: int, deadline: int) -> None:
+    def connect(self, count: int) -> None:
         """Make no connection beforehand."""
 
     def start(self, now: int) -> None:

@@ -1,22 +1,33 @@
 """Closed loop: each connection asks again as soon as it was answered. As fast as the server, and no faster.
 
 `drive` is the hot path of the whole generator. It is one function without calls to others, since a call costs as much
-as its work; whatever is rare is left to `Connections`.
+as its work; whatever is rare is left to `Connections`. It waits without a time limit, since Python takes longer over
+one than over reading an answer: when the time has come, an alarm writes into a pipe that epoll watches, too.
 """
 
 import os
+import select
+import signal
 from time import perf_counter_ns
+from typing import Any
 
 from clients.load.buckets import FOLD
-from clients.load.connections import TICK
 from clients.load.loop import Loop
 
-BATCH = 128
-"""How many events are taken at once: epoll sets aside memory for as many, each time."""
+MARGIN = 0.001
+"""Seconds by which the alarm is later than the end, so that it has come when the alarm rings."""
 
 
 class ClosedLoop(Loop):
-    """As many requests under way as there are connections."""
+    """As many requests under way as there are connections. For the main thread: signal(7)."""
+
+    def __init__(self, *arguments: Any) -> None:  # noqa: ANN401
+        super().__init__(*arguments)
+        self.alarm, ring = os.pipe2(os.O_NONBLOCK)
+        self.poll.register(self.alarm, select.EPOLLIN)
+        signal.set_wakeup_fd(ring)
+        signal.signal(signal.SIGALRM, lambda *_: None)
+        self._make_room(ring)
 
     def start(self, now: int) -> None:
         """Ask on every connection that is ready."""
@@ -31,9 +42,9 @@ class ClosedLoop(Loop):
         fresh, question, read_size = self.requests.next, self.requests.question, self.read_size
         line_size = len(question) if question else self.requests.answer_size
         now = clock()
+        signal.setitimer(signal.ITIMER_REAL, max(0.0, (until - now) / 1e9) + MARGIN)
         while now < until:
-            events = poll(TICK, BATCH)
-            for fd, _ in events:
+            for fd, _ in poll():
                 try:
                     data = read(fd, read_size)
                     now = clock()
@@ -52,10 +63,13 @@ class ClosedLoop(Loop):
                 except OSError as error:
                     now = clock()
                     self.stumbled(fd, error, now)
-            if not events:
-                now = clock()
             if len(latest) >= FOLD:
                 self.latencies.fold()
+
+    def unexpected(self, fd: int, data: bytes, now: int) -> None:
+        """Take the alarm, which is only to wake the loop, or what is no plain answer."""
+        if fd != self.alarm:
+            super().unexpected(fd, data, now)
 
     def right(self, fd: int, now: int) -> None:
         """Count a right answer that came in pieces, or late."""

@@ -101,10 +101,15 @@ class Connections:
 
     # Making connections.
 
-    def connect(self, count: int, deadline: int) -> None:
-        """Make connections until all are ready or have failed, or the deadline has passed."""
-        begun = 0
-        while (begun < count or self.unready) and (now := perf_counter_ns()) < deadline:
+    def connect(self, count: int) -> None:
+        """Make connections until all are ready or have failed, or none was for the plan's timeout."""
+        begun, progress, last = 0, (0, 0), perf_counter_ns()
+        while begun < count or self.unready:
+            now = perf_counter_ns()
+            if progress != (progress := (begun, len(self.unready))):
+                last = now
+            if now > last + self.plan.timeout * 1e9:
+                break
             room = TOGETHER - sum(now < self.since[fd] + PATIENCE * 1e9 for fd in self.unready)
             with suppress(BlockingIOError):  # a local socket's backlog is full
                 for _ in range(min(room, count - begun)):

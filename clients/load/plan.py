@@ -42,7 +42,7 @@ class Plan:
     confirm: bool = True
     """False for a server that sends no HELLO (``--no-confirm``)."""
     timeout: float = 5.0
-    """Seconds to wait for a connection with its HELLO, and at the end for the answers that are still owed."""
+    """Seconds to wait for the next connection with its HELLO, and at the end for the answers that are still owed."""
     cpus: AbstractSet[int] | None = None
     """Cores to pin the processes to, one each in turn; None: wherever the kernel lets them run."""
     seed: int = 1

@@ -19,7 +19,6 @@ import signal
 from contextlib import suppress
 from pathlib import Path
 from sys import maxsize
-from time import perf_counter_ns
 from typing import Any
 
 from clients.load.buckets import Buckets
@@ -83,9 +82,9 @@ def _work(task: Task, plan: Plan) -> None:
         return
     loop = _loop(task, plan)
     with suppress(StoppedError):
-        loop.connect(task.connections, perf_counter_ns() + int(plan.timeout * 1e9))
+        loop.connect(task.connections)
         ready = len(loop.open) - len(loop.unready)
-        _say(ready=task.connections if plan.workload in ANEW else ready)
+        _say(ready=task.connections if isinstance(loop, Churn) else ready)
         _follow(task, loop)
     _say(**_report(task, loop))
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from time import perf_counter_ns
 from typing import Any
 
-from clients.load.child import OVERDUE, LoadError, Process
+from clients.load.child import LoadError, Process
 from clients.load.latency import Latency
 from clients.load.loop import Times
 from clients.load.plan import Plan
@@ -59,12 +59,12 @@ def run(plan: Plan, progress: Progress | None = None) -> Result:
 
 @contextmanager
 def holding(plan: Plan, progress: Progress | None = None) -> Iterator[Held]:
-    """Connect all of a plan's connections and keep them, idle, until the block is left; its workload is not asked.
+    """Connect all of a plan's connections and keep them, idle, until the block is left.
 
-    Each has been answered one line, so that the server has set aside whatever it sets aside for a client.
-    Raises LoadError as `run` does.
+    Each has been answered one request of the workload, so that the server has set aside whatever it sets aside for a
+    client. Raises LoadError as `run` does.
     """
-    with _Crew(replace(plan, workload="idle", rate=None), progress or _ignore, role="hold") as crew:
+    with _Crew(plan, progress or _ignore, role="hold") as crew:
         crew.connect()
         yield Held(crew.ready, plan.connections - crew.ready)
 
@@ -94,14 +94,14 @@ class _Crew:
     def connect(self) -> None:
         """Start the processes, and wait until each has made its connections."""
         plan = self.plan
-        if plan.workload == "slow":
+        if plan.workload == "slow" and self.role == "load":
             self.slow = self._start(Task(plan.as_dict(), plan.slow_clients, "dawdle"))
-            self.slow_ready = int(self.slow.receive(plan.timeout)["ready"])
+            self.slow_ready = int(self.slow.receive()["ready"])
         for task in _tasks(plan, self.role):
             self.processes.append(self._start(task))
         self.progress("connecting", 0.0)
         for number, process in enumerate(self.processes, 1):
-            self.ready += int(process.receive(plan.timeout)["ready"])
+            self.ready += int(process.receive()["ready"])
             self.progress("connecting", number / len(self.processes))
 
     def go(self) -> None:
@@ -116,8 +116,6 @@ class _Crew:
         for process in self.processes:
             while not process.has_said(LOOK):
                 self.progress(*_how_far(times, perf_counter_ns()))
-                if perf_counter_ns() > times.give_up + OVERDUE * 1e9:
-                    raise LoadError("a generating process does not come to an end")
 
     def result(self, *, interrupted: bool) -> Result:
         """End it, and merge the reports."""

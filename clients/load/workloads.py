@@ -11,7 +11,7 @@ octets      connect, a count n, an answer of n bytes, close: the classic table o
 ==========  ==========================================================================================
 
 A line of random bytes is another one for each request, so that neither a late answer nor one that belongs to somebody
-else passes for the right one.
+else is likely to pass for the right one.
 """
 
 import random
@@ -41,7 +41,7 @@ ANEW = ("churn", "octets")
 MILLISECONDS = {"sleep": 10, "spin": 1}
 """What is asked of these services unless the plan says otherwise."""
 
-DISTINCT = 4099  # so many different lines are prepared; a prime, so that no number of connections divides it
+DISTINCT = 251  # so many different lines are prepared: a prime, and few enough to stay in the processor's cache
 _MEMORY = 1 << 20  # bytes that they may take together
 _NOT_LF = bytes(range(10)) + b"\x0b" + bytes(range(11, 256))
 

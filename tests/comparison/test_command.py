@@ -58,7 +58,7 @@ def test_a_result_is_drawn_again_and_compared(measured, threadserver, tmp_path):
         (("thread", "--python", "/nonsense"), "cannot run /nonsense"),
         (("thread", "--report", "results.json"), "--report draws what was measured"),
         (("--report", "nonsense.json"), "cannot read nonsense.json"),
-        (("labs",), "is no submission"),
+        (("labs",), "there is no server.py in"),
     ],
 )
 def test_what_makes_no_sense_is_one_line(threadserver, tmp_path, arguments, said):
@@ -98,9 +98,9 @@ def test_too_many_connections_are_refused_before_anything_starts(tmp_path):
     """As an ordinary user, who may not raise the hard limit."""
     script = (
         "import os, resource, sys\n"
+        "from threadserver.comparison.room import make_room\n"
         "resource.setrlimit(resource.RLIMIT_NOFILE, (300, 300))\n"
         "os.getuid() or os.setgid(65534) or os.setuid(65534)\n"
-        "from threadserver.comparison.room import make_room\n"
         "make_room(100)\n"
         "try:\n    make_room(1000)\n"
         "except Exception as error:\n    print(error)\n"

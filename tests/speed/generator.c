@@ -142,7 +142,7 @@ int main(int argc, char **argv) {
     int poll = epoll_create1(0);
     for (int i = 0; i < connections; i++) dial_and_ask(poll);
     drive(poll, now() + 0.25 * seconds * 1e9);
-    memset(histogram, 0, sizeof histogram), requests = errors = 0;
+    memset(histogram, 0, sizeof histogram), requests = 0;
     uint64_t began = now();
     double used = cpu();
     drive(poll, began + seconds * 1e9);

@@ -51,7 +51,9 @@ class _Bar(Progress):
 
     def __init__(self, console: Console) -> None:
         columns = (BarColumn(), TextColumn("{task.fields[left]}"), TextColumn("{task.description}"))
-        super().__init__(*columns, console=console, transient=True, refresh_per_second=4)
+        super().__init__(
+            *columns, console=console, transient=True, refresh_per_second=4, disable=not console.is_terminal
+        )
         self._task = self.add_task("", total=1.0, left="")
 
     def show(self, what: str, done: float, left: float) -> None:
