@@ -140,3 +140,7 @@ def _short(name: str) -> str:
     """Shorten a path to what tells it from others on a slide: its last two parts."""
     parts = Path(os.path.normpath(name)).parts
     return "/".join(parts[-2:]).lstrip("/")
+
+
+if __name__ == "__main__":  # for `make compare`
+    print(*own(), *peers())

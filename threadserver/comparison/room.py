@@ -19,6 +19,7 @@ def make_room(connections: int) -> list[str]:
     Raises KitError when not even the load generator could open them.
     """
     _allow_descriptors(connections + SPARE)
+    _allow_tasks()
     left = _tasks_left()
     if left is not None and left < connections + SPARE:
         why = "kernel.threads-max, kernel.pid_max, ulimit -u, pids.max"
@@ -40,6 +41,13 @@ def _allow_descriptors(wished: int) -> None:
         f"{wished - SPARE} connections need {wished} descriptors in each program, and only {hard} are allowed "
         f"(ulimit -Hn): ask for fewer --connections, at most {max(hard - SPARE, 0)}, or have the limit raised"
     )
+
+
+def _allow_tasks() -> None:
+    """Raise our limit of tasks as far as anybody may: to the hard one."""
+    hard = resource.getrlimit(resource.RLIMIT_NPROC)[1]
+    with suppress(OSError, ValueError):
+        resource.setrlimit(resource.RLIMIT_NPROC, (hard, hard))
 
 
 def _tasks_left() -> int | None:
