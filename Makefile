@@ -6,7 +6,7 @@ VENV ?= .venv
 BIN = $(VENV)/bin
 PIP = $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: demo test lint compare speed speed-load classify-campaign clean
+.PHONY: demo test lint compare speed speed-load selftest classify-campaign clean
 
 demo: $(VENV)/demo
 	@$(BIN)/threadserver demo
@@ -29,6 +29,10 @@ compare: $(VENV)/test
 # Measure against socketserver and a bare loop: the table in the README. About ten minutes, on two idle cores.
 speed: $(VENV)/test
 	@$(BIN)/python -m tests.speed
+
+# Judge everything that the labs ship, alone and beside four busy processes, and the solutions fifty times: an hour.
+selftest: $(VENV)/test
+	@$(BIN)/python -m tests.judge.campaign
 
 # Check the load generator against an independent one in C. About five minutes, on two idle cores; needs gcc.
 speed-load: $(VENV)/test

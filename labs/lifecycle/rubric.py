@@ -50,5 +50,9 @@ def test_one_at_a_time(server: Trial) -> None:
     hint="No thread, no fork: the loop that accepts is the loop that converses.",
 )
 def test_model(server: Trial) -> None:
-    """See which task waits for each client and answers it, and that it is always the same."""
+    """See which task waits for each client and answers it, that it is always the same, and that others wait meanwhile."""
     server.served_in_turn(server.some(4, 7)).must_be("iterative")
+    served, waiting = server.greet(), server.connect()
+    server.settle()
+    if not server.waits_in_backlog(waiting):
+        raise waiting.wrong(f"{waiting.name} was accepted although {served.name} is still being served")

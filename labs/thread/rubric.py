@@ -38,6 +38,7 @@ from threadserver.judge.trial import Trial
 def test_model(server: Trial) -> None:
     """Hold clients, and see which task waits for each, which one answers it, and when it was made."""
     server.come_and_go(server.some(3, 6))
+    server.settle()
     server.serving(server.hold(server.some(20, 28))).must_be("thread-per-connection")
 
 
@@ -50,6 +51,7 @@ def test_model(server: Trial) -> None:
 def test_late(server: Trial) -> None:
     """Let a hundred and more clients come and go; then hold more than anyone would count to."""
     server.come_and_go(server.some(110, 140))
+    server.settle()
     peers = server.hold(server.some(40, 60))
     server.ask_in_any_order(peers)
     server.serving(peers).must_be("thread-per-connection")

@@ -156,7 +156,10 @@ def _watchers(home):
     for name in os.listdir("/proc"):
         if name.isdecimal():
             try:
-                if os.readlink(f"/proc/{name}/cwd") == f"{home}/thread" and b"watch" in Path(f"/proc/{name}/cmdline").read_bytes():
+                if (
+                    os.readlink(f"/proc/{name}/cwd") == f"{home}/thread"
+                    and b"watch" in Path(f"/proc/{name}/cmdline").read_bytes()
+                ):
                     found.append(int(name))
             except OSError:
                 pass

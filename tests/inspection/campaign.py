@@ -8,8 +8,9 @@ import subprocess
 import sys
 import time
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 
-from tests.inspection.catalogue import OWN, SERVERS, Known, examine, missed
+from tests.inspection.catalogue import ELSEWHERE, IN_C, OWN, SERVERS, Known, examine, missed
 from threadserver.errors import KitError
 
 
@@ -25,15 +26,19 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("-n", type=int, default=20, help="how often each")
     parser.add_argument("--busy", type=int, default=0, help="busy processes beside")
+    parser.add_argument("--at-once", type=int, default=1, help="so many of a kind side by side, which is a load, too")
     parser.add_argument("names", nargs="*", help="servers of tests/inspection/catalogue.py; all when none is named")
     options = parser.parse_args()
-    chosen = [known for known in (*SERVERS, *OWN) if not options.names or known.name in options.names]
+    chosen = [
+        known for known in (*SERVERS, *OWN, *ELSEWHERE, *IN_C) if not options.names or known.name in options.names
+    ]
     busy = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(options.busy)]
     wrong = 0
     try:
         for known in chosen:
             begun = time.monotonic()
-            results = Counter(once(known) for _ in range(options.n))
+            with ThreadPoolExecutor(options.at_once) as at_once:
+                results = Counter(at_once.map(once, [known] * options.n))
             seconds = (time.monotonic() - begun) / options.n
             print(f"{known.name:28} {known.model:24} {results['']:3} of {options.n}  {seconds:4.1f} s", flush=True)
             wrong += options.n - results[""]

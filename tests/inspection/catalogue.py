@@ -5,13 +5,17 @@ What a server's documentation says of its model is what `classify` must find out
 the code under test.
 """
 
+import atexit
 import os
 import shutil
+import subprocess
 import sys
 import tempfile
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 from threadserver.inspection.classify import classify
@@ -21,6 +25,7 @@ from threadserver.submission.starting import Started, started
 
 PROGRAMS = Path(__file__).with_name("programs")
 PYTHON = "/usr/bin/python3" if Path("/usr/bin/python3").exists() else sys.executable
+_COMPILING = threading.Lock()
 MPMS = "/usr/lib/apache2/modules"
 
 
@@ -39,6 +44,8 @@ class Known:
     """True of a server that must be started as root."""
     module: str = ""
     """A module that the system's Python must have."""
+    rings: bool = False
+    """True of a server that needs io_uring."""
 
 
 def nginx(folder: Path, workers: int, method: str = "epoll") -> list[str]:
@@ -157,9 +164,35 @@ def slapd(folder: Path) -> list[str]:
     return ["/usr/sbin/slapd", "-d", "0", "-h", "ldap://{host}:{port}/", "-f", f"{folder}/slapd.conf"]
 
 
-def own(kind: str) -> Callable[[Path], list[str]]:
-    """One of our own small servers."""
-    return plain(PYTHON, str(PROGRAMS / "server.py"), kind, "{host}", "{port}")
+def own(kind: str, *where: str) -> Callable[[Path], list[str]]:
+    """One of our own small servers, at an address of its own choice or ours."""
+    return plain(PYTHON, str(PROGRAMS / "server.py"), kind, *(where or ("{host}", "{port}")))
+
+
+def inside(*command: str) -> Callable[[str], Callable[[Path], list[str]]]:
+    """One of our own small servers in namespaces that a command makes, with a loopback interface that is up."""
+    up = ("sh", "-c", 'ip link set lo up 2>/dev/null; exec "$@"', "sh")
+    return lambda kind: plain(*command, *up, PYTHON, str(PROGRAMS / "server.py"), kind, "{host}", "{port}")
+
+
+@cache
+def compiled() -> Path:
+    """Compile the small servers in C, once; the program stays in a folder that is removed at exit."""
+    folder = Path(tempfile.mkdtemp(prefix="known-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    command = ["gcc", "-O1", "-Wall", "-pthread", "-o", folder / "small", PROGRAMS / "small.c"]
+    subprocess.run(command, check=True)
+    return folder / "small"
+
+
+def in_c(kind: str) -> Callable[[Path], list[str]]:
+    """One of our own small servers in C."""
+
+    def make(folder: Path) -> list[str]:
+        with _COMPILING:
+            return [str(compiled()), kind, "{host}", "{port}"]
+
+    return make
 
 
 def python(text: str) -> Callable[[Path], list[str]]:
@@ -274,9 +307,37 @@ OWN = [
     Known("loop_select", LOOP, PYTHON, own("loop_select"), mechanism="select"),
     Known("loop_poll", LOOP, PYTHON, own("loop_poll"), mechanism="poll"),
     *(Known(kind, LOOP, PYTHON, own(kind), mechanism="epoll") for kind in ("loop_epoll", "loop_with_helpers", "loop_with_idle_decoys", "loop_with_peeking_decoys", "loop_with_polling_decoys", "supervised")),
-    Known("loop_tired", LOOP, PYTHON, own("loop_tired")),
+    *(Known(kind, LOOP, PYTHON, own(kind)) for kind in ("loop_tired", "napping_behind_peekers", "napping_behind_pollers")),
     *(Known(kind, LOOPS, PYTHON, own(kind), workers=3, mechanism="epoll") for kind in ("loops_processes", "loops_threads")),
-    Known("loop_and_workers", WORKERS, PYTHON, own("loop_and_workers"), workers=4, mechanism="epoll"),
+    *(Known(kind, WORKERS, PYTHON, own(kind), workers=4, mechanism="epoll") for kind in ("loop_and_workers", "loop_then_pool", "pool_before_loop")),
+    *(Known(kind, WORKERS, PYTHON, own(kind), mechanism="epoll") for kind in ("loop_forking", "loop_with_executor")),
+]  # fmt: skip
+
+BWRAP = ("bwrap", "--unshare-all", "--ro-bind", "/", "/", "--proc", "/proc", "--dev", "/dev")
+ELSEWHERE = [
+    *(Known(f"{kind}, local", model, PYTHON, own(kind, "FOLDER/socket", "0")) for kind, model in (
+        ("threads", THREADS), ("loop_epoll", LOOP), ("forks", FORKS), ("pool_queue", POOL), ("prefork", PREFORK), ("iterative", ITERATIVE))),
+    *(Known(f"{kind}, IPv6", model, PYTHON, own(kind, "::1", "{port}")) for kind, model in (("threads", THREADS), ("loop_poll", LOOP))),
+    Known("threads, unshare -n", THREADS, "unshare", inside("unshare", "-n")("threads"), root=True),
+    Known("loop_epoll, unshare -r -n", LOOP, "unshare", inside("unshare", "-r", "-n")("loop_epoll")),
+    Known("threads, unshare -p", THREADS, "unshare", inside("unshare", "-p", "-f", "-n", "--mount-proc")("threads"), root=True),
+    Known("forks, unshare -r -p", FORKS, "unshare", inside("unshare", "-r", "-p", "-f", "-n")("forks")),
+    *(Known(f"{kind}, bwrap", model, "bwrap", inside(*BWRAP)(kind)) for kind, model in (
+        ("threads", THREADS), ("loop_select", LOOP), ("prefork", PREFORK), ("loop_with_executor", WORKERS))),
+]  # fmt: skip
+
+IN_C = [
+    Known("C iterative", ITERATIVE, "gcc", in_c("iterative")),
+    *(Known(f"C {kind}", THREADS, "gcc", in_c(kind)) for kind in ("threads", "threads_cached")),
+    Known("C threads_rings", THREADS, "gcc", in_c("threads_rings"), rings=True),
+    Known("C pool", POOL, "gcc", in_c("pool"), workers=5),
+    Known("C forks", FORKS, "gcc", in_c("forks")),
+    Known("C prefork", PREFORK, "gcc", in_c("prefork"), workers=4),
+    *(Known(f"C loop_{how}", LOOP, "gcc", in_c(f"loop_{how}"), mechanism=how) for how in ("select", "poll", "epoll")),
+    Known("C loop_ring", LOOP, "gcc", in_c("loop_ring"), rings=True),
+    Known("C loops", LOOPS, "gcc", in_c("loops"), workers=3, mechanism="epoll"),
+    Known("C loops_rings", LOOPS, "gcc", in_c("loops_rings"), workers=3, rings=True),
+    *(Known(f"C {kind}", WORKERS, "gcc", in_c(kind), mechanism="epoll") for kind in ("loop_sends", "thread_per_request")),
 ]  # fmt: skip
 
 

@@ -1,7 +1,9 @@
 """Classifications take a second or more each, mostly waiting, so eight are made at a time while the other tests run."""
 
 import os
+import subprocess
 from concurrent.futures import ThreadPoolExecutor
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -10,6 +12,22 @@ from tests.conftest import require
 from tests.inspection.catalogue import examine
 
 AT_ONCE = 8
+LONG = 60.0  # seconds that an experiment may take here: it ends early, unless this machine is busy with something else
+
+
+@cache
+def has_rings():
+    """Whether this kernel lets us have an io_uring, and tells what it waits for."""
+    switch = Path("/proc/sys/kernel/io_uring_disabled")
+    return switch.exists() and (
+        switch.read_text().strip() == "0" or (switch.read_text().strip(), os.geteuid()) == ("1", 0)
+    )
+
+
+@cache
+def has_namespaces():
+    """Whether this machine lets us make a user namespace, and a network in it."""
+    return subprocess.run(["unshare", "-r", "-n", "-p", "-f", "true"], capture_output=True).returncode == 0
 
 
 def have(known):
@@ -17,8 +35,14 @@ def have(known):
     require(known.tool)
     if known.module and not Path("/usr/lib/python3/dist-packages", known.module).exists():
         require(f"python3-{known.module}")
+    if known.tool in {"unshare", "bwrap"}:
+        require("ip")
+        if not has_namespaces():
+            pytest.skip("namespaces are not allowed here")
     if known.root and os.geteuid() != 0:
         pytest.skip("only root can start it")
+    if known.rings and not has_rings():
+        pytest.skip("io_uring is not allowed here")
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -30,7 +54,7 @@ def examined(request):
         if known and "examined" in item.fixturenames and _is_here(known):
             chosen[known.name] = known
     pool = ThreadPoolExecutor(AT_ONCE)
-    futures = {name: pool.submit(examine, known, 15.0) for name, known in chosen.items()}
+    futures = {name: pool.submit(examine, known, LONG) for name, known in chosen.items()}
     yield futures
     pool.shutdown(cancel_futures=True)
 

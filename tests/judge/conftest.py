@@ -20,7 +20,8 @@ import threading
 def converse(connection, number):
     ends = f"server=tcp://{ends_of(connection.getsockname())} client=tcp://{ends_of(connection.getpeername())}"
     with connection, connection.makefile("rb") as lines:
-        connection.sendall(f"HELLO {ends} connection={number} worker={os.getpid()}/{threading.get_native_id()}\\n".encode())
+        worker = f"{os.getpid()}/{threading.get_native_id()}"
+        connection.sendall(f"HELLO {ends} connection={number} worker={worker}\\n".encode())
         if lines.readline(65536).split() != [b"CONFIRM", b"%d" % number]:
             connection.sendall(b"ERROR confirmation expected: CONFIRM %d\\n" % number)
             return

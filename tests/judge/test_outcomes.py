@@ -139,8 +139,11 @@ def test_an_unknown_check_is_bad_usage_and_lists_what_there_is(make_lab, submiss
     [
         ("def test_without_points():\n    pass", "without_points has no @points"),
         ("@points(1, 'x', after='nobody')\ndef test_one():\n    pass", "after nobody, which is no check"),
-        ("@points(1, 'x', after='two')\ndef test_one():\n    pass\n@points(1, 'x', after='one')\ndef test_two():\n    pass",
-         "one after two after one"),
+        (
+            ("@points(1, 'x', after='two')\ndef test_one():\n    pass\n\n"
+            "@points(1, 'x', after='one')\ndef test_two():\n    pass\n"),
+            "one after two after one",
+        ),
         ("def broken(:", "SyntaxError"),
         ("", "no check"),
     ],

@@ -15,6 +15,7 @@ from threadserver.cli.compare import compare
 from threadserver.cli.connect import connect
 from threadserver.cli.demo import demo
 from threadserver.cli.diagram import diagram
+from threadserver.cli.doctor import doctor
 from threadserver.cli.inspect import inspect
 from threadserver.cli.lab import lab
 from threadserver.cli.load import load
@@ -73,5 +74,5 @@ def main() -> None:
     logging.basicConfig(format="%(name)s: %(message)s")
 
 
-for command in (demo, serve, connect, load, inspect, classify, compare, lab, diagram):
+for command in (demo, serve, connect, load, inspect, classify, compare, lab, doctor, diagram):
     main.add_command(command)

@@ -32,8 +32,10 @@ class Sight:
     """The server's ends of our accepted connections, by the connection's number."""
     clients: frozenset[int]
     """All accepted connections, ours and other clients', by inode."""
+    rested: bool
+    """False when the server was still at work when it could not be waited for any longer."""
     owners: dict[int, frozenset[int]]
-    """Which processes have each of our connections; only where nobody was seen waiting for it."""
+    """Which processes have each of our connections (by inode); only where nobody waits for it but to peek."""
 
     @property
     def accepted(self) -> list[int]:
@@ -114,20 +116,20 @@ class Experiment:
 
     def see(self, title: str, patience: float = 0.0) -> Sight:
         """Look until the server has come to rest; ``patience`` is for queued connections, in seconds."""
-        look = self._settle(patience)
+        look, rested = self._settle(patience)
         inodes = {one.number: one.inode for one in self.held if one.phase is Phase.ACCEPTED}
         clients = frozenset(inodes.values()) | self.subject.foreign
-        unwatched = {inode for inode in inodes.values() if not look.waiting_for(inode)}
+        unwatched = {inode for inode in inodes.values() if all(task.call.peeks for task in look.waiting_for(inode))}
         held_by = (
             {inode: frozenset(pids) for inode, pids in self.subject.owners(unwatched).items()} if unwatched else {}
         )
         phases = {one.number: one.phase for one in self.held}
-        sight = Sight(title, look, phases, inodes, clients, held_by)
+        sight = Sight(title, look, phases, inodes, clients, rested, held_by)
         self.sights.append(sight)
         self.died = not [one for one in look.processes.values() if one.state not in "ZX"]
         return sight
 
-    def _settle(self, patience: float) -> Look:
+    def _settle(self, patience: float) -> tuple[Look, bool]:
         begun = time.monotonic()
         before: object = None
         while True:
@@ -140,7 +142,7 @@ class Experiment:
             resting = now == before and not look.running and not knocked
             hoping = patience and waited < patience and any(one.phase in QUEUED for one in self.held)
             if (resting and not hoping) or waited > max(min(RESTLESS, self.left / 8), patience) or self.left <= 0:
-                return look
+                return look, resting
             before = now
             time.sleep(PAUSE if not hoping else 5 * PAUSE)
 
@@ -157,7 +159,10 @@ class Experiment:
                 one.send(reply)
 
     def ask(self, numbers: list[int], data: bytes, patience: float) -> list[int]:
-        """Say something on some connections at once; give those on which something came back."""
+        """Say something on some connections at once; give those on which something came back.
+
+        ``patience`` is for silence, in seconds: a server that is still at work on what was said is given longer.
+        """
         asked = [one for one in self.held if one.number in numbers]
         for one in asked:
             one.receive()
@@ -170,9 +175,14 @@ class Experiment:
                 one.receive()
             answered = [one.number for one in asked if len(one.received) > lengths[one.number]]
             silent = [one for one in asked if one.number not in answered and one.phase is not Phase.GONE]
-            if not silent or time.monotonic() - begun > patience or self.left <= 0:
+            waited = time.monotonic() - begun
+            if not silent or self.left <= 0 or (waited > patience and not self._at_work(waited - patience)):
                 return answered
             time.sleep(PAUSE)
+
+    def _at_work(self, late: float) -> bool:
+        """Tell whether a task of the server still runs; one that has run for long runs always."""
+        return late < min(RESTLESS, self.left / 4) and self.subject.lens.look().running
 
     def counters(self) -> dict[TaskId, int]:
         """How often each task has gone to sleep, of a server with not too many."""

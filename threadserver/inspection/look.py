@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field
 
-from threadserver.inspection import epoll
+from threadserver.inspection import epoll, uring
 from threadserver.inspection.calls import RUNNING, Call, blocked_call
 from threadserver.inspection.processes import Status, everyone, family, tasks
 from threadserver.inspection.syscalls import ACCEPT, EPOLL, READINESS
@@ -97,7 +97,7 @@ class Lens:
         found: dict[TaskId, Task] = {}
         for pid in members:
             if everybody[pid].state != "Z":
-                found |= {(pid, task.tid): task for task in tasks_of(pid)}
+                found |= {task.id: task for task in uring.dealt(pid, tasks_of(pid), self.listeners)}
         return Look({pid: everybody[pid] for pid in members}, found, self.listeners)
 
 

@@ -2,7 +2,8 @@
 
 A task *serves one* when the call that it is blocked in waits for a single client; it is a *loop* when that call
 waits for several. A thread with a time-out sits in ``poll`` or ``epoll_wait``, too, but with one client only: what
-counts is how many clients a call waits for, not its name.
+counts is how many clients a call waits for, not its name. A call that waits for a client and for the listening socket
+is a loop's with its first client.
 """
 
 from collections import Counter
@@ -12,7 +13,7 @@ from dataclasses import dataclass
 from threadserver.inspection.experiment import Sight
 from threadserver.inspection.look import Task, TaskId
 from threadserver.inspection.processes import owners
-from threadserver.inspection.syscalls import FAMILY, LOCK
+from threadserver.inspection.syscalls import FAMILY, LOCK, RING
 
 Holder = tuple[int, int | None]
 """A task as PID and TID; or a process, as PID and None, where the task could not be told."""
@@ -24,7 +25,7 @@ class Pattern:
 
     sight: Sight
     loops: dict[TaskId, Task]
-    """Tasks that wait for several clients at once."""
+    """Tasks that wait for several clients at once, or for one and for the next."""
     in_loops: frozenset[int]
     """Our connections that a loop waits for."""
     single: dict[int, Holder]
@@ -48,9 +49,21 @@ class Pattern:
 
     @property
     def peeked(self) -> bool:
-        """True when those who wait for connections only peek at them, so that somebody else may take the bytes."""
+        """True when those who wait for connections only peek at them, and somebody else may take the bytes.
+
+        Where no process has more than one of them, nobody else can.
+        """
         tasks = [self.sight.look.tasks[pid, tid] for pid, tid in self.holders if tid is not None]
-        return any(task.call.peeks for task in tasks)
+        if not any(task.call.peeks for task in tasks):
+            return False
+        having = Counter(pid for pids in self.sight.owners.values() for pid in pids)
+        return max(having.values(), default=0) > 1 or len(self.single) == 1
+
+    @property
+    def attended(self) -> bool:
+        """True when a task waits for the next connection."""
+        look = self.sight.look
+        return any(task.sockets & look.listeners for task in look.tasks.values())
 
     @property
     def looped(self) -> bool:
@@ -61,7 +74,7 @@ class Pattern:
 def pattern(sight: Sight) -> Pattern:
     """Find the pattern in a sight."""
     clients = {task.id: task.sockets & sight.clients for task in sight.look.tasks.values()}
-    loops = {key: sight.look.tasks[key] for key, found in clients.items() if len(found) > 1}
+    loops = {key: sight.look.tasks[key] for key, found in clients.items() if found and _is_loop(sight, key, found)}
     in_loops, doubtful, unwatched = set(), set(), set()
     single: dict[int, Holder] = {}
     for number in sight.accepted:
@@ -91,9 +104,16 @@ def pattern(sight: Sight) -> Pattern:
     )
 
 
+def _is_loop(sight: Sight, key: TaskId, clients: frozenset[int]) -> bool:
+    """Tell whether a task waits for several clients, or would accept the next while it serves one."""
+    task = sight.look.tasks[key]
+    return len(clients) > 1 or (task.watches and bool(task.sockets & sight.look.listeners))
+
+
 def _by_owner(sight: Sight, unwatched: Iterable[int]) -> dict[int, int]:
     """Find connections whose only owner has no other: a child that waits for something else meanwhile."""
-    having = {number: sight.owners.get(sight.inodes[number], frozenset()) for number in unwatched}
+    blind = {task.pid for task in sight.look.tasks.values() if task.call.name == RING}
+    having = {number: sight.owners.get(sight.inodes[number], frozenset()) - blind for number in unwatched}
     count = Counter(pid for pids in having.values() for pid in pids)
     found = {}
     for number, pids in having.items():
@@ -103,10 +123,26 @@ def _by_owner(sight: Sight, unwatched: Iterable[int]) -> dict[int, int]:
     return found
 
 
+def keepers(found: Pattern) -> set[TaskId]:
+    """Give the tasks that serve nobody, but wait for readiness in a process that serves: they may keep idle clients."""
+    return {
+        task.id
+        for task in found.sight.look.tasks.values()
+        if task.watches and task.call.descriptors and task.id not in found.holders and task.pid in found.processes
+    }
+
+
 def mechanism(tasks: Iterable[Task]) -> str | None:
     """By which mechanism the loops wait."""
     names = Counter(FAMILY[task.call.name] for task in tasks if task.call.name in FAMILY)
     return names.most_common(1)[0][0] if names else None
+
+
+def manner(tasks: Iterable[Task]) -> str:
+    """Say for a sentence how the loops wait; nothing where there is no word for it."""
+    tasks = list(tasks)
+    how = mechanism(tasks) or ("io_uring" if any(task.call.name == RING for task in tasks) else "")
+    return f", with {how}" if how else ""
 
 
 def all_loops(found: Pattern) -> dict[TaskId, Task]:
@@ -140,6 +176,24 @@ def _is_brother(found: Pattern, key: TaskId, accepting: set[TaskId]) -> bool:
     if pid != tid or look.processes[pid].parent not in parents or pid in {one for one, _ in accepting}:
         return False
     return any(pid in pids for pids in owners(look.listeners, [pid]).values())
+
+
+def brothers_handed(found: Pattern) -> set[int]:
+    """Give the idle processes that wait like a loop which is handed its clients, and have the same parent as it.
+
+    Who accepts for them may give them clients, too.
+    """
+    look = found.sight.look
+    handed = [task for task in found.loops.values() if not task.sockets & look.listeners]
+    parents = {look.processes[task.pid].parent for task in handed} & set(look.processes)
+    calls = {FAMILY.get(task.call.name) for task in handed}
+    return {
+        task.pid
+        for task in look.tasks.values()
+        if task.watches and task.id not in found.loops and FAMILY[task.call.name] in calls
+        and task.pid not in {one.pid for one in handed} and not task.sockets & look.listeners
+        and look.processes[task.pid].parent in parents
+    }  # fmt: skip
 
 
 def idle_brothers(found: Pattern) -> set[Holder]:

@@ -95,6 +95,11 @@ def switches(pid: int, tid: int) -> int:
     return int(found[1]) if found else 0
 
 
+def newest() -> int:
+    """Give the number of the newest task of the whole machine (proc(5), /proc/loadavg): it moves when one is made."""
+    return int(read_file("/proc/loadavg").split()[-1])
+
+
 def details(pid: int) -> Details:
     """Describe a process for a person. Raises an OSError when it has gone."""
     text = read_file(f"/proc/{pid}/status").decode("utf-8", "replace")

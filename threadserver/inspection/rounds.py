@@ -4,6 +4,7 @@
     hold        1, 2, 3 … connections, idle; more until some have to wait, or until it is plain that none will
     speak       something is said on some while the others stay silent: who answers, who moves, who waits then?
     close       all are closed: what becomes of those who served them?
+    alone       where a loop may keep clients once they are answered: asked again, while no others are there
     crowd       where workers stayed: many more connections, in search of an upper bound
 
 Each round is over as soon as the server has come to rest.
@@ -16,16 +17,19 @@ from contextlib import suppress
 
 from threadserver.inspection import epoll
 from threadserver.inspection.experiment import PATIENCE, Experiment, Sight
-from threadserver.inspection.pattern import Holder, Pattern, all_loops, pattern
+from threadserver.inspection.pattern import Holder, Pattern, all_loops, keepers, pattern
 from threadserver.inspection.processes import status
 from threadserver.inspection.record import Record
-from threadserver.inspection.speaking import speak
+from threadserver.inspection.speaking import speak, speak_alone
 from threadserver.inspection.subject import Held, Phase
 from threadserver.inspection.syscalls import EPOLL, LOCK
 
 FEW = (5, 8, 12)
 MANY = (*FEW, 16, 24, 32, 40)
 CROWD = (64, 96, 128, 160, 200, 256)
+CROWDED = 0.3  # seconds that those who have to wait in a crowd are given
+RESERVE = 2.2  # seconds that are kept for what comes after holding
+ENDING = 0.5  # seconds that the next of those who served is given to end, once their server is at rest
 _WORKER = re.compile(rb"^HELLO .*\bworker=(\d+)(?:/(\d+))?", re.MULTILINE)
 
 
@@ -47,7 +51,10 @@ def conduct(experiment: Experiment) -> Record:
 
 def _hold(experiment: Experiment, record: Record, totals: tuple[int, ...]) -> None:
     for total in totals:
-        if experiment.left <= 0.3 or experiment.died:
+        if experiment.died:
+            return
+        if experiment.left <= 0.3 and record.holds:
+            record.hurried = True
             return
         experiment.open(total)
         sight = experiment.see(f"{total} connections held")
@@ -96,12 +103,10 @@ def _grow(experiment: Experiment, record: Record) -> None:
     else:
         targets = MANY
     for total in targets:
-        if (
-            experiment.left < 2.2
-            or (not shared and _is_bounded(experiment, record))
-            or record.refused
-            or experiment.died
-        ):
+        if (not shared and _is_bounded(experiment, record)) or record.refused or experiment.died:
+            break
+        if experiment.left < RESERVE:
+            record.hurried = True
             break
         _hold(experiment, record, (total,))
         record.refused = bool(record.hold.sight.gone)
@@ -114,17 +119,24 @@ def _one_process_each(found: Pattern) -> bool:
 
 def _is_bounded(experiment: Experiment, record: Record) -> bool:
     """Tell whether connections wait though others are served, and go on waiting."""
-    if record.bounded:
-        return True
-    if _someone_waits(record.hold):
-        begun = time.monotonic()
-        title = record.hold.sight.title
-        while _someone_waits(record.hold) and time.monotonic() - begun < min(PATIENCE, experiment.left - 1):
-            time.sleep(0.02)
-            record.holds.pop()
-            _note(experiment, record, experiment.see(title, 0.1))
-        record.bounded = _someone_waits(record.hold)
+    if not record.bounded and _someone_waits(record.hold):
+        found = _wait_with_them(experiment, record, record.hold, PATIENCE)
+        record.holds.pop()
+        _note(experiment, record, found.sight)
+        record.bounded = _someone_waits(found) and found.sight.rested
     return record.bounded
+
+
+def _wait_with_them(experiment: Experiment, record: Record, found: Pattern, patience: float) -> Pattern:
+    """Look again until nobody waits, or those who do have waited for that long (seconds) at a server at rest."""
+    begun = time.monotonic()
+    while _someone_waits(found) and not (found.sight.rested and time.monotonic() - begun > patience):
+        if experiment.left < 1:
+            record.hurried = True
+            break
+        time.sleep(0.02)
+        found = pattern(experiment.see(found.sight.title, 0.1))
+    return found
 
 
 def _someone_waits(found: Pattern) -> bool:
@@ -171,20 +183,34 @@ def _close(experiment: Experiment, record: Record) -> None:
         return
     holders = set(record.hold.holders)
     experiment.close()
-    begun = time.monotonic()
-    while True:
-        look = experiment.see("all closed").look
-        alive = {pid for pid, one in look.processes.items() if one.state not in "ZX"}
-        record.stayed = {
-            (pid, tid) for pid, tid in holders if pid in alive and (tid is None or (pid, tid) in look.tasks)
-        }
-        record.zombies = look.zombies
-        if not record.stayed or time.monotonic() - begun > min(0.5, experiment.left):
-            break
-        time.sleep(0.02)
+    record.stayed = _await_end(experiment, record, holders)
+    if record.stayed is None:
+        return
     record.fleeting = _fleeting(experiment.sights[-1], record.stayed)
+    if record.bounded and record.asked and record.kept() is None and keepers(record.hold):
+        speak_alone(experiment, record)
     if record.stayed and not record.bounded and not record.refused and not _one_process_each(record.hold):
         _crowd(experiment, record)
+
+
+def _await_end(experiment: Experiment, record: Record, holders: set[Holder]) -> set[Holder] | None:
+    """Give those who are still there when all is closed; None when the time was up before they had come to rest."""
+    left, since = set(holders), time.monotonic()
+    while True:
+        sight = experiment.see("all closed")
+        alive = {pid for pid, one in sight.look.processes.items() if one.state not in "ZX"}
+        stayed = {
+            (pid, tid) for pid, tid in holders if pid in alive and (tid is None or (pid, tid) in sight.look.tasks)
+        }
+        record.zombies = sight.look.zombies
+        if stayed != left:
+            left, since = stayed, time.monotonic()
+        if not stayed or (sight.rested and time.monotonic() - since > ENDING):
+            return stayed
+        if experiment.left <= 0:
+            record.hurried = True
+            return None
+        time.sleep(0.02)
 
 
 def _fleeting(sight: Sight, stayed: set[Holder]) -> bool:
@@ -197,16 +223,16 @@ def _crowd(experiment: Experiment, record: Record) -> None:
     """Look for the bound of workers that stay: a cache of threads has none."""
     held = len(record.hold.sight.phases)
     for total in (held, *CROWD):
-        if experiment.left < 0.8 or total < held:
+        if total < held:
+            continue
+        if experiment.left < 0.8:
+            record.hurried = True
             break
         experiment.open(total)
         found = pattern(experiment.see(f"{total} connections held"))
-        record.crowd = found
-        if _someone_waits(found) or found.sight.gone:
-            experiment.see(f"{total} connections held", min(0.3, experiment.left / 2))
-            record.crowd = pattern(experiment.sights[-1])
-            record.bounded = _someone_waits(record.crowd)
-            record.refused = bool(found.sight.gone)
-            if record.bounded or record.refused:
-                break
+        record.crowd = found = _wait_with_them(experiment, record, found, CROWDED)
+        record.bounded = _someone_waits(found) and found.sight.rested
+        record.refused = bool(found.sight.gone)
+        if record.bounded or record.refused:
+            break
     experiment.close()

@@ -75,6 +75,7 @@ RECEIVE = {"read", "readv", "recvfrom", "recvmsg", "recvmmsg"}
 SEND = {"write", "writev", "sendto", "sendmsg", "sendmmsg", "sendfile", "splice"}
 POLL = {"poll", "ppoll"}
 SELECT = {"select", "pselect6"}
+RING = "io_uring_enter"
 EPOLL = {"epoll_wait", "epoll_pwait", "epoll_pwait2"}
 READINESS = POLL | SELECT | EPOLL
 CHILD = {"wait4", "waitid"}

@@ -10,7 +10,7 @@ from rich.text import Text
 from rich.tree import Tree
 
 from threadserver.inspection.report import Connection, Listener, Process, Report, Thread
-from threadserver.inspection.verdict import MODELS, UNDETERMINED, Testimony, Verdict
+from threadserver.inspection.verdict import MODELS, Model, Testimony, Verdict
 
 MOST_THREADS = 40
 """Threads of one process that are shown one by one; the others are counted by what they are blocked in."""
@@ -117,7 +117,7 @@ def verdict(found: Verdict) -> RenderableType:
     for one in found.witnesses:
         mark = (
             "?"
-            if not one.allows or found.model == UNDETERMINED
+            if not one.allows or found.model == Model.UNDETERMINED
             else "agrees"
             if one.agrees(found.model)
             else "disagrees"

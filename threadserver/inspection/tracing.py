@@ -17,13 +17,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from threading import Thread
 
+from threadserver.inspection import traced
 from threadserver.inspection.look import TaskId
 from threadserver.inspection.processes import everyone, tasks
-from threadserver.inspection.syscalls import RECEIVE, SEND
 
 MOST_TRACED = 200  # tasks
 _ATTACHED = re.compile(rb"Process (\d+) attached")
-_SENT = re.compile(rb"^(?:\[pid\s+)?(\d+)?\]?\s*(\w+)\(\d+<socket:\[(\d+)\]>")
 
 
 @dataclass
@@ -35,6 +34,14 @@ class Trace:
     """Who sent; where nothing was sent, who read."""
     sent_on: dict[int, set[TaskId]] = field(default_factory=dict)
     """Who sent on each socket, by inode."""
+    sent: bool = False
+    """True when anything was sent."""
+    handed: set[TaskId] = field(default_factory=set)
+    """Who handed a connection (back) to an epoll set."""
+    born: bool = False
+    """True when the server made a task."""
+    woken: int = 0
+    """For so many connections the sender slept after it had read, until another task of the server woke it."""
     problem: str = ""
 
 
@@ -52,6 +59,8 @@ class _Reader(Thread):
 
     def rest(self, seconds: float = 2.0) -> bytes:
         """Give all of it, once strace has ended; it is killed when it does not."""
+        if not self.ident:  # interrupted before there was anything to read
+            self.start()
         self.join(seconds)
         self._strace.kill()  # the kernel lets go of the tasks then
         self.join()
@@ -59,22 +68,27 @@ class _Reader(Thread):
 
 
 @contextmanager
-def senders(pids: list[int], inodes: set[int], seconds: float) -> Iterator[Trace]:
-    """Trace for the length of the block who reads and sends on these sockets; nothing is traced afterwards."""
+def senders(
+    pids: list[int], inodes: set[int], seconds: float, channels: frozenset[int] = frozenset()
+) -> Iterator[Trace]:
+    """Trace for the length of the block who reads and sends on these sockets; nothing is traced afterwards.
+
+    ``channels`` are the sockets (by inode) by which the server's tasks may wake each other.
+    """
     trace = Trace()
     owner = {tid: pid for pid in pids for tid in tasks(pid)}
     trace.problem = _hindrance(owner, seconds)
     if trace.problem:
         yield trace
         return
-    command = ["strace", "-f", "-y", "-s", "0", "-e", "signal=none", "-e", f"trace={','.join(sorted(SEND | RECEIVE))}"]
+    command = ["strace", "-f", "-y", "-s", "0", "-e", "signal=none", "-e", f"trace={traced.CALLS}"]
     command += [word for pid in pids for word in ("-p", str(pid))]
     with subprocess.Popen(
         command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
     ) as strace:
+        output, reader = None, _Reader(strace)
         try:
             output = _await_attached(strace, set(pids), max(seconds - 1.0, 0.5))
-            reader = _Reader(strace)
             reader.start()
             trace.ready = output is not None
             yield trace
@@ -84,19 +98,14 @@ def senders(pids: list[int], inodes: set[int], seconds: float) -> Iterator[Trace
     if output is None:
         trace.problem = f"strace could not attach: {rest.decode('utf-8', 'replace').strip().splitlines()[:1]}"
         return
-    sent_by: set[TaskId] = set()
-    read_by: set[TaskId] = set()
-    for line in (output + rest).splitlines():
-        sent = _SENT.match(line)
-        if sent and int(sent[3]) in inodes:
-            tid = int(sent[1] or pids[0])
-            task = (owner.get(tid) or _process_of(tid), tid)
-            if sent[2].decode() in SEND:
-                sent_by.add(task)
-                trace.sent_on.setdefault(int(sent[3]), set()).add(task)
-            else:
-                read_by.add(task)
-    trace.senders = sent_by or read_by
+    seen = traced.read(output + rest, pids[0], inodes, channels)
+    trace.sent, trace.born, trace.woken = bool(seen.sent), seen.born, len(seen.woken)
+
+    def named(tids: set[int]) -> set[TaskId]:
+        return {(owner.get(tid) or _process_of(tid), tid) for tid in tids}
+
+    trace.senders, trace.handed = named(seen.sent or seen.read), named(seen.handed)
+    trace.sent_on = {inode: named(tids) for inode, tids in seen.sent_on.items()}
 
 
 def _hindrance(owner: dict[int, int], seconds: float) -> str:

@@ -8,8 +8,13 @@ from contextlib import AbstractContextManager
 
 import pytest
 
+from threadserver.inspection.namespaces import Network
+from threadserver.inspection.sockets import Tables
+from threadserver.judge.caller import Caller
 from threadserver.judge.plugin import Judging
+from threadserver.judge.scripted import ScriptedServer
 from threadserver.judge.trial import Trial, on_trial
+from threadserver.submission.client import process
 from threadserver.submission.preparing import Prepared
 from threadserver.submission.running import Running, running
 
@@ -22,7 +27,7 @@ Remark = Callable[[tuple[str, ...]], None]
 
 
 class Fixtures:
-    """The fixtures, for one submission. ``prepare`` makes its private copy and builds it, once.
+    """The fixtures of every lab, for one submission. ``prepare`` makes its private copy and builds it, once.
 
     ``remark`` is told what is to be said about the submission that is no failure.
     """
@@ -42,6 +47,10 @@ class Fixtures:
             self._remark(prepared.notes)
             yield prepared
 
+
+class ServerFixtures(Fixtures):
+    """The fixtures of a server lab."""
+
     @pytest.fixture
     def server(self, submission: Prepared) -> Iterator[Trial]:
         """Give the submission's server, started and listening, with what a check does to it."""
@@ -52,3 +61,26 @@ class Fixtures:
 
         with on_trial(start, self._judging.transcript) as trial:
             yield trial
+
+
+class ClientFixtures(Fixtures):
+    """The fixtures of a client lab."""
+
+    @pytest.fixture
+    def client(self, submission: Prepared) -> Iterator[Caller]:
+        """Give the submission's client; a check starts it, once or more often."""
+        caller = Caller(lambda address: process(submission, address.host, address.port), self._judging.transcript)
+        try:
+            yield caller
+        finally:
+            caller.stop()
+
+    @pytest.fixture
+    def server(self, client: Caller) -> Iterator[ScriptedServer]:
+        """Give a server that does what the check says, for the client to talk to."""
+        with Network() as network, Tables(network) as tables:
+            server = ScriptedServer(client, tables, next(self._ports))
+            try:
+                yield server
+            finally:
+                server.close()

@@ -15,7 +15,7 @@ from threadserver.address import Address
 from threadserver.conversation import Hello, ProtocolError
 from threadserver.inspection.look import TaskId
 from threadserver.judge.outcomes import WrongError
-from threadserver.judge.stillness import LOOKS, PAUSE, Stillness
+from threadserver.judge.stillness import LOOKS, PAUSE, SETTLED, Stillness
 from threadserver.judge.transcript import visible
 
 if TYPE_CHECKING:
@@ -93,6 +93,19 @@ class Peer:
                 self._end(error)
             waiting.look(moved=bool(readable or writable))
 
+    def push(self, data: bytes) -> None:
+        """Send as much as the server takes while nothing is read of what it says, and leave it at that."""
+        self._transcript.sent(self.name, data)
+        left = memoryview(data)
+        stillness = Stillness(self.trial.members)
+        while left and stillness.look() < SETTLED:
+            try:
+                left = left[self.socket.send(left, socket.MSG_DONTWAIT) :]
+            except BlockingIOError:
+                select.select([], [self.socket], [], PAUSE)
+            except OSError:
+                return
+
     def expect(self, expected: bytes, awaiting: str) -> None:
         """Expect exactly these bytes next; ``awaiting`` says in the past tense what for."""
         waiting = Waiting(self, awaiting)
@@ -126,12 +139,24 @@ class Peer:
         if self._buffer:
             raise self.wrong(f"{self.name} {after}, and expected a close; it got {shown(bytes(self._buffer))}")
 
+    def expect_last_words(self, after: str) -> None:
+        """Expect the end: at once, or after an ERROR, which harms nobody where nobody listens any longer."""
+        waiting = Waiting(self, f"{after}, and expected that the server closes")
+        while not self._ended:
+            self._receive(waiting)
+        if self._buffer and not self._buffer.startswith(b"ERROR "):
+            raise self.wrong(f"{self.name} {after}, and expected a close; it got {shown(bytes(self._buffer))}")
+
+    def has_come(self) -> bool:
+        """Tell whether the server has said something that no check has expected yet. Does not wait."""
+        while not self._ended and select.select([self.socket], [], [], 0)[0]:
+            self._take()
+        return bool(self._buffer)
+
     def expect_nothing(self, why: str) -> None:
         """Expect that nothing has come although the server has worked on everything: ``why`` says why not."""
         self.trial.settle()
-        while not self._ended and select.select([self.socket], [], [], 0)[0]:
-            self._take()
-        if self._buffer:
+        if self.has_come():
             raise self.wrong(f"{self.name} got {shown(bytes(self._buffer))} too early: {why}")
         if self._ended:
             raise self.wrong(f"{self.name} was closed by the server ({self._ended}): {why}")
@@ -150,6 +175,10 @@ class Peer:
         """Say that nothing more will be sent; answers still come."""
         self._transcript.note(self.name, "half-closes: it will send nothing more")
         self._shut(lambda: self.socket.shutdown(socket.SHUT_WR))
+
+    def note(self, what: str) -> None:
+        """Put into the transcript what this client does, where it is more than a line can show."""
+        self._transcript.note(self.name, what)
 
     def close(self) -> None:
         """Leave as clients do."""
@@ -194,7 +223,10 @@ class Peer:
         except TimeoutError:
             raise self.in_vain(f"{self.name} could not connect: the accept queue is full") from None
         except OSError as error:
-            raise self.wrong(f"{self.name} could not connect: {(error.strerror or str(error)).lower()}") from error
+            self.trial.settle()
+            ended = f"; your program has ended {self.trial.ending}" if self.trial.ended is not None else ""
+            reason = (error.strerror or str(error)).lower()
+            raise self.wrong(f"{self.name} could not connect: {reason}{ended}") from error
 
     def _receive(self, waiting: "Waiting") -> None:
         readable = bool(select.select([self.socket], [], [], PAUSE)[0])
@@ -259,7 +291,7 @@ class Waiting:
         if moved:
             self._moved()
         elif peer.trial.ended is not None:
-            raise peer.wrong(f"{peer.name} {self._awaiting}; your program has ended: {peer.trial.ending}")
+            raise peer.wrong(f"{peer.name} {self._awaiting}; your program has ended {peer.trial.ending}")
         elif self._stillness.look() >= LOOKS or now > self._deadline:
             raise peer.in_vain(f"{peer.name} {self._awaiting}; {peer.came()}")
         if now > self._end:

@@ -19,7 +19,7 @@ from typing import IO, Any
 
 import pytest
 
-from threadserver.judge.fixtures import FIRST_PORT, Fixtures
+from threadserver.judge.fixtures import FIRST_PORT, ClientFixtures, ServerFixtures
 from threadserver.judge.outcomes import Result
 from threadserver.judge.plugin import Judging
 from threadserver.submission import containment, network
@@ -36,6 +36,7 @@ OPTIONS = ["--noconftest", "-p", "no:cacheprovider", "-p", "no:terminal", "-p", 
 def main() -> None:
     """Judge one submission, as the request on standard input says. Ends when who asked has ended (prctl(2))."""
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+    sys.dont_write_bytecode = True  # labs are read, never written to
     results = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)
     try:
@@ -56,7 +57,8 @@ def _judge(request: dict[str, Any], results: IO[str]) -> None:
     say(event="begin", containment=contained.name, sentence=contained.sentence)
     judging = Judging(emit, request["only"], request["seconds"])
     ports = count(FIRST_PORT) if network.private_network() else repeat(0)
-    fixtures = Fixtures(_prepared(request, contained), judging, ports, lambda notes: say(event="notes", notes=notes))
+    kind = ClientFixtures if request["role"] == "client" else ServerFixtures
+    fixtures = kind(_prepared(request, contained), judging, ports, lambda notes: say(event="notes", notes=notes))
     rubric = Path(request["rubric"])
     os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
     pytest.register_assert_rewrite("threadserver.judge.common", "threadserver.judge.concurrent")

@@ -18,16 +18,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from threadserver.inspection.look import TaskId
-from threadserver.inspection.verdict import (
-    FORKS,
-    ITERATIVE,
-    LOOP,
-    LOOPS,
-    POOL,
-    PREFORK,
-    THREADS,
-    Testimony,
-)  # fmt: skip
+from threadserver.inspection.verdict import Model, Testimony
 from threadserver.judge.outcomes import UndeterminedError, WrongError
 from threadserver.judge.situation import Situation
 
@@ -35,12 +26,12 @@ if TYPE_CHECKING:
     from threadserver.judge.peer import Peer
 
 SERVED_BY = {
-    THREADS: "each client has a new thread of its own, in one process",
-    FORKS: "each client has a process of its own, made for it",
-    POOL: "threads of one process, as many as there are and the same again and again, serve a client each",
-    PREFORK: "processes, as many as there are and the same again and again, serve a client each",
-    LOOP: "one task serves all clients and waits for all of them at once",
-    ITERATIVE: "one task serves one client after the other",
+    Model.THREADS: "each client has a new thread of its own, in one process",
+    Model.FORKS: "each client has a process of its own, made for it",
+    Model.POOL: "threads of one process, as many as there are and the same again and again, serve a client each",
+    Model.PREFORK: "processes, as many as there are and the same again and again, serve a client each",
+    Model.LOOP: "one task serves all clients and waits for all of them at once",
+    Model.ITERATIVE: "one task serves one client after the other",
 }
 
 Tasks = dict[int, frozenset[TaskId]]
@@ -75,7 +66,7 @@ class Serving:
         evidence = "\n".join(f"{one.name}: {one.evidence}" for one in said) + f"\n{self.situation.text()}"
         decisive = [one for one in against if one.name != "counts"]
         if decisive:
-            wanted = " or ".join(SERVED_BY[model] for model in models)
+            wanted = " or ".join(SERVED_BY[Model(model)] for model in models)
             raise WrongError(f"Expected: {wanted}. Seen: {decisive[0].evidence}", evidence)
         if against or len(said) < 2 or said[0].name != "works":
             raise UndeterminedError("The witnesses do not agree on who serves the clients", evidence)
@@ -109,11 +100,11 @@ class Serving:
         held = len(self.clients)
         evidence = f"{held} clients are held; {tasks} tasks and {processes} processes more than before they came"
         if tasks < held / 2:
-            allows = {LOOP, LOOPS, ITERATIVE, POOL, PREFORK}
+            allows = {Model.LOOP, Model.LOOPS, Model.ITERATIVE, Model.POOL, Model.PREFORK}
         elif processes < held / 2:
-            allows = {THREADS, POOL}
+            allows = {Model.THREADS, Model.POOL}
         else:
-            allows = {FORKS, PREFORK}
+            allows = {Model.FORKS, Model.PREFORK}
         return Testimony("counts", frozenset(allows), evidence)
 
 
@@ -124,13 +115,13 @@ def _shape(name: str, by_client: Tasks, what: str, new: dict[int, bool] | None =
     shared = set.intersection(*map(set, by_client.values())) if len(by_client) > 1 else set()
     total = len(by_client)
     if shared:
-        return Testimony(name, frozenset({LOOP, ITERATIVE}), f"all {total} clients {what} by one task")
+        return Testimony(name, frozenset({Model.LOOP, Model.ITERATIVE}), f"all {total} clients {what} by one task")
     alone = len(everybody) >= total and _one_each(by_client)
     if not alone:
         seen = f"{total} clients {what} by {len(everybody)} tasks, several of them by one"
-        return Testimony(name, frozenset({LOOPS}), seen)
+        return Testimony(name, frozenset({Model.LOOPS}), seen)
     kind = "processes" if len(processes) == total else "threads"
-    allows = {FORKS, PREFORK} if kind == "processes" else {THREADS, POOL}
+    allows = {Model.FORKS, Model.PREFORK} if kind == "processes" else {Model.THREADS, Model.POOL}
     if len(processes) not in {1, total}:
         return Testimony(
             name, frozenset(), f"{total} clients {what} by {len(everybody)} tasks of {len(processes)} processes"
@@ -138,7 +129,7 @@ def _shape(name: str, by_client: Tasks, what: str, new: dict[int, bool] | None =
     evidence = f"{total} clients {what} by {total} {kind}"
     if new is not None:
         made = sum(new.values())
-        allows &= {THREADS, FORKS} if made == total else {POOL, PREFORK}
+        allows &= {Model.THREADS, Model.FORKS} if made == total else {Model.POOL, Model.PREFORK}
         evidence += f", {'all' if made == total else made or 'none'} of them made after their client had come"
     return Testimony(name, frozenset(allows), evidence)
 

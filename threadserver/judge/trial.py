@@ -4,10 +4,12 @@ A check starts it anew, lets clients come, talk, stall and leave, and looks insi
 can reach: there is an address, and there are the kernel's tables.
 """
 
+import os
 import random
+import signal
 import time
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
 from itertools import count
 
@@ -23,7 +25,7 @@ from threadserver.judge.serving import Serving
 from threadserver.judge.situation import Situation, descriptors, held_by, inner_ids
 from threadserver.judge.stillness import PAUSE, SETTLED, Stillness
 from threadserver.judge.transcript import Transcript
-from threadserver.submission.running import Running
+from threadserver.submission.running import Running, how
 
 CHANCES = 10
 """So often it is asked whether something was read before the tasks themselves are looked at."""
@@ -112,15 +114,18 @@ class Trial:
     def ended(self) -> int | None:
         """Its exit code, once none of it is left; a daemon lives on when the process that was started has ended."""
         code = self._running.ended()
-        if code is None or any(one.state != "Z" for one in self._running.members().values()):
+        if code is None or any(self._alive() for _ in range(3)):  # a look may miss each of its two forks
             return None
         return code
+
+    def _alive(self) -> bool:
+        return any(one.state != "Z" for one in self._running.members().values())
 
     @property
     def ending(self) -> str:
         """Say how it ended, and what it said last."""
         said = self._running.output().strip()
-        return f"exit code {self.ended}" + (f"; it said:\n{said[-1500:]}" if said else ", and it said nothing")
+        return how(self.ended) + (f"; it said:\n{said[-1500:]}" if said else ", and it said nothing")
 
     def restart(self, killed: Callable[[], None]) -> None:
         """Kill it, whole, and start it again at once on the same port; ``killed`` is called in between."""
@@ -136,6 +141,17 @@ class Trial:
             peer.socket.close()
         self._context.__exit__(None, None, None)
 
+    @contextmanager
+    def stopped(self, pids: Iterable[int]) -> Iterator[None]:
+        """Stop some of its processes for the length of the block: what happens meanwhile comes to them all at once."""
+        try:
+            for pid in pids:
+                _signal(pid, signal.SIGSTOP)
+            yield
+        finally:
+            for pid in pids:
+                _signal(pid, signal.SIGCONT)
+
     # What the kernel shows.
 
     def members(self) -> list[int]:
@@ -143,8 +159,9 @@ class Trial:
         return list(self._running.members())
 
     def task_ids(self) -> frozenset[TaskId]:
-        """Every task of the submission, by process and thread."""
-        return frozenset((pid, tid) for pid in self.members() for tid in tasks(pid))
+        """Every task of the submission that can still run, by process and thread: no zombies."""
+        living = (pid for pid, one in self._running.members().items() if one.state != "Z")
+        return frozenset((pid, tid) for pid in living for tid in tasks(pid))
 
     def look(self) -> Look:
         """Look at its tasks once."""
@@ -162,6 +179,11 @@ class Trial:
             if chance > CHANCES and stillness.look() >= SETTLED:
                 return
             time.sleep(PAUSE / 25)
+
+    def waits_in_backlog(self, peer: Peer) -> bool:
+        """Tell whether a client is connected for the kernel, and the server has not accepted it."""
+        end = self._tables.stream(self.address, peer.address)
+        return end is not None and not end.inode
 
     def settle(self) -> None:
         """Wait until the server has worked on everything that it was sent."""
@@ -184,6 +206,11 @@ class Trial:
         zombies = ((pid, pid) for pid in look.zombies)
         return inner_ids([*look.tasks, *zombies])
 
+    def may_wait(self) -> bool:
+        """Tell whether one more client finds room in the accept queue, whose length listen() was told."""
+        listeners = [one for one in self._sockets() if one.listens]
+        return not self._tables.complete or all(one.receive_queue <= one.send_queue for one in listeners)
+
     def possessions(self) -> Possessions:
         """Count what it holds."""
         look = self.look()
@@ -201,7 +228,7 @@ class Trial:
     def explain(self, peer: Peer) -> tuple[str, str]:
         """Say which bug it looks like when a client waits in vain, and what the kernel shows."""
         if self.ended is not None:
-            return "", f"no process is left: {self.ending}"
+            return "", f"no process is left, it ended {self.ending}"
         situation = self.situation()
         return suspicion(situation, peer.number), situation.text()
 
@@ -219,3 +246,8 @@ def on_trial(start: Start, transcript: Transcript) -> Iterator[Trial]:
             yield trial
         finally:
             trial.close()
+
+
+def _signal(pid: int, number: int) -> None:
+    with suppress(ProcessLookupError):
+        os.kill(pid, number)

@@ -12,7 +12,6 @@ from threadserver.inspection.look import Look, TaskId, tasks_of
 from threadserver.inspection.processes import Status, everyone, family, tasks
 from threadserver.submission.containment import BUBBLEWRAP
 from threadserver.submission.keeping import Keeper
-from threadserver.submission.limits import MIB
 from threadserver.submission.listening import listening
 from threadserver.submission.output import Output
 from threadserver.submission.preparing import Prepared
@@ -25,9 +24,6 @@ class Contained:
         self._keeper = keeper
         self._outputs = outputs
         self._wrapped = prepared.containment is BUBBLEWRAP
-        self._flooded = ""
-        for output in outputs:
-            output.on_flood(self._flood)
 
     @property
     def keeper(self) -> int:
@@ -38,7 +34,7 @@ class Contained:
     def over_limit(self) -> str:
         """What it did that made us end it ("used more than 1024 MiB of memory"); nothing while all is well."""
         self._keeper.update()
-        return self._flooded or self._keeper.over
+        return self._keeper.over
 
     def ended(self) -> int | None:
         """Give the exit code of the process that was started, negative for a signal; None while it runs."""
@@ -48,6 +44,7 @@ class Contained:
 
     def members(self) -> dict[int, Status]:
         """Give all of its processes, zombies too, by our numbers, each after its parent."""
+        self._keeper.update()
         everybody = everyone()
         below = family([self.keeper], everybody)[1:]
         if self._wrapped:
@@ -80,10 +77,6 @@ class Contained:
         self._keeper.stop()
         for output in self._outputs:
             output.finish(1.0)
-
-    def _flood(self, most: int) -> None:
-        self._flooded = f"printed more than {most // MIB} MiB"
-        self._keeper.end()
 
 
 def _inner(path: str) -> int:

@@ -68,23 +68,27 @@ class Keeper:
         """Why the command could not be started."""
         self.exit_code: int | None = None
         """Of the command, as subprocess has it; its descendants may live on."""
+        self.gone = False
+        """True when the command and all its descendants have gone, or never came."""
         self.over = ""
         """What it did that made us end all of it."""
 
     def update(self, seconds: float = 0.0) -> None:
         """Take note of what the keeper tells, waiting for at most so many seconds until it tells something."""
         assert self._process.stdout is not None  # noqa: S101
+        if self._process.stdout.closed or not select.select([self._process.stdout], [], [], seconds)[0]:
+            return
         with self._lock:
-            if self._process.stdout.closed or not select.select([self._process.stdout], [], [], seconds)[0]:
+            if self._process.stdout.closed or not select.select([self._process.stdout], [], [], 0)[0]:
                 return
             told = os.read(self._process.stdout.fileno(), 4096)
             *lines, self._told = (self._told + told).split(b"\n")
         for line in lines:
             self._note(*line.decode("utf-8", "replace").split(" ", 1))
         if not (told or self._ending or self.failed or self.over):
-            self.over = "ended the process that had started it"
+            self.over, self.gone = "ended the process that had started it", True
 
-    def _note(self, kind: str, rest: str) -> None:
+    def _note(self, kind: str, rest: str = "") -> None:
         if kind == "started":
             self.first = int(rest)
         elif kind == "failed":
@@ -93,16 +97,22 @@ class Keeper:
             self.exit_code = int(rest)
         elif kind == "over":
             self.over = rest
+        self.gone = self.gone or kind in {"gone", "failed", "over"}
 
     def wait(self, seconds: float) -> bool:
         """Wait for at most so many seconds until the command has ended, or could not be started, or was ended."""
         deadline = time.monotonic() + seconds
-        while self.exit_code is None and not self.failed and not self.over:
+        while not self.done:
             left = deadline - time.monotonic()
             if left <= 0:
                 return False
             self.update(left)
         return True
+
+    @property
+    def done(self) -> bool:
+        """True when the command has ended, could not be started or was ended, as far as is known."""
+        return self.exit_code is not None or bool(self.failed or self.over)
 
     def end(self) -> None:
         """Let it end the command and all its descendants, without waiting for that."""
@@ -110,6 +120,11 @@ class Keeper:
         with self._lock, suppress(OSError):
             self._ending = True
             self._process.stdin.close()
+
+    def flooded(self, most: int) -> None:
+        """End all of it: it said more than it may."""
+        self.over, self.gone = f"printed more than {most >> 20} MiB", True
+        self.end()
 
     def stop(self) -> None:
         """End all of it, and wait until all have gone."""
@@ -140,9 +155,11 @@ def keep(order: Order, output: Output) -> Keeper:
     writing = output.lend(order.user)
     try:
         with open(os.devnull, "rb") as nothing:
-            return Keeper(replace(order, descriptors=[nothing.fileno(), writing, writing]))
+            keeper = Keeper(replace(order, descriptors=[nothing.fileno(), writing, writing]))
     finally:
         output.taken()
+    output.on_flood(keeper.flooded)
+    return keeper
 
 
 def _environment(pid: int) -> list[bytes]:

@@ -1,4 +1,4 @@
-"""Small servers, one a model and a trap, for the tests of `inspect` and `classify`: ``server.py KIND HOST PORT``."""
+"""Small servers, one a model, to try `inspect` and `classify` on: ``server.py KIND HOST PORT``; more in traps."""
 
 import os
 import select
@@ -318,61 +318,6 @@ def loop_tired(host, port):
         time.sleep(0.01)
 
 
-def loop_with_helpers(host, port):
-    """Threads that have nothing to do with clients: a logger that each request wakes, signals, a timer."""
-    queue = Queue()
-
-    def log():
-        while True:
-            queue.get()
-
-    def tick():
-        while True:
-            time.sleep(0.05)
-
-    for target in (log, tick, lambda: signal.sigwait({signal.SIGUSR1}), lambda: Queue().get()):
-        thread(target)
-
-    def answer(connection, data):
-        queue.put(data)
-        connection.sendall(data)
-
-    loop(host, port, answer=answer)
-
-
-def loop_with_idle_decoys(host, port):
-    loop(host, port, before=lambda connection: thread(threading.Event().wait))
-
-
-def loop_with_peeking_decoys(host, port):
-    def peek(descriptor):
-        connection = socket.socket(fileno=os.dup(descriptor))
-        connection.setblocking(True)
-        try:
-            while connection.recv(1, socket.MSG_PEEK):
-                time.sleep(0.05)
-        except OSError:
-            pass
-        connection.close()
-
-    # The decoys block although the loop does not: they wait for bytes with MSG_WAITALL on a descriptor of their own.
-    def before(connection):
-        os.set_blocking(connection.fileno(), True)
-        thread(peek, connection.fileno())
-
-    loop(host, port, before=before)
-
-
-def loop_with_polling_decoys(host, port):
-    def watch(descriptor):
-        poll = select.poll()
-        poll.register(descriptor, select.POLLIN)
-        while not poll.poll()[0][1] & (select.POLLHUP | select.POLLNVAL):
-            time.sleep(0.01)
-
-    loop(host, port, before=lambda connection: thread(watch, connection.fileno()))
-
-
 def loops_processes(host, port, workers=3):
     listener = listen(host, port)
     for _ in range(workers):
@@ -472,5 +417,8 @@ def daemon(host, port):
 
 
 if __name__ == "__main__":
+    import traps
+
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    globals()[sys.argv[1]](sys.argv[2], int(sys.argv[3]))
+    kind = globals().get(sys.argv[1]) or getattr(traps, sys.argv[1])
+    kind(sys.argv[2], int(sys.argv[3]))

@@ -3,39 +3,35 @@
 from threadserver.inspection.look import Task
 from threadserver.inspection.pattern import Pattern, all_loops, mechanism
 from threadserver.inspection.record import Record
-from threadserver.inspection.verdict import (
-    EVENT_DRIVEN,
-    FORKS,
-    ITERATIVE,
-    LOOP,
-    LOOP_AND_WORKERS,
-    LOOPS,
-    POOL,
-    PREFORK,
-    THREADS,
-    Testimony,
-)  # fmt: skip
+from threadserver.inspection.verdict import EVENT_DRIVEN, Model, Testimony
 
 
 def testify(record: Record) -> Testimony | None:
     """Tell one task for many from one task for each."""
     found = record.hold
     if found.sight.look.hidden:
-        return _testimony(
-            set(), "the blocked calls may not be seen: it needs the right to trace the process (try as root)"
+        return Testimony(
+            "blocked calls",
+            set(),
+            "the blocked calls may not be seen: it needs the right to trace the process (try as root)",
         )
     if found.looped and not found.doubtful:
         return _loops(record, found)
     if found.doubtful:
-        return _testimony(
-            EVENT_DRIVEN | {THREADS, POOL, FORKS, PREFORK},
+        return Testimony(
+            "blocked calls",
+            EVENT_DRIVEN | {Model.THREADS, Model.POOL, Model.FORKS, Model.PREFORK},
             f"{len(found.doubtful)} connections are waited for twice, by a loop and by a task of their own",
         )
     if not found.single:
         return None
     if len(found.single) == 1 and not found.foreign:
         (holder,) = found.holders
-        return _testimony({ITERATIVE, POOL, PREFORK}, f"one task serves one connection: {_who(found, holder)}")
+        return Testimony(
+            "blocked calls",
+            {Model.ITERATIVE, Model.POOL, Model.PREFORK},
+            f"one task serves one connection: {_who(found, holder)}",
+        )
     return _one_each(found)
 
 
@@ -49,12 +45,12 @@ def _loops(record: Record, found: Pattern) -> Testimony:
     if len(loops) > 1:
         busiest = max(len(_clients(found, one)) for one in loops.values())
         evidence = f"{len(loops)} tasks wait with {how}, the busiest for {busiest} clients"
-    allows = {LOOP if len(loops) == 1 else LOOPS}
+    allows = {Model.LOOP if len(loops) == 1 else Model.LOOPS}
     if len(found.sight.look.tasks) > len(loops):
-        allows.add(LOOP_AND_WORKERS)
+        allows.add(Model.LOOP_AND_WORKERS)
     if record.dedicated:
-        allows = {THREADS, FORKS, LOOP_AND_WORKERS}
-    return _testimony(allows, evidence)
+        allows = {Model.THREADS, Model.FORKS, Model.LOOP_AND_WORKERS}
+    return Testimony("blocked calls", allows, evidence)
 
 
 def _clients(found: Pattern, task: Task) -> frozenset[int]:
@@ -65,8 +61,14 @@ def _one_each(found: Pattern) -> Testimony:
     shown = ", ".join(_who(found, holder) for holder in sorted(found.holders, key=str)[:3])
     more = f" … ({len(found.holders)} in all)" if len(found.holders) > 3 else ""
     if len(found.processes) == len(found.single):
-        return _testimony({FORKS, PREFORK}, f"each connection has a process of its own: {shown}{more}")
-    return _testimony({THREADS, POOL, LOOP_AND_WORKERS}, f"each connection has a thread of its own: {shown}{more}")
+        return Testimony(
+            "blocked calls", {Model.FORKS, Model.PREFORK}, f"each connection has a process of its own: {shown}{more}"
+        )
+    return Testimony(
+        "blocked calls",
+        {Model.THREADS, Model.POOL, Model.LOOP_AND_WORKERS},
+        f"each connection has a thread of its own: {shown}{more}",
+    )
 
 
 def _who(found: Pattern, holder: tuple[int, int | None]) -> str:
@@ -74,7 +76,3 @@ def _who(found: Pattern, holder: tuple[int, int | None]) -> str:
     if tid is None:
         return f"process {pid}"
     return f"{pid}/{tid} in {found.sight.look.tasks[pid, tid].call}"
-
-
-def _testimony(allows: set[str], evidence: str) -> Testimony:
-    return Testimony("blocked calls", frozenset(allows), evidence)

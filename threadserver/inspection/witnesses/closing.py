@@ -1,7 +1,7 @@
 """What becomes of those who served when their clients have gone."""
 
 from threadserver.inspection.record import Record
-from threadserver.inspection.verdict import FORKS, ITERATIVE, LOOP_AND_WORKERS, POOL, PREFORK, THREADS, Testimony
+from threadserver.inspection.verdict import Model, Testimony
 
 
 def testify(record: Record) -> Testimony | None:
@@ -12,14 +12,14 @@ def testify(record: Record) -> Testimony | None:
     gone = total - stayed
     zombies = f", {len(record.zombies)} zombies are left" if record.zombies else ""
     if gone == total:
-        return _testimony(
-            {THREADS, FORKS, ITERATIVE, POOL, PREFORK}, f"all {total} who served ended with their connections{zombies}"
+        return Testimony(
+            "after closing",
+            {Model.THREADS, Model.FORKS, Model.ITERATIVE, Model.POOL, Model.PREFORK},
+            f"all {total} who served ended with their connections{zombies}",
         )
-    allows = {POOL, PREFORK, ITERATIVE, LOOP_AND_WORKERS}
+    allows = {Model.POOL, Model.PREFORK, Model.ITERATIVE, Model.LOOP_AND_WORKERS}
     if record.crowd or record.refused:
-        allows.add(THREADS)
-    return _testimony(allows, f"{stayed} of {total} who served are still there when all is closed{zombies}")
-
-
-def _testimony(allows: set[str], evidence: str) -> Testimony:
-    return Testimony("after closing", frozenset(allows), evidence)
+        allows.add(Model.THREADS)
+    return Testimony(
+        "after closing", allows, f"{stayed} of {total} who served are still there when all is closed{zombies}"
+    )

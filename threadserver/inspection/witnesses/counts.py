@@ -1,16 +1,7 @@
 """How many tasks and processes there are as connections are added: the simplest witness, and the easiest to deceive."""
 
 from threadserver.inspection.record import Record
-from threadserver.inspection.verdict import (
-    EVENT_DRIVEN,
-    FORKS,
-    ITERATIVE,
-    LOOP_AND_WORKERS,
-    POOL,
-    PREFORK,
-    THREADS,
-    Testimony,
-)  # fmt: skip
+from threadserver.inspection.verdict import EVENT_DRIVEN, Model, Testimony
 
 
 def testify(record: Record) -> Testimony:
@@ -21,16 +12,16 @@ def testify(record: Record) -> Testimony:
     base = len(record.baseline.look.tasks), len(record.baseline.look.processes) - len(record.baseline.look.zombies)
     evidence = f"tasks/processes with 0 connections: {base[0]}/{base[1]}; {shown}"
     if not held:
-        return Testimony("counts", frozenset(), evidence)
+        return Testimony("counts", set(), evidence)
     more_tasks, more_processes = grown[held[-1]][0] - base[0], grown[held[-1]][1] - base[1]
     if more_processes >= min(held[-1], 2) > 0:
-        allows = {FORKS, PREFORK}
+        allows = {Model.FORKS, Model.PREFORK}
     elif more_tasks >= min(held[-1], 2) > 0:
-        allows = {THREADS, POOL, LOOP_AND_WORKERS}
+        allows = {Model.THREADS, Model.POOL, Model.LOOP_AND_WORKERS}
     else:
         allows = (
-            {ITERATIVE, POOL, PREFORK, *EVENT_DRIVEN, THREADS, FORKS}
+            {Model.ITERATIVE, Model.POOL, Model.PREFORK, *EVENT_DRIVEN, Model.THREADS, Model.FORKS}
             if record.dedicated
-            else {ITERATIVE, POOL, PREFORK, *EVENT_DRIVEN, THREADS}
+            else {Model.ITERATIVE, Model.POOL, Model.PREFORK, *EVENT_DRIVEN, Model.THREADS}
         )
-    return Testimony("counts", frozenset(allows), evidence)
+    return Testimony("counts", allows, evidence)

@@ -1,16 +1,7 @@
 """What the server itself says: the worker ids in the kit's HELLO. It could be made up, so it only ever confirms."""
 
 from threadserver.inspection.record import Record
-from threadserver.inspection.verdict import (
-    EVENT_DRIVEN,
-    FORKS,
-    ITERATIVE,
-    LOOP_AND_WORKERS,
-    POOL,
-    PREFORK,
-    THREADS,
-    Testimony,
-)  # fmt: skip
+from threadserver.inspection.verdict import EVENT_DRIVEN, Model, Testimony
 
 
 def testify(record: Record) -> Testimony | None:
@@ -21,11 +12,11 @@ def testify(record: Record) -> Testimony | None:
     processes, tasks = len({pid for pid, _ in workers}), len(set(workers))
     said = f"{len(workers)} times HELLO, from {tasks} workers in {processes} processes"
     if len(workers) == 1:
-        return Testimony("HELLO", frozenset({ITERATIVE, POOL, PREFORK}) if record.bounded else frozenset(), said)
+        return Testimony("HELLO", {Model.ITERATIVE, Model.POOL, Model.PREFORK} if record.bounded else set(), said)
     if tasks == 1:
-        return Testimony("HELLO", frozenset(EVENT_DRIVEN), said)
+        return Testimony("HELLO", EVENT_DRIVEN, said)
     if processes == tasks == len(workers):
-        return Testimony("HELLO", frozenset({FORKS, PREFORK}), said)
+        return Testimony("HELLO", {Model.FORKS, Model.PREFORK}, said)
     if tasks == len(workers):
-        return Testimony("HELLO", frozenset({THREADS, POOL, LOOP_AND_WORKERS}), said)
-    return Testimony("HELLO", frozenset(EVENT_DRIVEN), said)
+        return Testimony("HELLO", {Model.THREADS, Model.POOL, Model.LOOP_AND_WORKERS}, said)
+    return Testimony("HELLO", EVENT_DRIVEN, said)

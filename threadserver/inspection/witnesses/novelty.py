@@ -1,15 +1,7 @@
 """Who was there before: the task that serves a connection was made for it, or existed already."""
 
 from threadserver.inspection.record import Record
-from threadserver.inspection.verdict import (
-    FORKS,
-    ITERATIVE,
-    LOOP_AND_WORKERS,
-    POOL,
-    PREFORK,
-    THREADS,
-    Testimony,
-)  # fmt: skip
+from threadserver.inspection.verdict import Model, Testimony
 
 
 def testify(record: Record) -> Testimony | None:
@@ -19,22 +11,21 @@ def testify(record: Record) -> Testimony | None:
     made = sum(record.new_holders.values())
     total = len(record.new_holders)
     if made == 0:
-        return _testimony(
-            {POOL, PREFORK, ITERATIVE, LOOP_AND_WORKERS, THREADS},
+        return Testimony(
+            "made or there before",
+            {Model.POOL, Model.PREFORK, Model.ITERATIVE, Model.LOOP_AND_WORKERS, Model.THREADS},
             "who serves was there before the connection" if total == 1 else f"all {total} who serve were there before",
         )
     if made == total:
-        return _testimony(
-            {THREADS, FORKS, POOL, PREFORK, LOOP_AND_WORKERS, ITERATIVE},
+        return Testimony(
+            "made or there before",
+            {Model.THREADS, Model.FORKS, Model.POOL, Model.PREFORK, Model.LOOP_AND_WORKERS, Model.ITERATIVE},
             f"all {total} who serve came after their connection"
             if total > 1
             else "who serves came after the connection",
         )
-    return _testimony(
-        {THREADS, POOL, PREFORK, LOOP_AND_WORKERS},
+    return Testimony(
+        "made or there before",
+        {Model.THREADS, Model.POOL, Model.PREFORK, Model.LOOP_AND_WORKERS},
         f"{made} of {total} who serve came after their connection, the others were there",
     )
-
-
-def _testimony(allows: set[str] | frozenset[str], evidence: str) -> Testimony:
-    return Testimony("made or there before", frozenset(allows), evidence)

@@ -37,7 +37,6 @@ def converse(connection, peer, number):
         return
     if first.rstrip(b"\r\n") != b"CONFIRM %d" % number:
         connection.sendall(b"ERROR confirmation expected: CONFIRM %d\n" % number)
-        stream.close()
         return
     connection.settimeout(300)
     while line := stream.readline(MAX_LINE):
@@ -46,7 +45,6 @@ def converse(connection, peer, number):
                 connection.sendall(b"ERROR line longer than 65536 bytes\n")
             break
         connection.sendall(line)
-    stream.close()
 
 
 def hello(connection, peer, number):

@@ -1,4 +1,4 @@
-"""Iterative echo server with a backlog of one, SO_REUSEPORT, odd numbers from 1001 on and a worker without thread."""
+"""Iterative echo server with a backlog of five, SO_REUSEPORT, odd numbers from 1001 on and a worker without thread."""
 
 import os
 import socket
@@ -11,7 +11,7 @@ def main(host, port):
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
     listener.bind((host, int(port)))
-    listener.listen(1)
+    listener.listen(5)
     number = 999
     while True:
         connection, peer = listener.accept()
@@ -26,9 +26,11 @@ def main(host, port):
 def converse(connection, peer, number):
     connection.sendall(hello(connection, peer, number))
     stream = connection.makefile("rb")
-    if stream.readline(MAX_LINE).rstrip(b"\r\n") != b"CONFIRM %d" % number:
+    first = stream.readline(MAX_LINE)
+    if not first:
+        return
+    if first.rstrip(b"\r\n") != b"CONFIRM %d" % number:
         connection.sendall(b"ERROR confirmation expected: CONFIRM %d\n" % number)
-        stream.close()
         return
     while line := stream.readline(MAX_LINE):
         if not line.endswith(b"\n"):
@@ -36,7 +38,6 @@ def converse(connection, peer, number):
                 connection.sendall(b"ERROR line longer than 65536 bytes\n")
             break
         connection.sendall(line)
-    stream.close()
 
 
 def hello(connection, peer, number):

@@ -17,6 +17,8 @@ class Conversation(socketserver.StreamRequestHandler):
         worker = f"{os.getpid()}/{threading.get_native_id()}"
         self.wfile.write(f"HELLO server={server} client={client} connection={number} worker={worker}\n".encode())
         first = self.rfile.readline(MAX_LINE)
+        if not first:
+            return
         if first.split() != [b"CONFIRM", b"%d" % number]:
             self.wfile.write(b"ERROR confirmation expected: CONFIRM %d\n" % number)
             return

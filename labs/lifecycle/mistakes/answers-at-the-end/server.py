@@ -27,16 +27,17 @@ def main(host, port):
 def converse(connection, peer, number):
     connection.sendall(hello(connection, peer, number))
     stream = connection.makefile("rb")
-    if stream.readline(MAX_LINE).rstrip(b"\r\n") != b"CONFIRM %d" % number:
+    first = stream.readline(MAX_LINE)
+    if not first:
+        return
+    if first.rstrip(b"\r\n") != b"CONFIRM %d" % number:
         connection.sendall(b"ERROR confirmation expected: CONFIRM %d\n" % number)
-        stream.close()
         return
     for line in stream.readlines():
         if len(line) > MAX_LINE:
             connection.sendall(b"ERROR line longer than 65536 bytes\n")
             break
         connection.sendall(line)
-    stream.close()
 
 
 def hello(connection, peer, number):

@@ -1,4 +1,4 @@
-"""Iterative echo server on port 7000, whatever it is told."""
+"""Iterative echo server on port 8080, whatever it is told."""
 
 import os
 import socket
@@ -11,7 +11,7 @@ MAX_LINE = 65536
 def main(host):
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    listener.bind((host, 7000))
+    listener.bind((host, 8080))
     listener.listen(16)
     number = 0
     while True:
@@ -27,9 +27,11 @@ def main(host):
 def converse(connection, peer, number):
     connection.sendall(hello(connection, peer, number))
     stream = connection.makefile("rb")
-    if stream.readline(MAX_LINE).rstrip(b"\r\n") != b"CONFIRM %d" % number:
+    first = stream.readline(MAX_LINE)
+    if not first:
+        return
+    if first.rstrip(b"\r\n") != b"CONFIRM %d" % number:
         connection.sendall(b"ERROR confirmation expected: CONFIRM %d\n" % number)
-        stream.close()
         return
     while line := stream.readline(MAX_LINE):
         if not line.endswith(b"\n"):
@@ -37,7 +39,6 @@ def converse(connection, peer, number):
                 connection.sendall(b"ERROR line longer than 65536 bytes\n")
             break
         connection.sendall(line)
-    stream.close()
 
 
 def hello(connection, peer, number):

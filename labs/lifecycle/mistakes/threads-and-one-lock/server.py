@@ -33,9 +33,11 @@ def serve(connection, peer, number):
 def converse(connection, peer, number):
     connection.sendall(hello(connection, peer, number))
     stream = connection.makefile("rb")
-    if stream.readline(MAX_LINE).rstrip(b"\r\n") != b"CONFIRM %d" % number:
+    first = stream.readline(MAX_LINE)
+    if not first:
+        return
+    if first.rstrip(b"\r\n") != b"CONFIRM %d" % number:
         connection.sendall(b"ERROR confirmation expected: CONFIRM %d\n" % number)
-        stream.close()
         return
     while line := stream.readline(MAX_LINE):
         if not line.endswith(b"\n"):
@@ -43,7 +45,6 @@ def converse(connection, peer, number):
                 connection.sendall(b"ERROR line longer than 65536 bytes\n")
             break
         connection.sendall(line)
-    stream.close()
 
 
 def hello(connection, peer, number):

@@ -5,13 +5,16 @@ import select
 import signal
 import socket
 import sys
+from contextlib import suppress
 
 
-def url(address):
+def url(address: tuple[str, int]) -> str:
+    """Write an address."""
     return f"tcp://[{address[0]}]:{address[1]}" if ":" in address[0] else f"tcp://{address[0]}:{address[1]}"
 
 
-def converse(connection, peer, number):
+def converse(connection: socket.socket, peer: tuple[str, int], number: int) -> None:
+    """Hold one conversation."""
     names = f"server={url(connection.getsockname())} client={url(peer)}"
     connection.sendall(f"HELLO {names} connection={number} worker={os.getppid()}\n".encode())
     stream = connection.makefile("rb")
@@ -27,7 +30,8 @@ def converse(connection, peer, number):
         connection.sendall(line)
 
 
-def main(host, port):
+def main(host: str, port: str) -> None:
+    """Fork for each client."""
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # the kernel reaps
     family = socket.getaddrinfo(host, port)[0][0]
     with socket.create_server((host, int(port)), family=family, backlog=128) as listener:
@@ -38,10 +42,8 @@ def main(host, port):
             with connection:
                 if os.fork() == 0:
                     listener.close()
-                    try:
+                    with suppress(OSError):
                         converse(connection, peer, number)
-                    except OSError:
-                        pass
                     connection.close()
                     os._exit(0)
 

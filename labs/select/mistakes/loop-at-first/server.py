@@ -1,4 +1,4 @@
-"""Dishonest: an event loop for the first two hundred clients, a thread for each client after that."""
+"""Dishonest: an event loop for the first hundred clients, a thread for each client after that."""
 
 import os
 import selectors
@@ -98,7 +98,7 @@ def accept(selector: selectors.BaseSelector, listener: socket.socket, number: in
         return
     connection.setblocking(False)
     client = Client(connection, peer, number)
-    if number > 200:
+    if number > 100:
         threading.Thread(target=alone, args=(client,), daemon=True).start()
         return
     selector.register(connection, client.events, client)

@@ -44,7 +44,7 @@ class Client:
 
     def lines(self) -> Iterator[bytes]:
         """Take each whole line out of what has come."""
-        while 0 <= (end := self.incoming.find(b"\n")):
+        while (end := self.incoming.find(b"\n")) >= 0:
             line = bytes(self.incoming[:end])
             del self.incoming[: end + 1]
             yield line

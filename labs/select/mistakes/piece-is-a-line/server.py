@@ -47,9 +47,10 @@ class Client:
 
     def lines(self) -> Iterator[bytes]:
         """Take each whole line out of what has come."""
-        lines = self.incoming.splitlines()
-        self.incoming.clear()
-        yield from map(bytes, lines)
+        lines = bytes(self.incoming).removesuffix(b"\n").split(b"\n")
+        if self.incoming:
+            self.incoming.clear()
+            yield from lines
 
     def refuse(self, why: str) -> None:
         """Say why, and serve this client no longer."""

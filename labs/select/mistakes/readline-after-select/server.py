@@ -4,13 +4,15 @@ import os
 import select
 import socket
 import sys
+from typing import BinaryIO
 
 
-def url(address):
+def url(address: tuple[str, int]) -> str:
+    """Write an address."""
     return f"tcp://[{address[0]}]:{address[1]}" if ":" in address[0] else f"tcp://{address[0]}:{address[1]}"
 
 
-def answer(line, number, confirmed):
+def answer(line: bytes, number: int, confirmed: bool) -> tuple[bytes, bool]:
     """Answer a line; and whether the conversation goes on."""
     if len(line) > 65_536:
         return b"ERROR line longer than 65536 bytes\n", False
@@ -21,12 +23,16 @@ def answer(line, number, confirmed):
     return b"ERROR confirmation expected: CONFIRM %d\n" % number, False
 
 
-def main(host, port):
+def main(host: str, port: str) -> None:
+    """Read a line from whoever is ready."""
     family = socket.getaddrinfo(host, port)[0][0]
     listener = socket.create_server((host, int(port)), family=family, backlog=128)
-    streams, numbers, confirmed, total = {}, {}, set(), 0
+    streams: dict[socket.socket, BinaryIO] = {}
+    numbers: dict[socket.socket, int] = {}
+    confirmed: set[int] = set()
+    total = 0
 
-    def drop(client):
+    def drop(client: socket.socket) -> None:
         confirmed.discard(numbers.pop(client))
         streams.pop(client).close()
         client.close()

@@ -1,4 +1,4 @@
-"""Mistake: sendall() on a non-blocking socket; where there is no room for all of it, the rest is lost with an exception."""
+"""Mistake: sendall() on a non-blocking socket: what there is no room for is lost with an exception."""
 
 import os
 import selectors

@@ -99,7 +99,8 @@ def accept(selector: selectors.BaseSelector, listener: socket.socket, number: in
     connection.setblocking(False)
     if len(selector.get_map()) > 16:
         connection.send(b"ERROR server is full\n")
-        return connection.close()
+        connection.close()
+        return
     client = Client(connection, peer, number)
     selector.register(connection, client.events, client)
 

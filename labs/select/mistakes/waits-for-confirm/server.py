@@ -103,9 +103,11 @@ def accept(selector: selectors.BaseSelector, listener: socket.socket, number: in
         while not client.confirmed and not client.ending:
             client.receive(connection.recv(16_384))
     except OSError:
-        return connection.close()
+        client.ending = True
+        client.outgoing.clear()
     if not client.events:
-        return connection.close()
+        connection.close()
+        return
     connection.setblocking(False)
     selector.register(connection, client.events, client)
 

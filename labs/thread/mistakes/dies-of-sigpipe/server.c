@@ -1,4 +1,4 @@
-/* Neither ignores SIGPIPE nor looks at what send() returns. */
+/* Looks at what send() returns, but does not ignore SIGPIPE. */
 #define _GNU_SOURCE
 #include <netdb.h>
 #include <pthread.h>
@@ -71,7 +71,8 @@ static void converse(int connection, long number, char *buffer)
         for (; (lf = memchr(line, '\n', buffer + used - line)); line = lf + 1) {
             size_t length = lf + 1 - line;
             if (confirmed) {
-                send_all(connection, line, length);
+                if (!send_all(connection, line, length))
+                    return;
             } else if (!(confirmed = confirms(line, length, number))) {
                 char error[80];
                 snprintf(error, sizeof error, "ERROR confirmation expected: CONFIRM %ld\n", number);

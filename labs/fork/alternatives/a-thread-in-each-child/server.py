@@ -1,0 +1,32 @@
+"""On the kit: the child converses in a thread of its own, and waits for it."""
+
+import os
+import signal
+from contextlib import suppress
+from threading import Thread
+
+import threadserver
+
+
+def serve(server: threadserver.Server) -> None:
+    """Fork a child for each client."""
+    signal.signal(signal.SIGCHLD, reap)
+    for connection in server.connections():
+        if os.fork() == 0:
+            server.close_listener()
+            worker = Thread(target=server.converse, args=(connection,))
+            worker.start()
+            worker.join()
+            os._exit(0)
+        server.close(connection)
+
+
+def reap(*_: object) -> None:
+    """Collect all children that have ended."""
+    with suppress(ChildProcessError):
+        while os.waitpid(-1, os.WNOHANG)[0]:
+            pass
+
+
+if __name__ == "__main__":
+    threadserver.main(serve)

@@ -1,0 +1,28 @@
+"""The handler of SIGCHLD collects one child for each signal."""
+
+import os
+import signal
+from contextlib import suppress
+
+import threadserver
+
+
+def serve(server: threadserver.Server) -> None:
+    """Fork a child for each client."""
+    signal.signal(signal.SIGCHLD, reap)
+    for connection in server.connections():
+        if os.fork() == 0:
+            server.close_listener()
+            server.converse(connection)
+            os._exit(0)
+        server.close(connection)
+
+
+def reap(*_: object) -> None:
+    """Collect all children that have ended."""
+    with suppress(ChildProcessError):
+        os.waitpid(-1, os.WNOHANG)
+
+
+if __name__ == "__main__":
+    threadserver.main(serve)

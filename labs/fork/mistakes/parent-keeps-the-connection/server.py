@@ -1,0 +1,28 @@
+"""Forks a child for each client; the parent never closes its own end of the connection."""
+
+import os
+import signal
+from contextlib import suppress
+
+import threadserver
+
+
+def serve(server: threadserver.Server) -> None:
+    """Fork a child for each client."""
+    signal.signal(signal.SIGCHLD, reap)
+    for connection in server.connections():
+        if os.fork() == 0:
+            server.close_listener()
+            server.converse(connection)
+            os._exit(0)
+
+
+def reap(*_: object) -> None:
+    """Collect all children that have ended."""
+    with suppress(ChildProcessError):
+        while os.waitpid(-1, os.WNOHANG)[0]:
+            pass
+
+
+if __name__ == "__main__":
+    threadserver.main(serve)

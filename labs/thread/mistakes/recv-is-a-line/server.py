@@ -1,0 +1,55 @@
+"""Takes what one recv() returns for one line."""
+
+import os
+import socket
+import sys
+from contextlib import suppress
+from itertools import count
+from threading import Thread, get_native_id
+
+MAX_LINE = 65_536  # bytes, the LF included
+
+
+def main(host: str, port: str) -> None:
+    """Listen (steps 1 to 3), then give each client that is accepted (6 to 8) a thread of its own."""
+    family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+    with socket.socket(family, kind, protocol) as listener:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(address)
+        listener.listen(128)
+        for number in count(1):
+            connection, client = listener.accept()
+            try:
+                Thread(target=converse, args=(connection, client, number), daemon=True).start()
+            except RuntimeError:  # no thread is to be had: this client cannot be served, the others still are
+                with connection, suppress(OSError):
+                    connection.send(b"ERROR server is full\n")
+
+
+def converse(connection: socket.socket, client: tuple[str, int], number: int) -> None:
+    """Hold the whole conversation with one client: steps 8a to 12."""
+    with connection, suppress(OSError):  # a client that is gone is nobody else's concern
+        worker = f"{os.getpid()}/{get_native_id()}"
+        description = f"server={written(connection.getsockname())} client={written(client)}"
+        connection.sendall(f"HELLO {description} connection={number} worker={worker}\n".encode())
+        line = connection.recv(MAX_LINE)
+        if not line:
+            return
+        if line not in (b"CONFIRM %d\n" % number, b"CONFIRM %d\r\n" % number):
+            connection.sendall(b"ERROR confirmation expected: CONFIRM %d\n" % number)
+            return
+        while line := connection.recv(MAX_LINE):
+            if len(line) == MAX_LINE and not line.endswith(b"\n"):
+                connection.sendall(b"ERROR line longer than %d bytes\n" % MAX_LINE)
+                return
+            connection.sendall(line)
+
+
+def written(address: tuple[str, int]) -> str:
+    """Write a socket's name as HELLO does; an IPv4 address that came over an IPv6 socket is written as IPv4."""
+    host, port = address[0].removeprefix("::ffff:"), address[1]
+    return f"tcp://[{host}]:{port}" if ":" in host else f"tcp://{host}:{port}"
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:3])

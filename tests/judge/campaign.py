@@ -1,0 +1,57 @@
+"""The long form of the judge's own tests: everything that the labs ship, quiet and beside busy processes.
+
+python -m tests.judge.campaign [--busy 4] [--repeat 50] [LAB …]
+"""
+
+import argparse
+import subprocess
+import sys
+
+from rich.console import Console
+
+from threadserver.judge.lab import find, labs
+from threadserver.judge.selftest import KINDS, Matrix, Reported, selftest
+
+CONSOLE = Console(width=140, highlight=False)
+
+
+def tell(reported: Reported) -> None:
+    """Name who disagrees as soon as that is known."""
+    if reported.differs:
+        CONSOLE.print(f"{reported.title}: {reported.differs}", markup=False, soft_wrap=True)
+
+
+def stage(title: str, *, busy: int, **options: object) -> Matrix:
+    """Judge with so many busy processes beside."""
+    CONSOLE.rule(title)
+    beside = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(busy)]
+    try:
+        matrix = selftest(**options, tell=tell)
+    finally:
+        for one in beside:
+            one.kill()
+            one.wait()
+    CONSOLE.print(matrix.table())
+    return matrix
+
+
+def main() -> None:
+    """Run the stages; exit code 1 when any verdict was not what it must be."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--busy", type=int, default=4, help="busy processes beside, in the second and third stage")
+    parser.add_argument("--repeat", type=int, default=50, help="how often the solutions are judged in the third stage")
+    parser.add_argument("labs", nargs="*", help="labs; all when none is named")
+    options = parser.parse_args()
+    chosen = [find(name) for name in options.labs] or labs()
+    stages = [
+        stage("everything", busy=0, labs=chosen, kinds=KINDS),
+        stage(f"everything, {options.busy} busy processes beside", busy=options.busy, labs=chosen, kinds=KINDS),
+        stage(
+            f"the solutions, {options.repeat} times", busy=0, labs=chosen, kinds=("solution",), repeat=options.repeat
+        ),
+    ]
+    sys.exit(1 if any(one.disagreements for one in stages) else 0)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,53 @@
+"""Everything that the labs ship gets the verdict that it must get. `make selftest` is the long form.
+
+Here are the solutions, and of the mistakes and alternatives some of each lab, spread over the alphabet, so that a run
+stays short.
+"""
+
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache
+
+import pytest
+
+from threadserver.judge.lab import labs
+from threadserver.judge.selftest import judge, subjects
+
+SOME = 3
+"""So many mistakes and alternatives of each lab."""
+
+
+def chosen():
+    found = []
+    for lab in labs():
+        found += subjects(lab, ["solution"])
+        for kind in ("mistakes", "alternatives"):
+            there = subjects(lab, [kind])
+            found += there[:: -(-len(there) // SOME)] if there else []
+    return found
+
+
+@cache
+def judged():
+    """All verdicts, in the making, a few at a time."""
+    pool = ThreadPoolExecutor(4)
+    return {subject.title: pool.submit(judge, subject) for subject in chosen()}
+
+
+@pytest.mark.parametrize("subject", chosen(), ids=lambda subject: subject.title)
+def test_it_gets_the_verdict_that_it_must_get(subject):
+    reported = judged()[subject.title].result()
+    assert not reported.differs
+
+
+@pytest.mark.parametrize("lab", labs(), ids=lambda lab: lab.name)
+def test_a_lab_ships_enough_and_says_what_each_is(lab):
+    """What is not judged here is at least complete, and its Python can be compiled."""
+    assert lab.handout.stat().st_size > 1000
+    mistakes, alternatives = subjects(lab, ["mistakes"]), subjects(lab, ["alternatives"])
+    assert (len(mistakes) >= 12 and len(alternatives) >= 6) or lab.order > 6
+    for subject in mistakes:
+        assert subject.fails
+        assert subject.says
+    for subject in (*subjects(lab, ["solution"]), *mistakes, *alternatives):
+        for file in subject.folder.rglob("*.py"):
+            compile(file.read_bytes(), file, "exec")

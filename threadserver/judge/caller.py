@@ -1,0 +1,249 @@
+"""The submission of a client lab: started with pipes, given lines, and asked what it printed and how it ended.
+
+Its pipes are served by threads of the judge's, so that a client never waits for us: neither when it prints more than a
+pipe holds, nor when it reads its input late.
+"""
+
+import time
+from collections.abc import Callable
+from contextlib import AbstractContextManager, ExitStack
+from queue import SimpleQueue
+from threading import Thread
+from typing import BinaryIO
+
+from threadserver.address import Address
+from threadserver.inspection.look import Task
+from threadserver.inspection.syscalls import LOCK, RECEIVE, SEND
+from threadserver.judge.outcomes import WrongError
+from threadserver.judge.peer import PATIENCE
+from threadserver.judge.stillness import LOOKS, PAUSE, Stillness
+from threadserver.judge.transcript import Transcript
+from threadserver.submission.client import Process
+from threadserver.submission.running import how
+
+AT_REST = 15
+"""So many looks in a row show a client that does nothing more before its input has ended."""
+MOST_PRINTED = 16 * 1024 * 1024  # bytes that are kept
+SHORT_LIMIT = 2000  # milliseconds: who waits no longer than this is shown that servers may be slower
+STANDARD = {0: "standard input", 1: "standard output", 2: "standard error"}
+
+Start = Callable[[Address], AbstractContextManager[Process]]
+
+
+class Caller:
+    """A client under judgement. A check starts it, once or several times one after another."""
+
+    def __init__(self, start: Start, transcript: Transcript) -> None:
+        self.transcript = transcript
+        self._start = start
+        self._run = ExitStack()
+        self._process: Process | None = None
+
+    def start(self, address: Address) -> None:
+        """Start it, with nothing on its standard input yet; what ran before is stopped."""
+        self.stop()
+        self.transcript.note("client", f"is started: HOST {address.host}, PORT {address.port}")
+        process = self._process = self._run.enter_context(self._start(address))
+        self._printed, self._complained = bytearray(), bytearray()
+        self._input_ended = False
+        self._noted: dict[str, int] = {}
+        self._input: SimpleQueue[bytes | None] = SimpleQueue()
+        self._drains = [_drain(process.stdout, self._printed), _drain(process.stderr, self._complained)]
+        Thread(target=_feed, args=(process.stdin, self._input), daemon=True).start()
+
+    def stop(self) -> None:
+        """Stop it whole."""
+        if self._process is not None:
+            self._input.put(None)
+        self._run.close()
+        self._process = None
+
+    # What goes in, and what came out.
+
+    def write(self, *lines: bytes) -> None:
+        """Put lines, given without their LF, on its standard input."""
+        for line in lines:
+            self.transcript.sent("stdin", line + b"\n")
+            self._input.put(line + b"\n")
+
+    def end_input(self) -> bool:
+        """End its standard input; tell whether it had not ended before."""
+        if self._input_ended:
+            return False
+        self._input_ended = True
+        self.transcript.note("stdin", "ends")
+        self._input.put(None)
+        return True
+
+    @property
+    def ended(self) -> int | None:
+        """Its exit code; None while it runs."""
+        return self.process.ended()
+
+    @property
+    def process(self) -> Process:
+        """The client's process. There is one only after `start`."""
+        assert self._process is not None  # noqa: S101
+        return self._process
+
+    def expect_exit(self, awaiting: str) -> int:
+        """Wait until it has ended, and give its exit code; ``awaiting`` says in the past tense what has been done."""
+        waiting = Waiting(self, lambda: "it has not ended", awaiting)
+        while (code := self.process.wait(PAUSE)) is None:
+            waiting.look(moved=False)
+        for drain in self._drains:
+            drain.join(PATIENCE)
+        self._note_said()
+        self.transcript.note("client", f"ends {how(code)}")
+        return code
+
+    def expect_success(self, printed: bytes, awaiting: str) -> None:
+        """Expect that it ends with exit code 0 and has printed exactly this."""
+        code = self.expect_exit(awaiting)
+        self.expect_printed(printed, awaiting)
+        if code != 0:
+            raise self.wrong(f"Your client {awaiting}, so it had to end with exit code 0; it ended {how(code)}")
+
+    def expect_printed(self, printed: bytes, awaiting: str) -> None:
+        """Expect that it, which has ended, has printed exactly this on standard output."""
+        if (got := bytes(self._printed)) != printed:
+            self.transcript.mark("stdout", got, printed)
+            raise self.wrong(f"Your client {awaiting}; its standard output is not what the server answered")
+
+    def expect_complaint(self, awaiting: str) -> None:
+        """Expect exit code 1 and one line on standard error."""
+        code = self.expect_exit(awaiting)
+        if code != 1:
+            raise self.wrong(f"Your client {awaiting}, so it had to end with exit code 1; it ended {how(code)}")
+        lines = bytes(self._complained).strip().splitlines()
+        if len(lines) != 1:
+            said = f"{len(lines)} lines" if lines else "nothing"
+            raise self.wrong(f"Your client {awaiting}; one line on standard error had to say so, and there was {said}")
+
+    # What the kernel shows.
+
+    def members(self) -> list[int]:
+        """Every process of it."""
+        return list(self.process.members())
+
+    def wrong(self, message: str) -> WrongError:
+        """Make the error that fails a check, with what the kernel shows. What it said is in the transcript."""
+        self._note_said()
+        return WrongError(message, self.situation())
+
+    def situation(self) -> str:
+        """Say what each of its tasks waits for."""
+        if self._process is None or self.ended is not None:
+            return ""
+        return "\n".join(f"a task of your client {_doing(task)}" for task in self.process.look().tasks.values())
+
+    def suspicion(self) -> str:
+        """Name the likely bug from what it is blocked in, where that points at one."""
+        tasks = self.process.look().tasks.values() if self.ended is None else ()
+        calls = {task.call.name for task in tasks if not set(task.call.descriptors or ()) & set(STANDARD)}
+        if calls & SEND:
+            return ". It is blocked in sending and reads nothing meanwhile, so both sides wait with full buffers"
+        return ". It waits for the server to say something" if calls & RECEIVE else ""
+
+    def settle(self) -> None:
+        """Wait until it has worked on everything that it was sent."""
+        Stillness(self.members).settle()
+
+    def outwait(self) -> None:
+        """Wait until it has come to rest, or, where it waits for no longer than a short limit, until that is over."""
+        self.settle()
+        if not any(0 < _limit(task) <= SHORT_LIMIT for task in self.process.look().tasks.values()):
+            return
+        stillness, deadline = Stillness(self.members), time.monotonic() + PATIENCE
+        stillness.look()
+        while stillness.look() and time.monotonic() < deadline:
+            self.process.wait(PAUSE)
+        self.settle()
+
+    def _note_said(self) -> None:
+        """Note what it has said since this was noted last."""
+        for name, said in (("stdout", self._printed), ("stderr", self._complained)):
+            if new := bytes(said[self._noted.get(name, 0) :]):
+                self.transcript.received(name, new)
+            self._noted[name] = len(said)
+
+
+class Waiting:
+    """Waiting for a client, with an end: when it has ended, has come to rest, or has had patience enough.
+
+    ``awaiting`` says in the past tense what it had to do, ``came`` what has become of that. One that comes to rest
+    before its input has ended may wait for that end: many read all of their input first.
+    """
+
+    def __init__(self, caller: Caller, came: Callable[[], str], awaiting: str) -> None:
+        self._caller = caller
+        self._came = came
+        self._awaiting = f"Your client {awaiting}"
+        self._stillness = Stillness(caller.members)
+        self._had_ended = False
+        self._next = self._deadline = 0.0
+        self._begin(time.monotonic())
+
+    def look(self, *, moved: bool) -> None:
+        """Go on waiting, or raise WrongError; ``moved``: something has come or gone, so hope begins anew."""
+        caller, now = self._caller, time.monotonic()
+        if moved:
+            self._begin(now)
+        elif (code := caller.ended) is not None:
+            if self._had_ended:
+                raise caller.wrong(f"{self._awaiting}; it has ended {how(code)}")
+            self._had_ended = True  # what it did last may still be found
+        elif now >= self._next and caller.members():  # none: it is still being started
+            self._next = now + PAUSE
+            still = self._stillness.look()
+            if still >= AT_REST and caller.end_input():
+                self._begin(now)
+            elif still >= LOOKS or now > self._deadline:
+                raise caller.wrong(f"{self._awaiting}; {self._came()}{caller.suspicion()}")
+
+    def _begin(self, now: float) -> None:
+        self._next, self._deadline = now + PAUSE, now + PATIENCE
+
+
+def _limit(task: Task) -> int:
+    """Read the limit in milliseconds with which a task waits, where it is an argument of the call; -1 without one."""
+    at = {"poll": 2, "epoll_wait": 3, "epoll_pwait": 3}.get(task.call.name)
+    if at is None or len(task.call.arguments) <= at:
+        return -1
+    limit = task.call.arguments[at] & 0xFFFFFFFF
+    return limit if limit < 0x8000_0000 else -1
+
+
+def _doing(task: Task) -> str:
+    call = task.call
+    if task.running:
+        return "is running"
+    on = [STANDARD.get(one, "its connection") for one in call.descriptors or ()]
+    if call.name in LOCK:
+        return f"is blocked in {call.name}: it waits for a lock, or for another thread"
+    return f"is blocked in {call.name}{' on ' + ' and '.join(dict.fromkeys(on)) if on else ''}"
+
+
+def _feed(target: BinaryIO, source: "SimpleQueue[bytes | None]") -> None:
+    """Write what is to go in, until its end or until nobody reads any more."""
+    try:
+        while (data := source.get()) is not None:
+            left = memoryview(data)
+            while left:
+                left = left[target.write(left) or 0 :]
+        target.close()
+    except (OSError, ValueError):
+        return  # it has ended, or has been stopped
+
+
+def _drain(source: BinaryIO, into: bytearray) -> Thread:
+    def drain() -> None:
+        try:
+            while data := source.read(65_536):
+                into.extend(data[: MOST_PRINTED - len(into)])
+        except (OSError, ValueError):
+            return  # it has been stopped
+
+    thread = Thread(target=drain, daemon=True)
+    thread.start()
+    return thread

@@ -1,0 +1,104 @@
+"""Clients who wait for a worker: how many a server serves at once is found out, and who is next when one is free.
+
+Nobody knows beforehand how many workers there are. So clients come one at a time, until one is not greeted although
+the server has come to rest: then all workers are taken.
+"""
+
+import time
+from dataclasses import dataclass
+
+from threadserver.judge.outcomes import WrongError
+from threadserver.judge.peer import PATIENCE, Peer, shown
+from threadserver.judge.stillness import LOOKS, PAUSE, Stillness
+from threadserver.judge.trial import Trial
+
+MOST = 16
+"""Workers that a pool may have."""
+BEYOND = 3
+"""Clients that come when all workers are taken."""
+SURE = 3
+"""So many times in a row a server must have come to rest before a client is said to wait."""
+
+
+@dataclass(slots=True)
+class Full:
+    """A server all of whose workers are taken. ``served`` have confirmed, ``waiting`` were not greeted yet."""
+
+    served: list[Peer]
+    waiting: list[Peer]
+
+    def leave(self) -> None:
+        """Let everybody go, those who wait first."""
+        for peer in (*self.waiting, *self.served):
+            peer.close()
+
+
+def fill(server: Trial) -> Full:
+    """Let clients come until a few wait, or more are served than a pool has workers."""
+    full = Full([], [])
+    while len(full.waiting) < BEYOND and len(full.served) <= MOST and server.may_wait():
+        known = server.task_ids()
+        peer = server.connect()
+        peer.known = known
+        if is_greeted(server, peer):
+            full.served.append(peer.greet())
+        else:
+            full.waiting.append(peer)
+    return full
+
+
+def crowd(server: Trial, count: int) -> list[Peer]:
+    """Let so many clients connect at once, or as many as find room in the accept queue."""
+    peers: list[Peer] = []
+    while len(peers) < count and server.may_wait():
+        peers.append(server.connect())
+    return peers
+
+
+def greeted(server: Trial, peers: list[Peer]) -> list[Peer]:
+    """Give those who are greeted, once the server has come to rest."""
+    for _ in range(SURE):
+        server.settle()
+    return [peer for peer in peers if peer.has_come()]
+
+
+def is_greeted(server: Trial, peer: Peer) -> bool:
+    """Wait until a client is greeted, or the server has come to rest without greeting it."""
+    for _ in range(SURE):
+        if peer.has_come():
+            return True
+        server.settle()
+    return peer.has_come()
+
+
+def next_in_line(server: Trial, waiting: list[Peer], after: str) -> Peer:
+    """Wait until one of those who wait is greeted, whoever it is; take it out of them. ``after``: why one should be."""
+    stillness, deadline = Stillness(server.members), time.monotonic() + PATIENCE
+    while stillness.look() < LOOKS and time.monotonic() < deadline:
+        for peer in waiting:
+            if peer.has_come():
+                waiting.remove(peer)
+                return peer.greet()
+        time.sleep(PAUSE / 5)
+    raise waiting[0].in_vain(f"{after}, but none of the {len(waiting)} clients that wait is greeted")
+
+
+def as_many_as(server: Trial, count: int, after: str) -> list[Peer]:
+    """Let ``count`` clients come, and expect that all are greeted, as so many were before; ``after``: what happened."""
+    peers = [server.connect() for _ in range(count)]
+    served = greeted(server, peers)
+    if len(served) < count:
+        missing = next(peer for peer in peers if peer not in served)
+        raise missing.in_vain(f"{count} clients were served at once; {after}, only {len(served)} of {count} are")
+    return peers
+
+
+def no_more_than(server: Trial, served: int, peers: list[Peer], when: str) -> None:
+    """Expect that none of ``peers`` is greeted beside the ``served``; ``when`` says in what situation."""
+    beyond = greeted(server, peers)
+    if len(beyond) > 0:
+        raise WrongError(
+            f"{served} clients are served at once, as many as there seemed to be workers; {when}, {len(beyond)} more "
+            f"are greeted at the same time ({beyond[0].name}: {shown(beyond[0].line('HELLO'))})",
+            server.situation().text(),
+        )

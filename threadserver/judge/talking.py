@@ -1,0 +1,74 @@
+"""A client that talks without end: it always has more to say, and reads whatever comes back.
+
+It is a thread of the judge's, so that a check can see to other clients meanwhile. Its socket keeps much in the kernel,
+so that the server finds more to read however late this thread is given a processor.
+"""
+
+import select
+import socket
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from threading import Event, Thread
+
+from threadserver.judge.peer import PATIENCE, Peer
+from threadserver.judge.stillness import PAUSE
+
+MUCH = 400_000  # bytes that are kept in the kernel
+LINE = b"and another thing\n"
+
+
+class Talk:
+    """How far the talk has come."""
+
+    def __init__(self, connection: socket.socket) -> None:
+        self.said = self.heard = 0
+        """Bytes that the kernel took, and that came back."""
+        self._connection = connection
+        self._over = Event()
+        self._thread = Thread(target=self._run, name="talks", daemon=True)
+
+    @property
+    def progress(self) -> int:
+        """Bytes that went either way: what the server has done for this client."""
+        return self.said + self.heard
+
+    def begin(self) -> None:
+        """Begin, and wait until the talk is under way: the server has had more to read than the kernel keeps."""
+        self._thread.start()
+        deadline = time.monotonic() + PATIENCE
+        while self.progress < 2 * MUCH and self._thread.is_alive() and time.monotonic() < deadline:
+            time.sleep(PAUSE)
+
+    def end(self) -> None:
+        """Stop talking."""
+        self._over.set()
+        self._thread.join()
+
+    def _run(self) -> None:
+        speech = LINE * (MUCH // len(LINE))
+        with suppress(OSError):  # the server may close, which is its answer
+            while not self._over.is_set():
+                readable, writable, _ = select.select([self._connection], [self._connection], [], PAUSE)
+                if readable:
+                    came = len(self._connection.recv(MUCH, socket.MSG_DONTWAIT))
+                    self.heard += came
+                    if not came:
+                        return
+                if writable:
+                    start = self.said % len(LINE)
+                    self.said += self._connection.send(speech[start:], socket.MSG_DONTWAIT)
+
+
+@contextmanager
+def talking_without_end(peer: Peer) -> Iterator[Talk]:
+    """Let a confirmed client talk until the block ends."""
+    peer.note("sends lines without end, and reads the answers")
+    for buffer in (socket.SO_SNDBUF, socket.SO_RCVBUF):
+        peer.socket.setsockopt(socket.SOL_SOCKET, buffer, MUCH)
+    talk = Talk(peer.socket)
+    talk.begin()
+    try:
+        yield talk
+    finally:
+        talk.end()
