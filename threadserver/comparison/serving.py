@@ -12,7 +12,7 @@ from threadserver.comparison import kernel
 from threadserver.comparison.contestants import KIT, Contestant
 from threadserver.errors import KitError
 from threadserver.submission.keeping import Keeper, Order, keep
-from threadserver.submission.listening import free_port, listening
+from threadserver.submission.listening import free_port, listening, serves
 from threadserver.submission.output import Output
 from threadserver.submission.running import how
 
@@ -84,7 +84,7 @@ class Subject:
         while time.monotonic() < deadline:
             self._keeper.update(POLL)
             pids = kernel.members(self.keeper)
-            if any(one.serves(self.address) for one in listening(pids)):
+            if any(serves(one.socket, self.address) for one in listening(pids)):
                 return
             if self._keeper.failed:
                 raise NotStartedError(f"it cannot be started: {self._keeper.failed}", "")
