@@ -20,8 +20,10 @@ from threadserver.comparison.serving import NotStartedError, Site, Subject, offe
 from threadserver.comparison.workloads import MILLISECONDS, OCTETS, SLOW_CLIENTS, Cell
 from threadserver.errors import KitError, reason
 
-SETTLING = 1.0
-"""Seconds in which a server that was left by all clients may let go of what it held for them."""
+REST = 1.0
+"""Seconds for which a server that was left by all clients must have done nothing to be said to have let go of nothing."""
+PATIENCE = 15.0
+"""Seconds after which one that never rests is judged as it is."""
 SLACK = 32
 """Descriptors, tasks or zombies that are no leak: a pool that has grown, a few children not yet waited for."""
 LAST = 1.2 * LOOK
@@ -155,11 +157,15 @@ def _judge(run_: Run, subject: Subject, before: Sample) -> Run:
 
 def _leaked(subject: Subject, before: Sample, connections: int) -> str | None:
     """Say what a server still holds for clients that have gone; None when it has let go."""
-    deadline = time.monotonic() + SETTLING
-    while found := _held(kernel.sample(subject.keeper), before, max(SLACK, connections // 2)):
-        if time.monotonic() > deadline:
-            return f"{SETTLING:g} s after all clients had gone it still held {found}"
-        time.sleep(SETTLING / 50)
+    now = resting = kernel.sample(subject.keeper)
+    end = now.time + PATIENCE
+    while found := _held(now, before, max(SLACK, connections // 2)):
+        if now.switches != resting.switches or now.zombies != resting.zombies:
+            resting = now
+        if now.time - resting.time > REST or now.time > end:
+            return f"all clients had gone, it had nothing left to do, and still held {found}"
+        time.sleep(REST / 50)
+        now = kernel.sample(subject.keeper)
     return None
 
 
