@@ -6,7 +6,7 @@ VENV ?= .venv
 BIN = $(VENV)/bin
 PIP = $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: demo test lint speed speed-load selftest classify-campaign clean
+.PHONY: demo test lint compare speed speed-load selftest classify-campaign clean
 
 demo: $(VENV)/demo
 	@$(BIN)/threadserver demo
@@ -21,6 +21,10 @@ lint: $(VENV)/lint
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+# Compare all models and well-known servers at length: on idle cores about three quarters of an hour.
+compare: $(VENV)/test
+	@$(BIN)/threadserver compare $$($(BIN)/python -m threadserver.comparison.contestants) --rounds 10 --out comparison
 
 # Measure against socketserver and a bare loop: the table in the README. About ten minutes, on two idle cores.
 speed: $(VENV)/test
