@@ -1,4 +1,4 @@
-"""Blocking clients: one client, a crowd of them."""
+"""Clients: a blocking one, a crowd of them, and in `clients.load` the load generator."""
 
 from clients.client import Client
 

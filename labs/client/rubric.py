@@ -1,8 +1,9 @@
 """What the lab `client` checks: a conversation with a server that does what the check says.
 
 No check asks for more than the contract: a client may send a line when it is written or when its input has ended, may
-half-close or close, may print at once or at the end. One that waits for each answer before it sends the next line
-fails `pipeline` and nothing else.
+half-close or close, may print at once or at the end, may wait for each answer before it sends the next line or not. So
+the input ends early only where that is the question; else it ends when all is answered, or as soon as the client does
+nothing more without.
 """
 
 from threadserver.judge import points
@@ -13,17 +14,30 @@ LONGEST = 65_535  # bytes of a line, without its LF
 MANY = 400  # lines of a thousand bytes: more than the buffers of both directions hold
 
 
-def converse(client: Caller, server: ScriptedServer, questions: list[bytes], answers: list[bytes]) -> bytes:
-    """Start the client with these lines as its whole input, and answer each when it comes. Give what it has to print."""
-    client.start(server.address)
-    client.write(*questions)
-    client.end_input()
-    server.greet()
-    for question, answer in zip(questions, answers, strict=True):
+def converse(client: Caller, server: ScriptedServer, questions: list[bytes], answers: list[bytes]) -> None:
+    """Start the client, give it these lines, and answer them one by one, as many as there are answers."""
+    begin(client, server, questions)
+    for question, answer in zip(questions, answers, strict=False):
         server.expect_line(question)
         server.send(answer + b"\n")
         server.await_read()
-    return printed(answers)
+
+
+def begin(client: Caller, server: ScriptedServer, questions: list[bytes]) -> None:
+    """Start the client, greet it, and give it these lines."""
+    client.start(server.address)
+    server.greet()
+    client.write(*questions)
+
+
+def finish(client: Caller, server: ScriptedServer, answers: list[bytes]) -> None:
+    """End the input and then the connection, whatever the client does, and look at what it has printed."""
+    client.settle()
+    client.end_input()
+    client.settle()
+    server.half_close()
+    client.expect_exit(f"got {len(answers)} answers, its input has ended, and the server has closed")
+    client.expect_printed(printed(answers), f"got {len(answers)} answers")
 
 
 def printed(answers: list[bytes]) -> bytes:
@@ -34,13 +48,6 @@ def printed(answers: list[bytes]) -> bytes:
 def drawn(server: ScriptedServer, count: int, words: str = "line") -> list[bytes]:
     """Draw lines that no client can know beforehand."""
     return [f"{words} {number} {server.random.randrange(10**9)}".encode() for number in range(1, count + 1)]
-
-
-def finish(client: Caller, server: ScriptedServer, expected: bytes, awaiting: str) -> None:
-    """Let the client end, close, and expect that it has printed all of this and that all was well."""
-    server.expect_end(f"{awaiting} and its input has ended, so it had to half-close or to close")
-    server.half_close()
-    client.expect_success(expected, awaiting)
 
 
 @points(
@@ -85,50 +92,29 @@ def test_confirms_first(client: Caller, server: ScriptedServer) -> None:
     "HELLO is no answer. What you want to tell a person belongs on standard error.",
 )
 def test_answers(client: Caller, server: ScriptedServer) -> None:
-    """Write lines one at a time, and end the input when all is answered; then close, whatever the client does."""
+    """Answer something else than was asked: nobody can print it who has not received it."""
     questions, answers = drawn(server, 4), drawn(server, 4, "the answer to")
-    client.start(server.address)
-    server.greet()
-    sends_at_once = True
-    for number, (question, answer) in enumerate(zip(questions, answers, strict=True)):
-        if sends_at_once:
-            client.write(question)
-            sends_at_once = server.line_unless_at_rest(question)
-            if not sends_at_once:  # it reads its whole input first, and may
-                client.write(*questions[number + 1 :])
-                client.end_input()
-                server.expect_line(question)
-        else:
-            server.expect_line(question)
-        server.send(answer + b"\n")
-        server.await_read()
-    client.settle()
-    if sends_at_once:
-        client.end_input()
-        client.settle()
-    server.half_close()
-    client.expect_exit("got all its answers, its input has ended and the server has closed")
-    client.expect_printed(printed(answers), "got 4 answers")
+    converse(client, server, questions, answers)
+    finish(client, server, answers)
 
 
 @points(
     8,
     "an answer may come in any pieces",
-    after="answers",
+    after="not_early",
     hint="One recv() is not one answer. Collect what comes, and take lines out of it while it holds an LF.",
 )
 def test_pieces(client: Caller, server: ScriptedServer) -> None:
-    """Send each piece of an answer when the client has read the one before."""
-    questions, answers = drawn(server, 4), [*drawn(server, 3, "an answer in pieces, the number"), b""]
-    client.start(server.address)
-    client.write(*questions)
-    client.end_input()
-    server.greet()
+    """Send each piece of an answer when the client has read the one before; the last answer after the end of input."""
+    questions, answers = drawn(server, 4), [b"an answer", b"", *drawn(server, 2, "an answer in pieces, the number")]
+    begin(client, server, questions)
     for question, answer in zip(questions, answers, strict=True):
         server.expect_line(question)
+        if question is questions[-1]:
+            client.end_input()
         line = answer + b"\n"
         server.send_in_pieces(line, *server.cuts(line, longest=7))
-    finish(client, server, printed(answers), "got 4 answers in small pieces")
+    finish(client, server, answers)
 
 
 @points(
@@ -144,7 +130,8 @@ def test_bytes(client: Caller, server: ScriptedServer) -> None:
     random = server.random.randbytes(300).replace(b"\n", b"")
     questions = [b"", b"  blanks around\t ", b"a\rb\r", b"\0nul\0", b"\xff\xfe\x85", every_byte, random, b"last"]
     answers = [b"\xfe\xff\r", b"", b" \t", every_byte[::-1], b"\0", b"\r\r", random[::-1], b"last"]
-    finish(client, server, converse(client, server, questions, answers), "got 8 answers")
+    converse(client, server, questions, answers)
+    finish(client, server, answers)
 
 
 @points(
@@ -157,7 +144,8 @@ def test_long(client: Caller, server: ScriptedServer) -> None:
     """Send a line of 65 536 bytes, its LF included, and answer with another one."""
     long = [server.random.randbytes(LONGEST // 2 + 1).hex().encode()[:LONGEST] for _ in range(2)]
     questions, answers = [long[0], b"a short one"], [long[1], b"short, too"]
-    finish(client, server, converse(client, server, questions, answers), "got an answer of 65536 bytes and a short one")
+    converse(client, server, questions, answers)
+    finish(client, server, answers)
 
 
 @points(
@@ -169,10 +157,15 @@ def test_long(client: Caller, server: ScriptedServer) -> None:
 )
 def test_end(client: Caller, server: ScriptedServer) -> None:
     """End the input after some lines, and in another run at once. The server does not close first."""
-    expected = converse(client, server, drawn(server, 3), answers := drawn(server, 3, "answer"))
-    finish(client, server, expected, f"got {len(answers)} answers")
-    expected = converse(client, server, [], [])
-    finish(client, server, expected, "was given no line at all")
+    for count in (3, 0):
+        answers = drawn(server, count, "answer")
+        converse(client, server, drawn(server, count), answers)
+        client.settle()
+        client.end_input()
+        awaiting = f"was given {count} lines, got {count} answers, and its input has ended"
+        server.expect_end(f"{awaiting}: it had to half-close or to close")
+        server.half_close()
+        client.expect_success(printed(answers), awaiting)
 
 
 @points(
@@ -184,39 +177,37 @@ def test_end(client: Caller, server: ScriptedServer) -> None:
 def test_not_early(client: Caller, server: ScriptedServer) -> None:
     """Hold the last answer back until the client has done all that it does at the end of its input."""
     questions, answers = drawn(server, 3), drawn(server, 3, "answer")
-    client.start(server.address)
-    client.write(*questions)
+    converse(client, server, questions, answers[:2])
     client.end_input()
-    server.greet()
-    for question, answer in zip(questions, answers, strict=True):
-        server.expect_line(question)
-        if question is questions[-1]:
-            client.settle()
-            if client.ended is not None:
-                raise client.wrong("Your client has ended although an answer was still on its way")
-        server.send(answer + b"\n")
-        server.await_read()
-    finish(client, server, printed(answers), "got 3 answers, the last one late")
+    server.expect_line(questions[2])
+    client.settle()
+    if client.ended is not None:
+        raise client.wrong("Your client has ended although an answer was still on its way")
+    server.send(answers[2] + b"\n")
+    server.await_read()
+    finish(client, server, answers)
 
 
 @points(
     7,
-    "a server may take many lines before it answers the first",
+    "answers may come late, and many of them at once",
     after="answers",
-    hint="Who waits for each answer before the next line goes out stands still here. Sending and receiving go on at the same "
-    "time: in two threads, or with select() on both.",
+    hint="What recv() returns may hold many answers: print all that are complete. Whether a line goes out before the answer to "
+    "the one before has come is your choice; that nothing is lost is not.",
 )
 def test_pipeline(client: Caller, server: ScriptedServer) -> None:
-    """Answer nothing until every line is there; then everything in one piece."""
+    """Answer nothing until the client has sent all that it sends without an answer; then all of that in one piece."""
     questions, answers = drawn(server, 12), drawn(server, 12, "answer")
-    client.start(server.address)
-    client.write(*questions)
-    client.end_input()
-    server.greet()
-    for question in questions:
-        server.expect_line(question)
-    server.send(printed(answers))
-    finish(client, server, printed(answers), "got 12 answers in one piece")
+    begin(client, server, questions)
+    answered = asked = 0
+    while answered < len(questions):
+        while asked < len(questions) and (asked == answered or server.sends_more()):
+            server.expect_line(questions[asked])
+            asked += 1
+        server.send(printed(answers[answered:asked]))
+        server.await_read()
+        answered = asked
+    finish(client, server, answers)
 
 
 @points(
@@ -230,14 +221,12 @@ def test_large(client: Caller, server: ScriptedServer) -> None:
     """Send each answer whole before the next line is read, as simple servers do."""
     questions = [line.ljust(1000, b".") for line in drawn(server, MANY)]
     answers = [line.ljust(1000, b"-") for line in drawn(server, MANY, "answer")]
-    client.start(server.address)
-    client.write(*questions)
-    client.end_input()
-    server.greet()
+    begin(client, server, questions)
     for question, answer in zip(questions, answers, strict=True):
         server.expect_line(question)
         server.send(answer + b"\n", reading=False)
-    finish(client, server, printed(answers), f"got {MANY} answers of 1000 bytes")
+    server.await_read()
+    finish(client, server, answers)
 
 
 @points(
@@ -310,12 +299,7 @@ def test_bad_hello(client: Caller, server: ScriptedServer) -> None:
 def test_closes(client: Caller, server: ScriptedServer) -> None:
     """Answer the first line of three, and close."""
     questions, answers = drawn(server, 3), drawn(server, 1, "answer")
-    client.start(server.address)
-    client.write(*questions)
-    client.end_input()
-    server.greet()
-    server.expect_line(questions[0])
-    server.send(answers[0] + b"\n")
+    converse(client, server, questions, answers)
     server.expect_line(questions[1])
     server.half_close()
     client.expect_complaint("had 3 lines, got one answer, and the server closed")
@@ -337,10 +321,7 @@ def test_resets(client: Caller, server: ScriptedServer) -> None:
     server.accept()
     server.reset()
     client.expect_complaint("was connected, and the server reset the connection before HELLO")
-    client.start(server.address)
-    client.write(*(questions := drawn(server, 2)))
-    client.end_input()
-    server.greet()
+    begin(client, server, questions := drawn(server, 2))
     server.expect_line(questions[0])
     server.reset()
     client.expect_complaint("waited for an answer, and the server reset the connection")
@@ -356,12 +337,11 @@ def test_silent(client: Caller, server: ScriptedServer) -> None:
     """Be silent before HELLO, before an answer and in the middle of it, until the client would have given up."""
     questions, answers = drawn(server, 2), drawn(server, 2, "answer")
     client.start(server.address)
-    client.write(*questions)
-    client.end_input()
     server.accept()
     _be_silent(client, "before HELLO")
     server.send(server.hello)
     server.expect_confirm()
+    client.write(*questions)
     for question, answer in zip(questions, answers, strict=True):
         server.expect_line(question)
         _be_silent(client, "before an answer")
@@ -370,7 +350,7 @@ def test_silent(client: Caller, server: ScriptedServer) -> None:
         _be_silent(client, "in the middle of an answer")
         server.send(answer[5:] + b"\n")
         server.await_read()
-    finish(client, server, printed(answers), "got 2 answers from a server that is silent for long")
+    finish(client, server, answers)
 
 
 def _be_silent(client: Caller, when: str) -> None:
@@ -388,4 +368,5 @@ def _be_silent(client: Caller, when: str) -> None:
 def test_error_answer(client: Caller, server: ScriptedServer) -> None:
     """Answer the first of two lines with ERROR."""
     questions, answers = drawn(server, 2), [b"ERROR not a number", b"and so it goes on"]
-    finish(client, server, converse(client, server, questions, answers), "got 2 answers, the first of them ERROR")
+    converse(client, server, questions, answers)
+    finish(client, server, answers)

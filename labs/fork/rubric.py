@@ -1,8 +1,5 @@
 """What the lab `fork` checks: the conversation, many clients at once, a process for each, and who closes and waits."""
 
-import os
-import signal
-
 from threadserver.inspection.processes import owners
 from threadserver.judge import WrongError, points
 from threadserver.judge.common import (  # the conversation: 45 points
@@ -122,16 +119,13 @@ def test_reaped(server: Trial) -> None:
     peers = server.hold(server.some(8, 12))
     server.ask_in_any_order(peers)
     parents = already_there(peers) & set(server.members())
-    for pid in parents:
-        os.kill(pid, signal.SIGSTOP)
-    for peer in peers:
-        peer.close()
-    for _ in range(CHANCES):
-        server.settle()
-        if server.possessions().processes <= len(parents):
-            break
-    for pid in parents:
-        os.kill(pid, signal.SIGCONT)
+    with server.stopped(parents):
+        for peer in peers:
+            peer.close()
+        for _ in range(CHANCES):
+            server.settle()
+            if server.possessions().processes <= len(parents):
+                break
     for _ in range(CHANCES):
         server.settle()
         if server.possessions().zombies <= FEW:

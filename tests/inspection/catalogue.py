@@ -164,9 +164,15 @@ def slapd(folder: Path) -> list[str]:
     return ["/usr/sbin/slapd", "-d", "0", "-h", "ldap://{host}:{port}/", "-f", f"{folder}/slapd.conf"]
 
 
-def own(kind: str) -> Callable[[Path], list[str]]:
-    """One of our own small servers."""
-    return plain(PYTHON, str(PROGRAMS / "server.py"), kind, "{host}", "{port}")
+def own(kind: str, *where: str) -> Callable[[Path], list[str]]:
+    """One of our own small servers, at an address of its own choice or ours."""
+    return plain(PYTHON, str(PROGRAMS / "server.py"), kind, *(where or ("{host}", "{port}")))
+
+
+def inside(*command: str) -> Callable[[str], Callable[[Path], list[str]]]:
+    """One of our own small servers in namespaces that a command makes, with a loopback interface that is up."""
+    up = ("sh", "-c", 'ip link set lo up 2>/dev/null; exec "$@"', "sh")
+    return lambda kind: plain(*command, *up, PYTHON, str(PROGRAMS / "server.py"), kind, "{host}", "{port}")
 
 
 @cache
@@ -305,6 +311,19 @@ OWN = [
     *(Known(kind, LOOPS, PYTHON, own(kind), workers=3, mechanism="epoll") for kind in ("loops_processes", "loops_threads")),
     *(Known(kind, WORKERS, PYTHON, own(kind), workers=4, mechanism="epoll") for kind in ("loop_and_workers", "loop_then_pool", "pool_before_loop")),
     *(Known(kind, WORKERS, PYTHON, own(kind), mechanism="epoll") for kind in ("loop_forking", "loop_with_executor")),
+]  # fmt: skip
+
+BWRAP = ("bwrap", "--unshare-all", "--ro-bind", "/", "/", "--proc", "/proc", "--dev", "/dev")
+ELSEWHERE = [
+    *(Known(f"{kind}, local", model, PYTHON, own(kind, "FOLDER/socket", "0")) for kind, model in (
+        ("threads", THREADS), ("loop_epoll", LOOP), ("forks", FORKS), ("pool_queue", POOL), ("prefork", PREFORK), ("iterative", ITERATIVE))),
+    *(Known(f"{kind}, IPv6", model, PYTHON, own(kind, "::1", "{port}")) for kind, model in (("threads", THREADS), ("loop_poll", LOOP))),
+    Known("threads, unshare -n", THREADS, "unshare", inside("unshare", "-n")("threads"), root=True),
+    Known("loop_epoll, unshare -r -n", LOOP, "unshare", inside("unshare", "-r", "-n")("loop_epoll")),
+    Known("threads, unshare -p", THREADS, "unshare", inside("unshare", "-p", "-f", "-n", "--mount-proc")("threads"), root=True),
+    Known("forks, unshare -r -p", FORKS, "unshare", inside("unshare", "-r", "-p", "-f", "-n")("forks")),
+    *(Known(f"{kind}, bwrap", model, "bwrap", inside(*BWRAP)(kind)) for kind, model in (
+        ("threads", THREADS), ("loop_select", LOOP), ("prefork", PREFORK), ("loop_with_executor", WORKERS))),
 ]  # fmt: skip
 
 IN_C = [

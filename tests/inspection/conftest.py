@@ -1,6 +1,7 @@
 """Classifications take a second or more each, mostly waiting, so eight are made at a time while the other tests run."""
 
 import os
+import subprocess
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from pathlib import Path
@@ -23,11 +24,21 @@ def has_rings():
     )
 
 
+@cache
+def has_namespaces():
+    """Whether this machine lets us make a user namespace, and a network in it."""
+    return subprocess.run(["unshare", "-r", "-n", "-p", "-f", "true"], capture_output=True).returncode == 0
+
+
 def have(known):
     """Skip a server that is not installed here, or that only root can start; in CI that is a failure."""
     require(known.tool)
     if known.module and not Path("/usr/lib/python3/dist-packages", known.module).exists():
         require(f"python3-{known.module}")
+    if known.tool in {"unshare", "bwrap"}:
+        require("ip")
+        if not has_namespaces():
+            pytest.skip("namespaces are not allowed here")
     if known.root and os.geteuid() != 0:
         pytest.skip("only root can start it")
     if known.rings and not has_rings():

@@ -6,7 +6,7 @@ over, with busy processes beside.
 
 import pytest
 
-from tests.inspection.catalogue import IN_C, OWN, SERVERS, missed
+from tests.inspection.catalogue import ELSEWHERE, IN_C, OWN, SERVERS, missed
 from tests.inspection.conftest import have
 
 CHOSEN = {
@@ -31,7 +31,7 @@ def test_a_real_server(known, examined):
     assert not missed(known, examined[known.name].result())
 
 
-@pytest.mark.parametrize("known", [*OWN, *IN_C], ids=lambda known: known.name.replace(" ", "-"))
+@pytest.mark.parametrize("known", [*OWN, *ELSEWHERE, *IN_C], ids=lambda known: known.name.replace(" ", "-"))
 def test_a_small_server(known, examined):
     have(known)
     verdict = examined[known.name].result()

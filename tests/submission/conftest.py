@@ -3,7 +3,6 @@
 import os
 import secrets
 import socket
-import tempfile
 from contextlib import contextmanager
 from pathlib import Path
 from textwrap import dedent
@@ -99,5 +98,5 @@ def run(containment, mark):
     assert not [place for place in places if place.exists()]
     for port in ports:
         socket.create_server(("127.0.0.1", port)).close()
-    for shared in (tempfile.gettempdir(), "/dev/shm"):
+    for shared in ("/tmp", "/var/tmp", "/dev/shm"):
         assert not [name for name in os.listdir(shared) if mark in name]

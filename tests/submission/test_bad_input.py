@@ -70,7 +70,7 @@ def test_it_never_listens(run, folder):
 
 
 @pytest.mark.parametrize(("where", "says"), [
-    ("(sys.argv[1], int(sys.argv[2]) - 1)", "it listens at tcp://127.0.0.1:"),
+    ("(sys.argv[1], 0)", "it listens at tcp://127.0.0.1:"),
     ("('127.0.0.2', int(sys.argv[2]))", "it listens at tcp://127.0.0.2:"),
 ])  # fmt: skip
 def test_it_listens_elsewhere(run, folder, where, says):
@@ -260,6 +260,24 @@ def test_it_cannot_be_started(run, folder):
     error = failure(run, folder({"server": header}))
     assert error.kind in {"ended", "cannot be started"}
     assert error.status
+
+
+def test_it_leaves_files(contained, run, folder):
+    """In folders that are everybody's; `run` looks for them."""
+    code = (
+        LISTEN
+        + """
+for folder in ("/tmp", "/var/tmp", "/dev/shm"):
+    if os.path.isdir(folder):
+        os.makedirs(f"{folder}/left-{sys.argv[3]}/a")
+        with open(f"{folder}/left-{sys.argv[3]}/a/b", "w") as file:
+            file.write("x")
+        print("left", flush=True)
+time.sleep(60)
+"""
+    )
+    with run(folder({"server.py": code})) as server:
+        eventually(lambda: server.output().count("left") >= 2, "it has left them")
 
 
 def test_stopping_twice(run, folder):

@@ -2,19 +2,25 @@
 
 import os
 import stat
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
 
 import pytest
 
+import threadserver
 from tests.conftest import dial, read_all, require
 from tests.submission.conftest import SERVE, bearing
 from threadserver.errors import KitError
-from threadserver.submission import copying
+from threadserver.submission import copying, place
 from threadserver.submission.containment import BUBBLEWRAP, SELF_CHECK
 from threadserver.submission.folder import SubmissionError, find
 from threadserver.submission.limits import MIB, Limits
 from threadserver.submission.preparing import prepared
 from threadserver.submission.running import running
 
+ROOT = Path(threadserver.__file__).parents[1]
 SERVER_C = r"""
 #include <arpa/inet.h>
 #include <stdlib.h>
@@ -150,6 +156,25 @@ def test_too_much(containment, folder, monkeypatch):
     monkeypatch.setattr(copying, "MOST_FILES", 2)
     with pytest.raises(SubmissionError, match="holds more than 2 files"), prepared(find(path), containment):
         pass
+
+
+def test_what_a_killed_judge_has_left_is_removed_by_the_next(tmp_path, monkeypatch):
+    """Not what a living one holds."""
+    code = (
+        "import sys, time\nfrom threadserver.submission.place import place\n"
+        "with place(own_user=False) as made:\n    print(made.folder, flush=True); time.sleep(60)"
+    )
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    monkeypatch.setattr(tempfile, "tempdir", None)
+    monkeypatch.setattr(place, "STALE", 0)
+    with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True, cwd=ROOT) as judge:
+        left = Path(judge.stdout.readline().strip())
+        place.remove_stale()
+        assert left.is_dir()
+        judge.kill()
+    place.remove_stale()
+    assert not left.exists()
+    monkeypatch.undo()
 
 
 def test_a_file_that_we_may_not_read(folder):

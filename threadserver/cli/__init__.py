@@ -11,11 +11,14 @@ from typing import Any
 import click
 
 from threadserver.cli.classify import classify
+from threadserver.cli.compare import compare
 from threadserver.cli.connect import connect
 from threadserver.cli.demo import demo
 from threadserver.cli.diagram import diagram
+from threadserver.cli.doctor import doctor
 from threadserver.cli.inspect import inspect
 from threadserver.cli.lab import lab
+from threadserver.cli.load import load
 from threadserver.cli.serve import serve
 from threadserver.errors import KitError, reason
 
@@ -71,5 +74,5 @@ def main() -> None:
     logging.basicConfig(format="%(name)s: %(message)s")
 
 
-for command in (demo, serve, connect, inspect, classify, lab, diagram):
+for command in (demo, serve, connect, load, inspect, classify, compare, lab, doctor, diagram):
     main.add_command(command)

@@ -21,7 +21,9 @@ from threadserver.submission.starting import START_LIMIT, started
 @click.option(
     "--speak", type=click.Choice(["auto", "none", "kit", "lines"]), default="auto", show_default=True,
     help="How to talk. none: only connect and hold. kit: confirm HELLO. lines: what --send gives. auto: kit where the "
-    "server says HELLO, and one HTTP request to a server that says nothing, only where silence leaves a question open.",
+    "server says HELLO, nothing where it says anything else, and an HTTP request on some connections where silence "
+    "leaves a question open; a server of another protocol will take that for an error, and may log it. What acts on "
+    "whatever comes in (a printer's port) must not be asked so: --speak none.",
 )  # fmt: skip
 @click.option(
     "--send", multiple=True, metavar="LINE", help=r"Say this, escapes allowed: --send 'PING\r\n'. May be repeated."
@@ -40,7 +42,8 @@ def classify(
     """Find out by experiment which concurrency model a server uses, and show the evidence.
 
     It opens connections one by one, holds them idle, and looks in the kernel's tables who waits for which. Every
-    connection is closed in the end, and the server is left as it was.
+    connection is closed in the end, and the server is left as it was. What was not seen in the time limit is not
+    guessed: on a busy machine a longer one turns "undetermined" into an answer.
 
     \b
     threadserver classify tcp://127.0.0.1:6379 --send 'PING\\r\\n'

@@ -1,5 +1,6 @@
 """Parameters that several commands share."""
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from math import isfinite
@@ -27,6 +28,13 @@ class Seconds(click.FloatRange):
 
 
 SECONDS = Seconds()
+
+
+def cores(text: str) -> frozenset[int]:
+    """Read processor cores by number, with commas between."""
+    if not re.fullmatch(r"\d{1,5}(,\d{1,5})*", text):
+        raise click.BadParameter(f"{text!r} is no list of cores, such as 1,3")
+    return frozenset(map(int, text.split(",")))
 
 
 @contextmanager

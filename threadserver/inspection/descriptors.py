@@ -4,10 +4,10 @@ import os
 from collections import Counter
 from contextlib import suppress
 
-from threadserver.inspection import epoll
+from threadserver.inspection import epoll, uring
 from threadserver.inspection.calls import Call
 from threadserver.inspection.sockets import Socket
-from threadserver.inspection.syscalls import EPOLL
+from threadserver.inspection.syscalls import EPOLL, RING
 
 MOST_NAMED = 3  # sockets of a set that are named one by one
 
@@ -28,6 +28,9 @@ class Descriptions:
             return ""
         if call.name in EPOLL:
             return self._of_set(call.descriptors[0])
+        if call.name == RING:
+            accepts, reads = uring.pending(self._pid, call.descriptors[0])
+            return f"io_uring, pending: accepts {accepts}, reads {reads}"
         if len(call.descriptors) == 1:
             return self.of(call.descriptors[0])
         return summary([self._short(descriptor) for descriptor in call.descriptors])

@@ -92,18 +92,16 @@ class Record:
         return [one for one in self.asked if self.answered and one not in self.answered and one in after]
 
     def kept(self) -> bool | None:
-        """Tell whether a loop keeps the connections that have had their answer; None: that was not shown."""
-        for found, answered in ((self.spoken, self.answered), (self.alone, self.alone_answered)):
-            left = [one for one in answered if found and one in found.sight.accepted]
-            if found and left:
-                return len(self._elsewhere(found, left)) * 2 >= len(left)
-        return False if self.alone_answered else None
+        """Tell whether a loop keeps the connections that have had their answer; None: that was not shown.
 
-    def _elsewhere(self, found: Pattern, numbers: list[int]) -> list[int]:
-        """Give the connections that are waited for by none of those who served, but by one that waits for readiness."""
-        return [
-            number
-            for number in numbers
-            if (watchers := found.sight.watchers(number))
-            and all(task.watches and task.id not in self.hold.holders for task in watchers)
-        ]
+        False where they stay with those who served, or were closed though nobody else was there.
+        """
+        for found, answered in ((self.spoken, self.answered), (self.alone, self.alone_answered)):
+            watched = [one for one in answered if found and found.sight.watchers(one)]
+            if found and watched:
+                return sum(self._is_elsewhere(found, one) for one in watched) * 2 >= len(watched)
+        return False if self.alone_answered and self.alone and not self.alone.sight.accepted else None
+
+    def _is_elsewhere(self, found: Pattern, number: int) -> bool:
+        """Tell whether a connection is waited for by none of those who served, but by one that waits for readiness."""
+        return all(task.watches and task.id not in self.hold.holders for task in found.sight.watchers(number))

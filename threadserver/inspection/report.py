@@ -9,7 +9,7 @@ from threadserver.inspection.descriptors import Descriptions, inode_of
 from threadserver.inspection.finding import Found
 from threadserver.inspection.look import Lens, Look
 from threadserver.inspection.namespaces import Network, network_of
-from threadserver.inspection.processes import STATES, details, links, status
+from threadserver.inspection.processes import STATES, details, everyone, family, links, status
 from threadserver.inspection.sockets import ALIVE, Socket, Tables
 
 
@@ -86,10 +86,10 @@ class Report:
 
 def inspect(found: Found) -> Report:
     """Look at a server and all its descendants."""
-    look = Lens(set(found.roots)).look()
+    sockets = _sockets(family(found.roots, everyone()))
+    look = Lens(set(found.roots), frozenset(one.inode for one in sockets.values() if one.listens)).look()
     held = {pid: links(pid) for pid in look.processes}
     owner_of = _owners(held)
-    sockets = _sockets(look.processes)
     ours = {inode: sockets[inode] for inode in owner_of if inode in sockets}
     listeners = [one for one in ours.values() if one.listens]
     connections = [_connection(one, owner_of[one.inode], look) for one in ours.values() if _is_connection(one)]

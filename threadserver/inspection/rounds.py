@@ -27,6 +27,7 @@ from threadserver.inspection.syscalls import EPOLL, LOCK
 FEW = (5, 8, 12)
 MANY = (*FEW, 16, 24, 32, 40)
 CROWD = (64, 96, 128, 160, 200, 256)
+CROWDED = 0.3  # seconds that those who have to wait in a crowd are given
 RESERVE = 2.2  # seconds that are kept for what comes after holding
 ENDING = 0.5  # seconds that the next of those who served is given to end, once their server is at rest
 _WORKER = re.compile(rb"^HELLO .*\bworker=(\d+)(?:/(\d+))?", re.MULTILINE)
@@ -80,16 +81,16 @@ def _note(experiment: Experiment, record: Record, sight: Sight) -> Pattern:
 
 
 def _nudge(experiment: Experiment, record: Record) -> bool:
-    """Send one byte where the kernel keeps connections back until the first bytes; True if that helped."""
+    """Wait longer where none was accepted, after one byte where the kernel waits for the first; True if that helped."""
     words = experiment.speech.request(b"")
-    if not words or not any(one.phase is Phase.DEFERRED for one in experiment.held):
-        if record.hold.sight.queued and experiment.left > PATIENCE:
-            _note(experiment, record, experiment.see("3 connections held", PATIENCE))
-        return bool(record.hold.sight.accepted)
-    experiment.nudge = words[0][:1]
-    experiment.nudge_all()
-    _note(experiment, record, experiment.see("one byte said on each"))
-    return bool(record.hold.sight.accepted)
+    found = record.hold
+    if words and any(one.phase is Phase.DEFERRED for one in experiment.held):
+        experiment.nudge = words[0][:1]
+        experiment.nudge_all()
+        found = pattern(experiment.see("one byte said on each"))
+    found = _wait_with_them(experiment, record, found, PATIENCE)
+    _note(experiment, record, found.sight)
+    return bool(found.sight.accepted)
 
 
 def _grow(experiment: Experiment, record: Record) -> None:
@@ -117,20 +118,25 @@ def _one_process_each(found: Pattern) -> bool:
 
 
 def _is_bounded(experiment: Experiment, record: Record) -> bool:
-    """Tell whether connections wait though others are served, and go on waiting when the server has come to rest."""
+    """Tell whether connections wait though others are served, and go on waiting."""
+    if not record.bounded and _someone_waits(record.hold):
+        found = _wait_with_them(experiment, record, record.hold, PATIENCE)
+        record.holds.pop()
+        _note(experiment, record, found.sight)
+        record.bounded = _someone_waits(found) and found.sight.rested
+    return record.bounded
+
+
+def _wait_with_them(experiment: Experiment, record: Record, found: Pattern, patience: float) -> Pattern:
+    """Look again until nobody waits, or those who do have waited for that long (seconds) at a server at rest."""
     begun = time.monotonic()
-    title = record.hold.sight.title
-    while not record.bounded and _someone_waits(record.hold):
-        if time.monotonic() - begun > PATIENCE and record.hold.sight.rested:
-            record.bounded = True
-        elif experiment.left < 1:
+    while _someone_waits(found) and not (found.sight.rested and time.monotonic() - begun > patience):
+        if experiment.left < 1:
             record.hurried = True
             break
-        else:
-            time.sleep(0.02)
-            record.holds.pop()
-            _note(experiment, record, experiment.see(title, 0.1))
-    return record.bounded
+        time.sleep(0.02)
+        found = pattern(experiment.see(found.sight.title, 0.1))
+    return found
 
 
 def _someone_waits(found: Pattern) -> bool:
@@ -181,7 +187,7 @@ def _close(experiment: Experiment, record: Record) -> None:
     if record.stayed is None:
         return
     record.fleeting = _fleeting(experiment.sights[-1], record.stayed)
-    if record.asked and not _one_process_each(record.hold) and record.kept() is None and keepers(record.hold):
+    if record.bounded and record.asked and record.kept() is None and keepers(record.hold):
         speak_alone(experiment, record)
     if record.stayed and not record.bounded and not record.refused and not _one_process_each(record.hold):
         _crowd(experiment, record)
@@ -224,12 +230,9 @@ def _crowd(experiment: Experiment, record: Record) -> None:
             break
         experiment.open(total)
         found = pattern(experiment.see(f"{total} connections held"))
-        record.crowd = found
-        if _someone_waits(found) or found.sight.gone:
-            experiment.see(f"{total} connections held", min(0.3, experiment.left / 2))
-            record.crowd = pattern(experiment.sights[-1])
-            record.bounded = _someone_waits(record.crowd) and record.crowd.sight.rested
-            record.refused = bool(found.sight.gone)
-            if record.bounded or record.refused:
-                break
+        record.crowd = found = _wait_with_them(experiment, record, found, CROWDED)
+        record.bounded = _someone_waits(found) and found.sight.rested
+        record.refused = bool(found.sight.gone)
+        if record.bounded or record.refused:
+            break
     experiment.close()

@@ -41,7 +41,8 @@ def _workers_of(record: Record) -> int | None:
     if record.senders:
         others = record.senders - set(all_loops(record.hold))
         return record.crew if others or record.woken else None
-    return record.crew if works_beside(record.companions) and not _may_be_decoys(record) else None
+    seen = bool(record.answered) and works_beside(record.companions) and not _may_be_decoys(record)
+    return record.crew if seen else None
 
 
 def _may_be_decoys(record: Record) -> bool:

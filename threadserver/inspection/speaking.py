@@ -16,10 +16,10 @@ from threadserver.inspection.record import Record
 
 MOST_TASKS = 600  # of a server whose tasks' counters are compared
 SPOKEN_TO = 4
+TRIES = 3
 ROUNDS = 3
 MOST_ROUNDS = 5  # where tasks were made on this machine each time: a busy machine makes many that do not concern us
 ANSWER = 0.5  # seconds that an answer is waited for
-TRACED = 2.0  # seconds, where each call is stopped twice by the trace
 SILENCE = 0.1  # seconds, where the server has answered nothing before
 
 
@@ -38,22 +38,41 @@ def speak(experiment: Experiment, record: Record) -> None:
         rest = [number for number in record.hold.sight.accepted if number not in record.asked]
         _dedicate(experiment, record, rest, words)
     elif (record.hold.looped and (record.companions or record.short_lived)) or record.hold.doubtful or record.suspect:
-        _trace(experiment, record, words)
+        record.senders = _only_they_moved(record)
+        if not record.senders:
+            _trace(experiment, record, words)
     record.crew = _crew(record)
 
 
-def speak_alone(experiment: Experiment, record: Record) -> None:
-    """Ask on two connections while there are no others.
+def _only_they_moved(record: Record) -> set[TaskId] | None:
+    """Give those who wait for the connections that were answered, if nobody else has done anything meanwhile.
 
-    A server that had all its workers busy may have closed what it would have kept.
+    So they sent the answers, and need not be traced: a recv(2) with a time-out that is interrupted by that fails.
     """
-    experiment.open(2)
-    sight = experiment.see("2 connections held, no others")
-    words = _words(experiment, sight.accepted)
-    for word in words:
-        record.alone_answered = experiment.ask(sight.accepted, word, ANSWER)
-    record.alone = pattern(experiment.see("after something was said on them"))
-    experiment.close()
+    waiting = {task.id for number in record.answered for task in record.hold.sight.watchers(number)}
+    moved = set().union(*record.companions)
+    counted = len(record.hold.sight.look.tasks) <= MOST_TASKS and not record.hold.looped
+    return waiting if counted and waiting and moved <= waiting else None
+
+
+def speak_alone(experiment: Experiment, record: Record) -> None:
+    """Ask on two connections while there are no others; more than once, as long as they are closed after the answer.
+
+    A server that has just had all its workers busy may close what it would keep at other times.
+    """
+    for _ in range(TRIES):
+        if experiment.left < 0.5:
+            record.hurried = True
+            break
+        experiment.open(2)
+        sight = experiment.see("2 connections held, no others")
+        record.alone_answered = []
+        for word in _words(experiment, sight.accepted):
+            record.alone_answered = experiment.ask(sight.accepted, word, ANSWER)
+        record.alone = pattern(experiment.see("after something was said on them"))
+        experiment.close()
+        if record.kept() is not False:
+            break
 
 
 def _words(experiment: Experiment, numbers: list[int]) -> tuple[bytes, ...]:
@@ -89,31 +108,42 @@ def _kind(task: Task) -> tuple[str, str]:
 def _converse(experiment: Experiment, record: Record, talking: list[int], words: tuple[bytes, ...]) -> None:
     """Speak on a few connections at a time, and note which tasks move beside the loops each time.
 
-    A task that moves by a timer of its own will not move every time.
+    A task that moves by a timer of its own will not move every time, or it moves in silence, too.
     """
     loops = set(all_loops(record.hold))
     counted = len(record.hold.sight.look.tasks) <= MOST_TASKS
-    noise = _stirring(experiment) if counted else set()
+    longest = 0.0
     for turn in range(MOST_ROUNDS if record.hold.looped and counted else 1):
-        if turn >= ROUNDS and not record.short_lived:
-            break
         now = [number for number in talking if number not in record.asked][-SPOKEN_TO:]
-        if not now or experiment.left < 0.3:
+        if not now or experiment.left < 0.3 or (turn >= ROUNDS and not record.short_lived) or _moved_on(record):
             break
-        before, last = experiment.counters() if counted else {}, newest()
+        before, last, begun = experiment.counters() if counted else {}, newest(), time.monotonic()
         for word in words:
             patience = ANSWER if record.answered or not record.asked else SILENCE
             record.answered += experiment.ask(now, word, patience)
         record.asked += now
         record.spoken = pattern(experiment.see("after something was said"))
-        after = experiment.counters() if counted else {}
-        moved = {key for key, count in after.items() if count != before.get(key)}
-        record.companions.append(moved - noise - loops)
+        record.companions.append(_moved(experiment, before) - loops)
         record.births.append(newest() != last)
-        if _moved_on(record):
-            break
+        longest = max(longest, time.monotonic() - begun)
+    if record.hold.looped and all(record.companions):
+        noise = _stirring(experiment, longest)
+        record.companions = [moved - noise for moved in record.companions]
     if not all(record.companions):
         record.companions = []  # once the loop did without anyone else
+
+
+def _moved(experiment: Experiment, before: dict[TaskId, int]) -> set[TaskId]:
+    """Give the tasks that have slept since, and therefore have done something."""
+    after = experiment.counters() if before else {}
+    return {key for key, count in after.items() if count != before.get(key)}
+
+
+def _stirring(experiment: Experiment, seconds: float) -> set[TaskId]:
+    """Tasks that move although nothing is said, in as long a time: timers, housekeeping."""
+    before = experiment.counters()
+    time.sleep(min(max(seconds, 0.05), max(experiment.left / 4, 0)))
+    return _moved(experiment, before)
 
 
 def _dedicate(experiment: Experiment, record: Record, numbers: list[int], words: tuple[bytes, ...]) -> None:
@@ -137,13 +167,6 @@ def _worth_asking(experiment: Experiment, record: Record) -> bool:
     )
 
 
-def _stirring(experiment: Experiment) -> set[TaskId]:
-    """Tasks that move although nothing is said: timers, housekeeping."""
-    before = experiment.counters()
-    time.sleep(min(0.05, max(experiment.left / 4, 0)))
-    return {key for key, count in experiment.counters().items() if count != before.get(key)}
-
-
 def _trace(experiment: Experiment, record: Record, words: tuple[bytes, ...]) -> None:
     """Watch who reads and who sends, for a moment, on connections that are still open."""
     untold = [number for number in record.hold.sight.accepted if number not in record.asked]
@@ -155,8 +178,8 @@ def _trace(experiment: Experiment, record: Record, words: tuple[bytes, ...]) -> 
         record.hurried = True
     with tracing.senders(pids, inodes, experiment.left, _channels(experiment)) as traced:
         if traced.ready:
-            for word in words:
-                experiment.ask(numbers, word, TRACED if record.answered else SILENCE)
+            for word in words:  # each call is stopped twice by the trace, so an answer may take long
+                experiment.ask(numbers, word, max(ANSWER, experiment.left / 3) if record.answered else SILENCE)
             experiment.see("while traced")
     _learn(record, traced)
 

@@ -7,7 +7,11 @@ only with its first bytes, and what answers is the best witness of all, so one c
     kit     the kit's own protocol: HELLO is confirmed, then a line is echoed
     lines   what the user gives, in turn, an answer awaited after each
     auto    kit where the server says HELLO; silence where it says anything else first; and where silence leaves a
-            question open, one HTTP request, the greeting that servers of any protocol are used to getting by mistake
+            question open, an HTTP request on some of the connections
+
+Of all that one could say to a server that says nothing, an HTTP request is what servers get by mistake every day, so
+those of other protocols answer it with an error, or close. It may stand in their log; and a device that acts on
+whatever comes in, like a printer, would print it. So it is said only where it decides something, and `none` forbids it.
 """
 
 import re

@@ -21,6 +21,8 @@ from threadserver.judge.transcript import Transcript
 from threadserver.submission.client import Process
 from threadserver.submission.running import how
 
+AT_REST = 15
+"""So many looks in a row show a client that does nothing more before its input has ended."""
 MOST_PRINTED = 16 * 1024 * 1024  # bytes that are kept
 SHORT_LIMIT = 2000  # milliseconds: who waits no longer than this is shown that servers may be slower
 STANDARD = {0: "standard input", 1: "standard output", 2: "standard error"}
@@ -43,6 +45,7 @@ class Caller:
         self.transcript.note("client", f"is started: HOST {address.host}, PORT {address.port}")
         process = self._process = self._run.enter_context(self._start(address))
         self._printed, self._complained = bytearray(), bytearray()
+        self._input_ended = self._end_noted = False
         self._noted: dict[str, int] = {}
         self._input: SimpleQueue[bytes | None] = SimpleQueue()
         self._drains = [_drain(process.stdout, self._printed), _drain(process.stderr, self._complained)]
@@ -63,10 +66,14 @@ class Caller:
             self.transcript.sent("stdin", line + b"\n")
             self._input.put(line + b"\n")
 
-    def end_input(self) -> None:
-        """End its standard input."""
+    def end_input(self) -> bool:
+        """End its standard input; tell whether it had not ended before."""
+        if self._input_ended:
+            return False
+        self._input_ended = True
         self.transcript.note("stdin", "ends")
         self._input.put(None)
+        return True
 
     @property
     def ended(self) -> int | None:
@@ -84,10 +91,7 @@ class Caller:
         waiting = Waiting(self, lambda: "it has not ended", awaiting)
         while (code := self.process.wait(PAUSE)) is None:
             waiting.look(moved=False)
-        for drain in self._drains:
-            drain.join(PATIENCE)
-        self._note_said()
-        self.transcript.note("client", f"ends {how(code)}")
+        self._note_end(code)
         return code
 
     def expect_success(self, printed: bytes, awaiting: str) -> None:
@@ -95,7 +99,7 @@ class Caller:
         code = self.expect_exit(awaiting)
         self.expect_printed(printed, awaiting)
         if code != 0:
-            raise self.wrong(f"Your client {awaiting}, so it had to end with exit code 0; it ended with {how(code)}")
+            raise self.wrong(f"Your client {awaiting}, so it had to end with exit code 0; it ended {how(code)}")
 
     def expect_printed(self, printed: bytes, awaiting: str) -> None:
         """Expect that it, which has ended, has printed exactly this on standard output."""
@@ -107,7 +111,7 @@ class Caller:
         """Expect exit code 1 and one line on standard error."""
         code = self.expect_exit(awaiting)
         if code != 1:
-            raise self.wrong(f"Your client {awaiting}, so it had to end with exit code 1; it ended with {how(code)}")
+            raise self.wrong(f"Your client {awaiting}, so it had to end with exit code 1; it ended {how(code)}")
         lines = bytes(self._complained).strip().splitlines()
         if len(lines) != 1:
             said = f"{len(lines)} lines" if lines else "nothing"
@@ -121,6 +125,9 @@ class Caller:
 
     def wrong(self, message: str) -> WrongError:
         """Make the error that fails a check, with what the kernel shows. What it said is in the transcript."""
+        self.settle()
+        if (code := self.ended) is not None:
+            self._note_end(code)
         self._note_said()
         return WrongError(message, self.situation())
 
@@ -153,6 +160,15 @@ class Caller:
             self.process.wait(PAUSE)
         self.settle()
 
+    def _note_end(self, code: int) -> None:
+        """Note once that it has ended, and what it said last: its pipes are read to their end."""
+        for drain in self._drains:
+            drain.join(PATIENCE)
+        self._note_said()
+        if not self._end_noted:
+            self.transcript.note("client", f"ends {how(code)}")
+            self._end_noted = True
+
     def _note_said(self) -> None:
         """Note what it has said since this was noted last."""
         for name, said in (("stdout", self._printed), ("stderr", self._complained)):
@@ -164,7 +180,8 @@ class Caller:
 class Waiting:
     """Waiting for a client, with an end: when it has ended, has come to rest, or has had patience enough.
 
-    ``awaiting`` says in the past tense what it had to do, ``came`` what has become of that.
+    ``awaiting`` says in the past tense what it had to do, ``came`` what has become of that. One that comes to rest
+    before its input has ended may wait for that end: many read all of their input first.
     """
 
     def __init__(self, caller: Caller, came: Callable[[], str], awaiting: str) -> None:
@@ -173,22 +190,28 @@ class Waiting:
         self._awaiting = f"Your client {awaiting}"
         self._stillness = Stillness(caller.members)
         self._had_ended = False
-        self._next = 0.0
-        self._deadline = time.monotonic() + PATIENCE
+        self._next = self._deadline = 0.0
+        self._begin(time.monotonic())
 
     def look(self, *, moved: bool) -> None:
         """Go on waiting, or raise WrongError; ``moved``: something has come or gone, so hope begins anew."""
         caller, now = self._caller, time.monotonic()
         if moved:
-            self._deadline = now + PATIENCE
+            self._begin(now)
         elif (code := caller.ended) is not None:
             if self._had_ended:
                 raise caller.wrong(f"{self._awaiting}; it has ended {how(code)}")
             self._had_ended = True  # what it did last may still be found
-        elif now >= self._next:
-            self._next = now + PAUSE / 2
-            if self._stillness.look() >= LOOKS or now > self._deadline:
+        elif now >= self._next and caller.members():  # none: it is still being started
+            self._next = now + PAUSE
+            still = self._stillness.look()
+            if still >= AT_REST and caller.end_input():
+                self._begin(now)
+            elif still >= LOOKS or now > self._deadline:
                 raise caller.wrong(f"{self._awaiting}; {self._came()}{caller.suspicion()}")
+
+    def _begin(self, now: float) -> None:
+        self._next, self._deadline = now + PAUSE, now + PATIENCE
 
 
 def _limit(task: Task) -> int:

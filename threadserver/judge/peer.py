@@ -223,7 +223,10 @@ class Peer:
         except TimeoutError:
             raise self.in_vain(f"{self.name} could not connect: the accept queue is full") from None
         except OSError as error:
-            raise self.wrong(f"{self.name} could not connect: {(error.strerror or str(error)).lower()}") from error
+            self.trial.settle()
+            ended = f"; your program has ended {self.trial.ending}" if self.trial.ended is not None else ""
+            reason = (error.strerror or str(error)).lower()
+            raise self.wrong(f"{self.name} could not connect: {reason}{ended}") from error
 
     def _receive(self, waiting: "Waiting") -> None:
         readable = bool(select.select([self.socket], [], [], PAUSE)[0])
@@ -288,7 +291,7 @@ class Waiting:
         if moved:
             self._moved()
         elif peer.trial.ended is not None:
-            raise peer.wrong(f"{peer.name} {self._awaiting}; your program has ended: {peer.trial.ending}")
+            raise peer.wrong(f"{peer.name} {self._awaiting}; your program has ended {peer.trial.ending}")
         elif self._stillness.look() >= LOOKS or now > self._deadline:
             raise peer.in_vain(f"{peer.name} {self._awaiting}; {peer.came()}")
         if now > self._end:

@@ -27,23 +27,25 @@ class Full:
     served: list[Peer]
     waiting: list[Peer]
 
-    def leave(self) -> None:
-        """Let everybody go, those who wait first."""
-        for peer in (*self.waiting, *self.served):
+    def leave(self, server: Trial) -> None:
+        """Let everybody go: those who are served, then each of those who wait, greeted and confirmed."""
+        for peer in self.served:
             peer.close()
+        while self.waiting:
+            next_in_line(server, self.waiting, "All who were served have left").close()
+        server.settle()
 
 
 def fill(server: Trial) -> Full:
-    """Let clients come until a few wait, or more are served than a pool has workers."""
+    """Let clients come until a few wait, or more are served than a pool has workers; then those greeted confirm."""
     full = Full([], [])
     while len(full.waiting) < BEYOND and len(full.served) <= MOST and server.may_wait():
         known = server.task_ids()
         peer = server.connect()
         peer.known = known
-        if is_greeted(server, peer):
-            full.served.append(peer.greet())
-        else:
-            full.waiting.append(peer)
+        (full.served if is_greeted(server, peer) else full.waiting).append(peer)
+    for peer in server.random.sample(full.served, len(full.served)):
+        peer.greet()
     return full
 
 

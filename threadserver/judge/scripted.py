@@ -22,13 +22,11 @@ from threadserver.inspection.sockets import Tables
 from threadserver.judge.caller import Caller, Waiting
 from threadserver.judge.outcomes import WrongError
 from threadserver.judge.peer import RECEIVE_SIZE, shown
-from threadserver.judge.stillness import PAUSE, Stillness
+from threadserver.judge.stillness import PAUSE
 
 HOST = "127.0.0.1"
 BUFFER = 16_384  # bytes, in each direction: small also where the judge has no network of its own
 SEGMENT = 1448  # bytes: the client's send buffer is reckoned from it (tcp(7), TCP_MAXSEG)
-AT_REST = 15
-"""So many looks in a row show a client that sends nothing before its input has ended."""
 
 
 class ScriptedServer:
@@ -44,6 +42,7 @@ class ScriptedServer:
         self._tables = tables
         self._listener = _listener(port)
         self._connection: socket.socket | None = None
+        self._client = Address("tcp")
         self._buffer = bytearray()
         self._ended = ""
         self._broken = False
@@ -61,7 +60,8 @@ class ScriptedServer:
         waiting = Waiting(self.caller, self.came, "was started and had to connect to HOST and PORT")
         while not select.select([self._listener], [], [], PAUSE)[0]:
             waiting.look(moved=False)
-        self._connection, _ = self._listener.accept()
+        self._connection, peer = self._listener.accept()
+        self._client = Address.of(socket.AF_INET, peer)
         self._connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._connection.setblocking(False)
         self._buffer.clear()
@@ -100,9 +100,8 @@ class ScriptedServer:
     @property
     def hello(self) -> bytes:
         """The HELLO of this connection."""
-        client = Address.of(socket.AF_INET, self.connection.getpeername())
         worker = f"{os.getpid()}/{get_native_id()}"
-        return f"HELLO server={self.address} client={client} connection={self.number} worker={worker}\n".encode()
+        return f"HELLO server={self.address} client={self._client} connection={self.number} worker={worker}\n".encode()
 
     def greet(self) -> None:
         """Accept the client, say HELLO, and expect that it confirms."""
@@ -156,16 +155,6 @@ class ScriptedServer:
             self._transcript.mark("server", line, expected)
             raise self.wrong(f"had {shown(expected)} on its standard input; it sent {shown(line)}")
 
-    def line_unless_at_rest(self, expected: bytes) -> bool:
-        """Expect this line; tell whether it came, or the client has come to rest without sending anything."""
-        stillness = Stillness(self.caller.members)
-        while b"\n" not in self._buffer and not self._ended and stillness.look() < AT_REST:
-            self._receive()
-        if not self._buffer and not self._ended:
-            return False
-        self.expect_line(expected)
-        return True
-
     def line(self, awaiting: str) -> bytes:
         """Expect a line, whatever it says; give it without its LF."""
         waiting = Waiting(self.caller, self.came, awaiting)
@@ -191,6 +180,12 @@ class ScriptedServer:
             pass
         return bool(self._buffer)
 
+    def sends_more(self) -> bool:
+        """Tell whether the client sends anything more before it is answered: it has time until it is at rest."""
+        if not self.has_come():
+            self.caller.settle()
+        return self.has_come()
+
     def expect_nothing(self, why: str) -> None:
         """Expect that nothing has come although the client has worked on everything: ``why`` says why not."""
         self.caller.settle()
@@ -202,10 +197,8 @@ class ScriptedServer:
     def await_read(self) -> None:
         """Wait until the client has read everything that was sent; one that has ended never will."""
         waiting = Waiting(self.caller, self.came, "had to read what the server sent, and does not")
-        own, peer = self.connection.getsockname(), self.connection.getpeername()
-        addresses = Address.of(socket.AF_INET, peer), Address.of(socket.AF_INET, own)
         while not self._broken:
-            end = self._tables.stream(*addresses)
+            end = self._tables.stream(self._client, self.address)
             if end is None or not end.inode or (not end.receive_queue and not self._unsent()):
                 return
             time.sleep(PAUSE / 25)

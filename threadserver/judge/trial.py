@@ -4,10 +4,12 @@ A check starts it anew, lets clients come, talk, stall and leave, and looks insi
 can reach: there is an address, and there are the kernel's tables.
 """
 
+import os
 import random
+import signal
 import time
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
 from itertools import count
 
@@ -23,10 +25,12 @@ from threadserver.judge.serving import Serving
 from threadserver.judge.situation import Situation, descriptors, held_by, inner_ids
 from threadserver.judge.stillness import PAUSE, SETTLED, Stillness
 from threadserver.judge.transcript import Transcript
-from threadserver.submission.running import Running
+from threadserver.submission.running import Running, how
 
 CHANCES = 10
 """So often it is asked whether something was read before the tasks themselves are looked at."""
+
+ONLOOKERS = 6
 
 Start = Callable[[], AbstractContextManager[Running]]
 
@@ -60,6 +64,7 @@ class Trial:
         """Numbers and orders that no submission can know beforehand."""
         self._start = start
         self._tables = tables
+        self._holding = False
         self._context = start()
         self._running = self._context.__enter__()
 
@@ -76,13 +81,15 @@ class Trial:
         return self.connect(small_buffer=small_buffer).greet()
 
     def hold(self, count: int) -> list[Peer]:
-        """Let so many clients connect, and when all have, confirm; all stay."""
+        """Let so many clients connect; all stay. Each confirms at once: no server's limit may run out for our sake."""
         peers = []
         for _ in range(count):
             known = self.task_ids()
-            peers.append(self.connect())
+            self._holding = True
+            peers.append(self.greet())
+            self._holding = False
             peers[-1].known = known
-        return [peer.greet() for peer in peers]
+        return peers
 
     def come_and_go(self, count: int, leave: Callable[[Peer], None] = Peer.close) -> None:
         """Let clients come one after another, say a line, get its answer, and leave."""
@@ -123,7 +130,7 @@ class Trial:
     def ending(self) -> str:
         """Say how it ended, and what it said last."""
         said = self._running.output().strip()
-        return f"exit code {self.ended}" + (f"; it said:\n{said[-1500:]}" if said else ", and it said nothing")
+        return how(self.ended) + (f"; it said:\n{said[-1500:]}" if said else ", and it said nothing")
 
     def restart(self, killed: Callable[[], None]) -> None:
         """Kill it, whole, and start it again at once on the same port; ``killed`` is called in between."""
@@ -139,6 +146,17 @@ class Trial:
             peer.socket.close()
         self._context.__exit__(None, None, None)
 
+    @contextmanager
+    def stopped(self, pids: Iterable[int]) -> Iterator[None]:
+        """Stop some of its processes for the length of the block: what happens meanwhile comes to them all at once."""
+        try:
+            for pid in pids:
+                _signal(pid, signal.SIGSTOP)
+            yield
+        finally:
+            for pid in pids:
+                _signal(pid, signal.SIGCONT)
+
     # What the kernel shows.
 
     def members(self) -> list[int]:
@@ -146,8 +164,9 @@ class Trial:
         return list(self._running.members())
 
     def task_ids(self) -> frozenset[TaskId]:
-        """Every task of the submission, by process and thread."""
-        return frozenset((pid, tid) for pid in self.members() for tid in tasks(pid))
+        """Every task of the submission that can still run, by process and thread: no zombies."""
+        living = (pid for pid, one in self._running.members().items() if one.state != "Z")
+        return frozenset((pid, tid) for pid in living for tid in tasks(pid))
 
     def look(self) -> Look:
         """Look at its tasks once."""
@@ -214,9 +233,19 @@ class Trial:
     def explain(self, peer: Peer) -> tuple[str, str]:
         """Say which bug it looks like when a client waits in vain, and what the kernel shows."""
         if self.ended is not None:
-            return "", f"no process is left: {self.ending}"
+            return "", f"no process is left, it ended {self.ending}"
+        if self._holding:
+            self._bring_onlookers()
         situation = self.situation()
         return suspicion(situation, peer.number), situation.text()
+
+    def _bring_onlookers(self) -> None:
+        """Let a few more clients come: what becomes of many who wait shows the bug more plainly than one."""
+        self._holding = False
+        for _ in range(ONLOOKERS):
+            if self.may_wait():
+                self.connect()
+        self.settle()
 
     def _sockets(self) -> list[Socket]:
         """Give the sockets of the server's port: its listening socket, and its ends of connections."""
@@ -232,3 +261,8 @@ def on_trial(start: Start, transcript: Transcript) -> Iterator[Trial]:
             yield trial
         finally:
             trial.close()
+
+
+def _signal(pid: int, number: int) -> None:
+    with suppress(ProcessLookupError):
+        os.kill(pid, number)

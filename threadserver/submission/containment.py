@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from threadserver.errors import UsageError
+from threadserver.errors import KitError, UsageError
 from threadserver.inspection.processes import everyone, tasks
 from threadserver.submission import view
 from threadserver.submission.keeping import Order, keep
@@ -60,11 +60,14 @@ ALL = (BUBBLEWRAP, USER, SELF_CHECK)
 def strongest() -> Containment:
     """Give the strongest containment that works here, or the one that THREADSERVER_CONTAINMENT names.
 
-    Raises UsageError when that one does not work here, or is none.
+    Raises UsageError when that one does not work here, or is none; KitError when nothing works.
     """
     forced = os.environ.get(FORCED)
     if not forced:
-        return next(one for one in ALL if not why_not(one))
+        for one in ALL:
+            if not why_not(one):
+                return one
+        raise KitError(f"no submission can be run here: {why_not(SELF_CHECK)}")
     named = [one for one in ALL if one.name == forced]
     if not named:
         raise UsageError(f"{FORCED}={forced}: there are only {', '.join(one.name for one in ALL)}")

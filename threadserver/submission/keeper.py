@@ -7,7 +7,8 @@ together they take more memory or disk than they may.
 
 A program of its own, without the rest of the kit: ``python keeper.py ORDER``, a JSON object as `keeping.Order` makes
 it. It writes on standard output, a line each: ``started PID`` or ``failed WHY``, ``ended STATUS`` when the command
-ends of itself, ``over WHAT`` when it took too much. The program gets three descriptors and nothing else of ours.
+ends of itself, ``gone`` when nobody is left of it, ``over WHAT`` when it took too much. The program gets three
+descriptors and nothing else of ours.
 """
 
 import ctypes
@@ -233,7 +234,8 @@ def keep(first: "subprocess.Popen[bytes]", order: "dict[str, object]", wake: int
         readable, _, _ = select.select([0, wake], [], [], LOOK if watched else None)
         if wake in readable:
             os.read(wake, 4096)
-            reap(first)
+            if not reap(first):
+                say("gone")
         if 0 in readable and not os.read(0, 4096):
             return
         if watched and (what := excess(order)):

@@ -68,6 +68,8 @@ class Keeper:
         """Why the command could not be started."""
         self.exit_code: int | None = None
         """Of the command, as subprocess has it; its descendants may live on."""
+        self.gone = False
+        """True when the command and all its descendants have gone, or never came."""
         self.over = ""
         """What it did that made us end all of it."""
 
@@ -84,9 +86,9 @@ class Keeper:
         for line in lines:
             self._note(*line.decode("utf-8", "replace").split(" ", 1))
         if not (told or self._ending or self.failed or self.over):
-            self.over = "ended the process that had started it"
+            self.over, self.gone = "ended the process that had started it", True
 
-    def _note(self, kind: str, rest: str) -> None:
+    def _note(self, kind: str, rest: str = "") -> None:
         if kind == "started":
             self.first = int(rest)
         elif kind == "failed":
@@ -95,16 +97,22 @@ class Keeper:
             self.exit_code = int(rest)
         elif kind == "over":
             self.over = rest
+        self.gone = self.gone or kind in {"gone", "failed", "over"}
 
     def wait(self, seconds: float) -> bool:
         """Wait for at most so many seconds until the command has ended, or could not be started, or was ended."""
         deadline = time.monotonic() + seconds
-        while self.exit_code is None and not self.failed and not self.over:
+        while not self.done:
             left = deadline - time.monotonic()
             if left <= 0:
                 return False
             self.update(left)
         return True
+
+    @property
+    def done(self) -> bool:
+        """True when the command has ended, could not be started or was ended, as far as is known."""
+        return self.exit_code is not None or bool(self.failed or self.over)
 
     def end(self) -> None:
         """Let it end the command and all its descendants, without waiting for that."""
@@ -115,7 +123,7 @@ class Keeper:
 
     def flooded(self, most: int) -> None:
         """End all of it: it said more than it may."""
-        self.over = f"printed more than {most >> 20} MiB"
+        self.over, self.gone = f"printed more than {most >> 20} MiB", True
         self.end()
 
     def stop(self) -> None:

@@ -26,11 +26,13 @@ class Listening:
             return Address("tcp", "127.0.0.1", local.port)
         return Address("tcp", "::1", local.port) if local.host == "::" else local
 
-    def serves(self, address: Address) -> bool:
-        """Tell whether a connection to an address comes to this socket."""
-        local = self.socket.local
-        everywhere = {"0.0.0.0", "::"} if "." in address.host else {"::"}
-        return local.port == address.port and local.host in {address.host, *everywhere}
+
+def serves(one: Socket, address: Address) -> bool:
+    """Tell whether a connection to an address comes to this listening socket."""
+    if one.scheme != "tcp" or one.port != address.port:
+        return False
+    everywhere = {"0.0.0.0", "::"} if "." in address.host else {"::"}
+    return one.local.host in {address.host, *everywhere}
 
 
 def listening(pids: Iterable[int]) -> Iterator[Listening]:

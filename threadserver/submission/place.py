@@ -1,10 +1,12 @@
 """A place for a submission while it is looked at: a folder of ours for its private copy, and who it runs as."""
 
+import fcntl
 import os
 import pwd
 import shutil
 import subprocess
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -14,6 +16,8 @@ from pathlib import Path
 
 from threadserver.errors import KitError
 
+_PREFIX = "threadserver-"
+STALE = 60.0  # seconds after which a place that nobody holds is that of a judge that was killed
 _FIRST, _NUMBER = 61_000, 4_000  # user ids above people's and services', below nobody's
 _places = count()
 
@@ -61,7 +65,8 @@ class Place:
 @contextmanager
 def place(*, own_user: bool, kit: bool = False) -> Iterator[Place]:
     """Make a place; it is removed in the end."""
-    with tempfile.TemporaryDirectory(prefix="threadserver-", ignore_cleanup_errors=True) as name:
+    remove_stale()
+    with tempfile.TemporaryDirectory(prefix=_PREFIX, ignore_cleanup_errors=True) as name, _held(Path(name)):
         made = Place(Path(name), _free_user() if own_user else None, kit, own_user and may_mount())
         made.give(made.folder, 0o750)
         for part in ("submission", "python", "kit", "kit/threadserver", "empty"):
@@ -72,6 +77,31 @@ def place(*, own_user: bool, kit: bool = False) -> Iterator[Place]:
         finally:
             if made.user is not None and not made.mounted:
                 made.sweep()
+
+
+@contextmanager
+def _held(folder: Path) -> Iterator[bool]:
+    """Lock a folder while the block lasts, and no longer than we live: flock(2). Gives False when another has it."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield True
+    except BlockingIOError:
+        yield False
+    finally:
+        os.close(descriptor)
+
+
+def remove_stale() -> None:
+    """Remove the places of judges that were killed, and could not do it themselves."""
+    for entry in os.scandir(tempfile.gettempdir()):
+        with suppress(OSError):
+            seen = entry.stat(follow_symlinks=False)
+            ours = entry.name.startswith(_PREFIX) and seen.st_uid == os.geteuid()
+            if ours and entry.is_dir(follow_symlinks=False) and time.time() - seen.st_mtime >= STALE:
+                with _held(Path(entry.path)) as free:
+                    if free:
+                        shutil.rmtree(entry.path, ignore_errors=True)
 
 
 def may_change_user() -> bool:

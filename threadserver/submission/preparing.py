@@ -43,7 +43,7 @@ def prepared(
     Raises SubmissionError when it is too large or cannot be built.
     """
     with place(own_user=own_user(containment), kit=kit) as made:
-        if kit and containment is not BUBBLEWRAP and not made.mounted:
+        if kit and not made.mounted and (made.user is not None or containment is not BUBBLEWRAP):
             copy_kit(made)
         notes = copy(submission.folder, made)
         if submission.is_built:

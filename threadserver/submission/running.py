@@ -7,18 +7,20 @@ from contextlib import contextmanager
 
 from threadserver.address import Address
 from threadserver.errors import KitError
+from threadserver.inspection.namespaces import Network
+from threadserver.inspection.sockets import Tables
 from threadserver.submission.contained import Contained
 from threadserver.submission.containment import wrap
 from threadserver.submission.folder import runs
 from threadserver.submission.keeping import Keeper, keep
 from threadserver.submission.limits import Limits
-from threadserver.submission.listening import Listening, free_port, listening
+from threadserver.submission.listening import Listening, free_port, listening, serves
 from threadserver.submission.output import Output
 from threadserver.submission.preparing import Prepared
 
 _PAUSE = 0.005  # seconds between two looks
-_ASLEEP, _SETTLED = 50, 3.0  # looks one after the other, and seconds, in which nobody ran: it will do nothing more
-_GONE = 4  # looks, one after the other, at which nobody is there: one alone may miss a daemon that is being forked
+_PATIENCE = 16  # looks at the sockets alone, for one at the processes
+_ASLEEP, _SETTLED = 20, 3.0  # looks one after the other, and seconds, in which nobody ran: it will do nothing more
 LISTENS = "It listens at HOST PORT, the two arguments that it is given, and goes on listening."
 """A line of the contract."""
 
@@ -57,17 +59,16 @@ class Running(Contained):
         """Wait until it listens where it should. Raises StartError when it does not."""
         deadline = time.monotonic() + seconds
         found: list[Listening] = []
-        looks, gone, awake = 0, 0, time.monotonic()
+        looks, awake = 0, time.monotonic()
         while time.monotonic() < deadline and not (looks > _ASLEEP and time.monotonic() - awake > _SETTLED):
-            self._keeper.update(_PAUSE)
+            self._await_somebody()
             alive = [pid for pid, one in self.members().items() if one.state != "Z"]
             found = list(listening(alive))
             for one in found:
-                if one.serves(self.address):
+                if serves(one.socket, self.address):
                     self.pid = one.pid
                     return
-            gone = 0 if alive else gone + 1
-            self._give_up_on_what_ended(gone)
+            self._give_up_on_what_ended()
             looks += 1
             if not found or self.look().running:
                 looks, awake = 0, time.monotonic()
@@ -78,13 +79,21 @@ class Running(Contained):
             "never listened", f"it runs, but did not listen at {self.address} within {seconds:g} s", LISTENS
         )
 
-    def _give_up_on_what_ended(self, gone: int) -> None:
+    def _await_somebody(self) -> None:
+        """Wait a while until somebody listens there: to see who that is takes longer, and a processor."""
+        with Network() as network, Tables(network) as tables:
+            for _ in range(_PATIENCE):
+                self._keeper.update(_PAUSE)
+                if self._keeper.gone or any(serves(one, self.address) for one in tables.streams() if one.listens):
+                    return
+
+    def _give_up_on_what_ended(self) -> None:
         role = self._prepared.submission.role
         if self._keeper.failed:
             raise self._failure("cannot be started", f"it cannot be started: {self._keeper.failed}", runs(role))
         if self.over_limit:
             raise self._failure("ended", f"it was ended: it {self.over_limit}", LISTENS)
-        if self.ended() is not None and gone >= _GONE:
+        if self._keeper.gone:
             raise self._failure("ended", f"it ended {how(self.ended())} and never listened", LISTENS)
 
     def _failure(self, kind: str, message: str, contract: str) -> StartError:

@@ -62,7 +62,7 @@ def _await_listening(keeper: Keeper, words: list[str], output: Output, port: int
         for one in listening(below):
             if port is None or one.socket.port == port:
                 return Started(one.reachable, one.pid, keeper.pid)
-        if keeper.exit_code is not None and not below:
+        if keeper.gone:
             code = keeper.exit_code
             raise KitError(f"{words[0]} ended with exit code {code} and never listened{_last(keeper, output)}")
     where = f" on port {port}" if port else ""

@@ -86,7 +86,8 @@ def copy_kit(place: Place) -> None:
 
 def bubblewrap(place: Place, limits: Limits, *, writable: bool, network: bool) -> list[str]:
     """Give bubblewrap's command line, up to the command that is to run inside."""
-    staged = place.user is not None
+    kit = KIT if place.user is None else place.folder / "kit/threadserver"
+    home = place.folder / "python" if place.mounted else python_home()
     words = [
         shutil.which("bwrap") or "bwrap",
         "--unshare-user", "--unshare-pid", "--unshare-ipc", "--unshare-uts", "--unshare-cgroup-try",
@@ -99,13 +100,9 @@ def bubblewrap(place: Place, limits: Limits, *, writable: bool, network: bool) -
     for name in _SETTINGS:
         words += ["--ro-bind-try", f"/etc/{name}", f"/etc/{name}"]
     if python_is_apart():
-        words += ["--ro-bind", str(place.folder / "python" if staged else python_home()), str(python_home())]
+        words += ["--ro-bind", str(home), str(python_home())]
     if place.kit:
-        words += [
-            "--ro-bind",
-            str(place.folder / "kit/threadserver" if staged else KIT),
-            str(KIT_INSIDE / "threadserver"),
-        ]
+        words += ["--ro-bind", str(kit), str(KIT_INSIDE / "threadserver")]
     for path in hidden():
         if _is_shown(path):
             words += ["--ro-bind", str(place.folder / "empty"), str(path)]

@@ -1,4 +1,4 @@
-"""Small servers, one a model, for the tests of `inspect` and `classify`: ``server.py KIND HOST PORT``."""
+"""Small servers, one a model, to try `inspect` and `classify` on: ``server.py KIND HOST PORT``; more in traps."""
 
 import os
 import select

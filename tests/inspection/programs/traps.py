@@ -167,7 +167,7 @@ def pool_before_loop(host, port, workers=4):
         for key, _ in keeper.selector.select():
             if key.fileobj is keeper.woken:
                 keeper.take_back()
-            elif key.fileobj in keeper.selector.get_map():
+            elif key.fileobj in keeper.kept or (key.fileobj is keeper.listener and keeper.idle):
                 keeper.lend(key.fileobj)
 
 
@@ -186,9 +186,11 @@ class Keeper:
     def work(self):
         while True:
             connection = self.queue.get()
-            data = connection.recv(4096)
-            if data:
+            try:
+                data = connection.recv(4096)
                 connection.sendall(data)
+            except OSError:
+                data = b""
             self.answered.put((connection, data))
             self.wake.send(b"x")
 

@@ -30,13 +30,13 @@ def _moved(record: Record) -> Testimony:
         done = "answered" if record.answered else "took what was said"
         return _says({Model.LOOP, Model.LOOPS}, f"the loop itself {done}: no other task was needed")
     others = set().union(*record.companions)
-    if works_beside(record.companions):
+    if record.answered and works_beside(record.companions):
         asked = len(record.asked)
         evidence = (
             f"{len(others)} tasks beside the loop moved when {asked} connections were spoken on{_untraced(record)}"
         )
         return _says({Model.LOOP_AND_WORKERS}, evidence)
-    return _says(set(), f"one task beside the loop moved each time: a worker or a helper{_untraced(record)}")
+    return _says(set(), f"{len(others)} tasks beside the loop moved: workers or helpers{_untraced(record)}")
 
 
 def works_beside(companions: list[set[TaskId]]) -> bool:

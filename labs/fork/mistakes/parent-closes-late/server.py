@@ -3,29 +3,77 @@
 import os
 import signal
 import socket
+import sys
+from collections.abc import Iterator
 from contextlib import suppress
+from itertools import count
+from types import FrameType
 
-import threadserver
+MAX_LINE = 65_536  # bytes, the LF included
+served: dict[int, socket.socket] = {}
 
 
-def serve(server: threadserver.Server) -> None:
-    """Fork a child for each client."""
-    served: dict[int, socket.socket] = {}
+def main(host: str, port: str) -> None:
+    """Listen (steps 1 to 3), then give each client that is accepted (6 to 8) a process of its own."""
+    family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+    with socket.socket(family, kind, protocol) as listener:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(address)
+        listener.listen(128)
+        signal.signal(signal.SIGCHLD, reap)
+        for number in count(1):
+            connection, client = listener.accept()
+            child = os.fork()
+            if child == 0:
+                listener.close()
+                converse(connection, client, number)
+                os._exit(0)
+            served[child] = connection
 
-    def reap(*_: object) -> None:
-        with suppress(ChildProcessError):
-            while child := os.waitpid(-1, os.WNOHANG)[0]:
-                server.close(served.pop(child))
 
-    signal.signal(signal.SIGCHLD, reap)
-    for connection in server.connections():
-        child = os.fork()
-        if child == 0:
-            server.close_listener()
-            server.converse(connection)
-            os._exit(0)
-        served[child] = connection
+def reap(_: int, __: FrameType | None) -> None:
+    """Collect all children that have ended, and close their connections."""
+    for child in list(served):
+        with suppress(ChildProcessError, KeyError):
+            if os.waitpid(child, os.WNOHANG)[0]:
+                served.pop(child).close()
+
+
+def converse(connection: socket.socket, client: tuple[str, int], number: int) -> None:
+    """Hold the whole conversation with one client: steps 8a to 12."""
+    with connection, suppress(OSError):  # a client that is gone is nobody else's concern
+        worker = f"{os.getpid()}"
+        description = f"server={written(connection.getsockname())} client={written(client)}"
+        connection.sendall(f"HELLO {description} connection={number} worker={worker}\n".encode())
+        confirmed = False
+        for line in lines(connection):
+            if len(line) >= MAX_LINE:
+                connection.sendall(b"ERROR line longer than %d bytes\n" % MAX_LINE)
+                return
+            if confirmed:
+                connection.sendall(line + b"\n")
+            elif line.removesuffix(b"\r") == b"CONFIRM %d" % number:
+                confirmed = True
+            else:
+                connection.sendall(b"ERROR confirmation expected: CONFIRM %d\n" % number)
+                return
+
+
+def lines(connection: socket.socket) -> Iterator[bytes]:
+    """Cut the stream into lines, without their LF. One that is too long is given as far as it has come."""
+    rest = b""
+    while piece := connection.recv(4096):
+        *complete, rest = (rest + piece).split(b"\n")
+        yield from complete
+        if len(rest) >= MAX_LINE:
+            yield rest
+
+
+def written(address: tuple[str, int]) -> str:
+    """Write a socket's name as HELLO does; an IPv4 address that came over an IPv6 socket is written as IPv4."""
+    host, port = address[0].removeprefix("::ffff:"), address[1]
+    return f"tcp://[{host}]:{port}" if ":" in host else f"tcp://{host}:{port}"
 
 
 if __name__ == "__main__":
-    threadserver.main(serve)
+    main(*sys.argv[1:3])

@@ -1,4 +1,4 @@
-"""Mistake: what belongs to a conversation stands in variables that all workers share."""
+"""Mistake: the number that a client has to confirm stands in a variable that all workers share."""
 
 import os
 import socket
@@ -13,8 +13,7 @@ WORKERS = 8
 
 Client = tuple[socket.socket, tuple[str, int], int]
 
-client: socket.socket
-lines: BinaryIO
+expected = b""
 
 
 def url(address: tuple[str, int]) -> str:
@@ -27,24 +26,24 @@ def converse(connection: socket.socket, peer: tuple[str, int], number: int) -> N
     """Hold a whole conversation: greet, wait for CONFIRM, answer each line."""
     worker = f"{os.getpid()}/{threading.get_native_id()}"
     hello = f"HELLO server={url(connection.getsockname())} client={url(peer)} connection={number} worker={worker}\n"
-    global client, lines
-    client = connection
+    global expected
+    expected = b"CONFIRM %d" % number
     with connection, connection.makefile("rb") as lines:
         connection.sendall(hello.encode())
         confirm = lines.readline(LIMIT + 1)
-        if confirm.removesuffix(b"\n").removesuffix(b"\r") == b"CONFIRM %d" % number:
-            answer()
+        if confirm.removesuffix(b"\n").removesuffix(b"\r") == expected:
+            answer(connection, lines)
         elif confirm.endswith(b"\n"):
-            connection.sendall(b"ERROR confirmation expected: CONFIRM %d\n" % number)
+            connection.sendall(b"ERROR confirmation expected: %s\n" % expected)
 
 
-def answer() -> None:
+def answer(connection: socket.socket, lines: BinaryIO) -> None:
     """Send back each line."""
     while line := lines.readline(LIMIT + 1):
         if len(line) > LIMIT:
-            client.sendall(b"ERROR line longer than %d bytes\n" % LIMIT)
+            connection.sendall(b"ERROR line longer than %d bytes\n" % LIMIT)
             return
-        client.sendall(line)
+        connection.sendall(line)
 
 
 def listen(host: str, port: str) -> socket.socket:

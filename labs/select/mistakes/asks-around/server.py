@@ -1,4 +1,4 @@
-"""Mistake: nobody is waited for; all are asked again and again, with a nap of 5 ms in between."""
+"""Mistake: nobody is waited for; all are asked again and again, with a nap of 20 ms in between."""
 
 import os
 import socket
@@ -113,7 +113,7 @@ def serve(listener: socket.socket) -> None:
             if not client.events:
                 clients.remove(client)
                 client.connection.close()
-        time.sleep(0.005)
+        time.sleep(0.02)
 
 
 if __name__ == "__main__":

@@ -48,8 +48,9 @@ class Client:
     def lines(self) -> Iterator[bytes]:
         """Take each whole line out of what has come."""
         lines = bytes(self.incoming).removesuffix(b"\n").split(b"\n")
-        self.incoming.clear()
-        yield from lines
+        if self.incoming:
+            self.incoming.clear()
+            yield from lines
 
     def refuse(self, why: str) -> None:
         """Say why, and serve this client no longer."""

@@ -6,6 +6,7 @@ import socket
 import sys
 import threading
 from collections.abc import Iterator
+from contextlib import suppress
 from itertools import count
 from selectors import EVENT_READ, EVENT_WRITE
 
@@ -57,14 +58,19 @@ class Client:
         self.outgoing += f"ERROR {why}\n".encode()
         self.ending = True
 
-    def turn(self) -> None:
-        """Receive and send for as long as there is something."""
+    def receive_all(self) -> None:
+        """Receive for as long as there is something."""
+        with suppress(BlockingIOError):
+            while not self.ending:
+                self.receive(self.connection.recv(512))
+
+    def turn(self, events: int) -> None:
+        """Receive all that there is, and send once."""
         try:
-            while self.events:
-                if self.outgoing:
-                    del self.outgoing[: self.connection.send(self.outgoing)]
-                if not self.ending:
-                    self.receive(self.connection.recv(512))
+            if events & EVENT_READ:
+                self.receive_all()
+            if self.outgoing:
+                del self.outgoing[: self.connection.send(self.outgoing)]
         except BlockingIOError:
             pass
         except OSError:  # this client is gone: nobody is left to be answered
@@ -108,11 +114,11 @@ def serve(listener: socket.socket) -> None:
     selector = selectors.DefaultSelector()
     selector.register(listener, EVENT_READ)
     while True:
-        for key, _ in selector.select():
+        for key, events in selector.select():
             if key.fileobj is listener:
                 accept(selector, listener, next(numbers))
                 continue
-            key.data.turn()
+            key.data.turn(events)
             if key.data.events:
                 selector.modify(key.fileobj, key.data.events, key.data)
             else:

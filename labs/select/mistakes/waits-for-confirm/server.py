@@ -104,7 +104,8 @@ def accept(selector: selectors.BaseSelector, listener: socket.socket, number: in
             client.receive(connection.recv(16_384))
     except OSError:
         client.ending = True
-    if client.ending:
+        client.outgoing.clear()
+    if not client.events:
         connection.close()
         return
     connection.setblocking(False)

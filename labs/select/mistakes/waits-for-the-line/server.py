@@ -73,7 +73,7 @@ class Client:
             if events & EVENT_READ:
                 self.receive(self.whole_lines())
             if self.outgoing:
-                del self.outgoing[: self.connection.send(self.outgoing)]
+                del self.outgoing[: self.connection.send(self.outgoing, socket.MSG_DONTWAIT)]
         except BlockingIOError:
             pass
         except OSError:  # this client is gone: nobody is left to be answered

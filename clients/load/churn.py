@@ -1,0 +1,85 @@
+"""Churn: each client connects, asks once, closes, and begins again. What it costs a server to meet somebody."""
+
+from time import perf_counter_ns
+from typing import Any
+
+from clients.load.connections import TICK
+from clients.load.loop import Loop
+
+REST = 0.005
+"""Seconds for which a client that failed does nothing, so that nobody is hammered."""
+
+
+class Churn(Loop):
+    """So many clients at once, each with one connection after the other; latency counts from connecting."""
+
+    def __init__(self, *arguments: Any, clients: int) -> None:  # noqa: ANN401
+        super().__init__(*arguments)
+        self.served = [0] * clients
+        self.resting = list(range(clients))
+        """Clients without a connection."""
+        self.wake_at = 0
+        self.client: dict[int, int] = {}
+
+    def connect(self, count: int) -> None:
+        """Make no connection beforehand."""
+
+    def start(self, now: int) -> None:
+        """Let every client connect."""
+        self._wake(now)
+
+    def drive(self, until: int) -> None:
+        """Connect, ask and close until then."""
+        while (now := perf_counter_ns()) < until:
+            if self.resting and now >= self.wake_at:
+                self._wake(now)
+            self.attend(min(REST if self.resting else TICK, (until - now) / 1e9))
+
+    def _wake(self, now: int) -> None:
+        self.wake_at = now + int(REST * 1e9)
+        resting, self.resting = self.resting, []
+        for client in resting:
+            self._begin(client)
+
+    def _begin(self, client: int) -> None:
+        try:
+            fd = self.dial(perf_counter_ns())
+        except BlockingIOError:
+            fd = None
+        if fd is None:
+            self.resting.append(client)
+        else:
+            self.client[fd] = client
+
+    def ready(self, fd: int, now: int) -> None:  # noqa: ARG002
+        """Ask; the latency has begun with the connection."""
+        self.ask(fd, self.since[fd])
+
+    def right(self, fd: int, now: int) -> None:
+        """Count the connection, close it, and begin another."""
+        self.latencies.latest.append(now - self.since[fd])
+        client = self.client[fd]
+        self.served[client] += 1
+        self.close(fd)
+        if self.asking:
+            self._begin(client)
+
+    def wrong(self, fd: int, now: int) -> None:  # noqa: ARG002
+        """Close the connection, which has been counted as an error."""
+        self.close(fd)
+        self.lost(fd)
+
+    def lost(self, fd: int) -> None:
+        """Let the client rest."""
+        self.resting.append(self.client[fd])
+
+    def drain(self, give_up: int) -> None:
+        """Wait for the connections under way."""
+        while self.open and perf_counter_ns() < give_up:
+            self.attend(TICK)
+        for fd in self.open:
+            self.errors[self.held_up(fd)] += 1
+
+    def tallies(self) -> list[int]:
+        """Tell how many connections were served so far, for each client."""
+        return self.served.copy()

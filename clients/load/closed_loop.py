@@ -1,0 +1,85 @@
+"""Closed loop: each connection asks again as soon as it was answered. As fast as the server, and no faster.
+
+`drive` is the hot path of the whole generator. It is one function without calls to others, since a call costs as much
+as its work; whatever is rare is left to `Connections`. It waits without a time limit, since Python takes longer over
+one than over reading an answer: when the time has come, an alarm writes into a pipe that epoll watches, too.
+"""
+
+import os
+import select
+import signal
+from time import perf_counter_ns
+from typing import Any
+
+from clients.load.buckets import FOLD
+from clients.load.loop import Loop
+
+MARGIN = 0.001
+"""Seconds by which the alarm is later than the end, so that it has come when the alarm rings."""
+
+
+class ClosedLoop(Loop):
+    """As many requests under way as there are connections. For the main thread: signal(7)."""
+
+    def __init__(self, *arguments: Any) -> None:  # noqa: ANN401
+        super().__init__(*arguments)
+        self.alarm, ring = os.pipe2(os.O_NONBLOCK)
+        self.poll.register(self.alarm, select.EPOLLIN)
+        signal.set_wakeup_fd(ring)
+        signal.signal(signal.SIGALRM, lambda *_: None)
+        self._make_room(ring)
+
+    def start(self, now: int) -> None:
+        """Ask on every connection that is ready."""
+        for fd in sorted(self.open - self.ungreeted):
+            self.ask(fd, now)
+
+    def drive(self, until: int) -> None:
+        """Ask and take answers until then."""
+        poll, read, write, clock = self.poll.poll, os.read, os.write, perf_counter_ns
+        expected, since, answered = self.expected, self.since, self.answered
+        latest, record = self.latencies.latest, self.latencies.latest.append
+        fresh, question, read_size = self.requests.next, self.requests.question, self.read_size
+        line_size = len(question) if question else self.requests.answer_size
+        now = clock()
+        signal.setitimer(signal.ITIMER_REAL, max(0.0, (until - now) / 1e9) + MARGIN)
+        while now < until:
+            for fd, _ in poll():
+                try:
+                    data = read(fd, read_size)
+                    now = clock()
+                    if data != expected[fd]:
+                        self.unexpected(fd, data, now)
+                        continue
+                    record(now - since[fd])
+                    answered[fd] += 1
+                    expected[fd] = due = fresh()
+                    since[fd] = now
+                    try:
+                        if (sent := write(fd, question or due)) != line_size:
+                            self.keep(fd, (question or due)[sent:])
+                    except BlockingIOError:
+                        self.keep(fd, question or due)
+                except OSError as error:
+                    now = clock()
+                    self.stumbled(fd, error, now)
+            if len(latest) >= FOLD:
+                self.latencies.fold()
+
+    def unexpected(self, fd: int, data: bytes, now: int) -> None:
+        """Take the alarm, which is only to wake the loop, or what is no plain answer."""
+        if fd != self.alarm:
+            super().unexpected(fd, data, now)
+
+    def right(self, fd: int, now: int) -> None:
+        """Count a right answer that came in pieces, or late."""
+        self.latencies.latest.append(now - self.since[fd])
+        self.answered[fd] += 1
+        self.wrong(fd, now)
+
+    def wrong(self, fd: int, now: int) -> None:
+        """Ask again."""
+        if self.asking:
+            self.ask(fd, now)
+        else:
+            self.expected[fd] = None

@@ -1,0 +1,293 @@
+"""Connections that are driven by one event loop: making them, greeting, answers in pieces, losing them.
+
+The hot path is in the loops (`closed_loop`, `open_loop`): read, compare with the answer that is due, count, ask again.
+It asks nothing of a connection but this: are the bytes that came the answer that is due? Whatever else happens comes
+here, since it is rare: half an answer, a HELLO, an ERROR, the end, a full buffer. So the loops need no states::
+
+                 ┌──────────────── the loop ─────────────────┐
+    epoll ──▶ read() ──▶ the answer that is due? ──yes──▶ count, ask again
+                 │                  │ no
+                 │ OSError          ▼
+                 └──▶ stumbled   unexpected
+
+A connection is its descriptor, and what is known of it stands in lists at that index: nothing is faster in Python.
+"""
+
+import errno
+import os
+import select
+import socket
+from collections import Counter
+from contextlib import suppress
+from time import perf_counter_ns
+
+from clients.load import errors
+from clients.load.buckets import FOLD, Buckets
+from clients.load.plan import Plan
+from clients.load.workloads import Requests
+from threadserver.address import Endpoint
+from threadserver.conversation import FULL, MAX_LINE, Hello, ProtocolError
+
+TICK = 0.05
+"""Seconds after which a loop looks at the clock although nothing has happened."""
+TOGETHER = 64
+"""How many may be on their way at once: more would overflow a short backlog, and wait a second for it each."""
+PATIENCE = 0.1
+"""Seconds after which one that is on its way is held up by the server, so that the next may start."""
+AT_ONCE = 512
+"""Bytes asked of one read outside the hot path: a HELLO fits in."""
+
+
+class StoppedError(Exception):
+    """The loop is to end now: it was told to, or no connection is left."""
+
+
+class Connections:
+    """Some connections to one server, and what has come of them. Loops subclass it.
+
+    ``control`` is a descriptor that becomes readable when the loop is to stop.
+    """
+
+    def __init__(self, plan: Plan, endpoint: Endpoint, control: int) -> None:
+        self.plan = plan
+        self.endpoint = endpoint
+        self.control = control
+        self.requests = Requests(plan)
+        self.read_size = min(self.requests.answer_size + 1, MAX_LINE)
+        """One byte more than is due, so that too much is noticed."""
+        self.poll = select.epoll()
+        self.expected: list[bytes | None] = []
+        """The answer that is due; None where none is."""
+        self.since: list[int] = []
+        """When it began to be due, in nanoseconds of the monotonic clock."""
+        self.answered: list[int] = []
+        """How many right answers came."""
+        self.open: set[int] = set()
+        self.ungreeted: set[int] = set()
+        """Those of them for which the HELLO, or the connection itself, has not come yet."""
+        self.unready: set[int] = set()
+        """Those of them that `connect` waits for."""
+        self.made: set[int] = set()
+        """Every connection that there has been."""
+        self.partial: dict[int, bytes] = {}
+        self.unsent: dict[int, bytes] = {}
+        self.latencies = Buckets()
+        self.errors: Counter[str] = Counter()
+        self.asking = False
+        """Whether an answer is followed by the next request."""
+        self._make_room(control)
+        self.poll.register(control, select.EPOLLIN)
+
+    # What loops do differently.
+
+    def ready(self, fd: int, now: int) -> None:
+        """Do what is to be done with a connection that is established."""
+        self.unready.discard(fd)
+        if self.asking:
+            self.ask(fd, now)
+
+    def right(self, fd: int, now: int) -> None:
+        """Count a right answer, and do what follows it."""
+        raise NotImplementedError
+
+    def wrong(self, fd: int, now: int) -> None:
+        """Do what follows an answer that was not right, and has been counted as such."""
+        raise NotImplementedError
+
+    def lost(self, fd: int) -> None:  # noqa: ARG002
+        """Do what follows the loss of a connection. Raises StoppedError when it was the last one."""
+        if self.asking and not self.open:
+            raise StoppedError
+
+    # Making connections.
+
+    def connect(self, count: int) -> None:
+        """Make connections until all are ready or have failed, or none was for the plan's timeout."""
+        begun, progress, last = 0, (0, 0), perf_counter_ns()
+        while begun < count or self.unready:
+            now = perf_counter_ns()
+            if progress != (progress := (begun, len(self.unready))):
+                last = now
+            if now > last + self.plan.timeout * 1e9:
+                break
+            room = TOGETHER - sum(now < self.since[fd] + PATIENCE * 1e9 for fd in self.unready)
+            with suppress(BlockingIOError):  # a local socket's backlog is full
+                for _ in range(min(room, count - begun)):
+                    self.dial(now)
+                    begun += 1
+            self.attend(TICK if begun == count else PATIENCE / 10)
+        self.errors[errors.NOT_CONNECTED] += count - begun
+        for fd in self.unready:
+            self.errors[self.held_up(fd)] += 1
+
+    def held_up(self, fd: int) -> str:
+        """Say what a connection that is open has not got in time."""
+        if fd not in self.ungreeted:
+            return errors.TIMEOUT
+        with socket.socket(fileno=os.dup(fd)) as connection, suppress(OSError):
+            connection.getpeername()
+            return errors.NO_HELLO
+        return errors.NOT_CONNECTED
+
+    def dial(self, now: int) -> int | None:
+        """Begin a connection; give its descriptor, or None when it failed at once.
+
+        Raises BlockingIOError when a local socket's backlog is full: TCP would try again by itself.
+        """
+        try:
+            connection = socket.socket(*self.endpoint[:3])
+        except OSError as error:
+            self.errors[errors.kind(error)] += 1
+            return None
+        connection.setblocking(False)
+        if self.endpoint.family != socket.AF_UNIX:
+            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        code = connection.connect_ex(self.endpoint.sockaddr)
+        if code not in (0, errno.EINPROGRESS):
+            connection.close()
+            if code == errno.EAGAIN:
+                raise BlockingIOError(code, "backlog full")
+            self.errors[errors.kind(OSError(code, ""))] += 1
+            return None
+        fd = connection.detach()
+        self._make_room(fd)
+        self.expected[fd], self.since[fd] = None, now
+        for state in (self.open, self.ungreeted, self.unready, self.made):
+            state.add(fd)
+        self.poll.register(fd, select.EPOLLIN if self.plan.confirm else select.EPOLLIN | select.EPOLLOUT)
+        return fd
+
+    def _make_room(self, fd: int) -> None:
+        while len(self.expected) <= fd:
+            self.expected.append(None)
+            self.since.append(0)
+            self.answered.append(0)
+
+    # Whatever is no plain answer.
+
+    def attend(self, seconds: float) -> None:
+        """Wait so long at most, then take what has come, without a hot path."""
+        for fd, _ in self.poll.poll(seconds):
+            try:
+                self.unexpected(fd, os.read(fd, max(self.read_size, AT_ONCE)), perf_counter_ns())
+            except OSError as error:
+                self.stumbled(fd, error, perf_counter_ns())
+        if len(self.latencies.latest) >= FOLD:
+            self.latencies.fold()
+
+    def unexpected(self, fd: int, data: bytes, now: int) -> None:
+        """Take bytes that are not, or are not known to be, the whole answer that is due."""
+        if fd == self.control:
+            raise StoppedError
+        if not data:
+            self.lose(fd, errors.CLOSED)
+            return
+        data = self.partial.pop(fd, b"") + data
+        if fd in self.ungreeted and self.plan.confirm:
+            self._greeting(fd, data, now)
+        elif (due := self.expected[fd]) is None:
+            self.lose(fd, errors.ERROR_LINE if data.startswith(b"ERROR") else errors.WRONG)
+        elif self.requests.is_right(data, due):
+            self.right(fd, now)
+        elif self._is_partial(data, due):
+            self.partial[fd] = data
+        else:
+            self._refused(fd, data, now)
+
+    @staticmethod
+    def _is_partial(data: bytes, due: bytes) -> bool:
+        return b"\n" not in data and len(data) < (MAX_LINE if data.startswith(b"ERROR"[: len(data)]) else len(due))
+
+    def _refused(self, fd: int, data: bytes, now: int) -> None:
+        kind = errors.ERROR_LINE if data.startswith(b"ERROR") else errors.WRONG
+        if data.find(b"\n") == len(data) - 1:  # one whole line: the next answer will begin where it should
+            self.errors[kind] += 1
+            self.wrong(fd, now)
+        else:
+            self.lose(fd, kind)
+
+    def _greeting(self, fd: int, data: bytes, now: int) -> None:
+        line, end, more = data.partition(b"\n")
+        if not end and len(data) < MAX_LINE:
+            self.partial[fd] = data
+        elif data == FULL:
+            self.lose(fd, errors.FULL)
+        elif line.startswith(b"ERROR"):
+            self.lose(fd, errors.ERROR_LINE)
+        else:
+            self._confirm(fd, line, more, now)
+
+    def _confirm(self, fd: int, line: bytes, more: bytes, now: int) -> None:
+        try:
+            hello = Hello.parse(line)
+        except ProtocolError:
+            self.lose(fd, errors.BAD_HELLO)
+            return
+        if more:
+            self.lose(fd, errors.WRONG)
+            return
+        self.send(fd, b"CONFIRM %d\n" % hello.connection)
+        if fd in self.open:
+            self.ungreeted.discard(fd)
+            self.ready(fd, now)
+
+    def stumbled(self, fd: int, error: OSError, now: int) -> None:
+        """Take the failure of a call on a connection: most often there is only nothing to read."""
+        if not isinstance(error, BlockingIOError):
+            self.lose(fd, errors.kind(error))
+        elif fd in self.unsent:
+            self.poll.modify(fd, select.EPOLLIN)
+            self.send(fd, self.unsent.pop(fd))
+        elif fd in self.ungreeted and not self.plan.confirm:  # it has become writable: it is connected
+            self.poll.modify(fd, select.EPOLLIN)
+            self.ungreeted.discard(fd)
+            self.ready(fd, now)
+
+    # Asking.
+
+    def ask(self, fd: int, now: int) -> None:
+        """Send the next request, whose answer is due from ``now`` on."""
+        self.expected[fd] = due = self.requests.next()
+        self.since[fd] = now
+        self.send(fd, self.requests.question or due)
+
+    def send(self, fd: int, data: bytes) -> None:
+        """Send bytes; what does not fit is sent as soon as there is room."""
+        try:
+            sent = os.write(fd, data)
+        except BlockingIOError:
+            sent = 0
+        except OSError as error:
+            self.lose(fd, errors.kind(error))
+            return
+        if sent < len(data):
+            self.keep(fd, data[sent:])
+
+    def keep(self, fd: int, data: bytes) -> None:
+        """Keep bytes until there is room for them."""
+        self.unsent[fd] = self.unsent.get(fd, b"") + data
+        self.poll.modify(fd, select.EPOLLIN | select.EPOLLOUT)
+
+    # The end.
+
+    def lose(self, fd: int, kind: str) -> None:
+        """Close a connection that is of no more use, and say why."""
+        self.errors[kind] += 1
+        self.close(fd)
+        self.lost(fd)
+
+    def close(self, fd: int) -> None:
+        """Close a connection, and forget what it owed."""
+        with suppress(OSError):
+            self.poll.unregister(fd)
+        os.close(fd)
+        for state in (self.open, self.ungreeted, self.unready):
+            state.discard(fd)
+        self.expected[fd] = None
+        self.partial.pop(fd, None)
+        self.unsent.pop(fd, None)
+
+    @property
+    def owed(self) -> int:
+        """How many answers are due."""
+        return sum(self.expected[fd] is not None for fd in self.open)

@@ -1,0 +1,157 @@
+"""Slow clients, which make a server wait: every other one sends half a line, the rest do not read their answers.
+
+They are blocking clients in threads, in a process of their own, so that they cost the fast ones nothing but what the
+server makes them cost. Both kinds go on after a pause, and get what they are owed: slow, but no attack. Who does not
+read sends what fills the buffers of both sides, four megabytes at the most, and a server that blocks in send() then
+waits for that client until it reads.
+"""
+
+import socket
+from collections import Counter
+from itertools import islice
+from threading import Event, Thread
+from time import monotonic, perf_counter_ns
+
+from clients.client import Client, DisconnectedError
+from clients.load import errors
+from clients.load.buckets import Buckets
+from clients.load.plan import Plan
+from clients.load.workloads import random_lines
+from threadserver.conversation import ProtocolError
+from threadserver.errors import KitError
+
+PAUSE = 0.2
+"""Seconds for which a slow client leaves the server waiting."""
+UNREAD_LINE = 32_768
+UNREAD_LINES = 128
+START = 1.0
+"""Seconds after which slow clients that have not been greeted are not waited for."""
+
+
+class Dawdlers:
+    """Some slow clients; they begin when they are made."""
+
+    def __init__(self, plan: Plan, count: int) -> None:
+        self._stopping = Event()
+        self._dawdlers = [_Dawdler(plan, number, self._stopping) for number in range(count)]
+        for dawdler in self._dawdlers:
+            dawdler.start()
+        deadline = monotonic() + START
+        for dawdler in self._dawdlers:
+            dawdler.started.wait(max(0.0, deadline - monotonic()))
+
+    @property
+    def dawdling(self) -> int:
+        """How many have been greeted, and are not lost."""
+        return sum(dawdler.dawdling for dawdler in self._dawdlers)
+
+    def stop(self) -> None:
+        """Tell them to leave after the request that they are at; nobody waits for that."""
+        self._stopping.set()
+
+    @property
+    def latencies(self) -> Buckets:
+        """Latencies of all."""
+        total = Buckets()
+        for dawdler in self._dawdlers:
+            total.latest.extend(dawdler.latencies)
+        total.fold()
+        return total
+
+    @property
+    def errors(self) -> Counter[str]:
+        """What went wrong, by kind."""
+        return Counter(dawdler.error for dawdler in self._dawdlers if dawdler.error)
+
+
+class _Dawdler(Thread):
+    def __init__(self, plan: Plan, number: int, stopping: Event) -> None:
+        super().__init__(name=f"slow client {number}", daemon=True)
+        self.plan = plan
+        self.stopping = stopping
+        self.started = Event()
+        self.dawdling = False
+        self.latencies: list[int] = []
+        self.error: str | None = None
+        self._ask = self._send_half if number % 2 == 0 else self._leave_unread
+        size = max(2, plan.payload) if number % 2 == 0 else UNREAD_LINE
+        self._lines = [line.removesuffix(b"\n") for line in islice(random_lines(size, plan.seed + number), 8)]
+
+    def run(self) -> None:
+        try:
+            with Client(self.plan.address, confirm=self.plan.confirm, timeout=self.plan.timeout) as client:
+                self.dawdling = True
+                self._dawdle(client)
+        except (KitError, OSError, _WrongError) as error:
+            self.error = _kind(error)
+        finally:
+            self.dawdling = False
+            self.started.set()
+
+    def _dawdle(self, client: Client) -> None:
+        client.socket.settimeout(None)
+        while not self.stopping.is_set():
+            began = perf_counter_ns()
+            self._ask(client)
+            self.latencies.append(perf_counter_ns() - began)
+
+    def _pause(self) -> None:
+        self.started.set()
+        self.stopping.wait(PAUSE)
+
+    def _send_half(self, client: Client) -> None:
+        line = self._lines[len(self.latencies) % len(self._lines)]
+        half = len(line) // 2 + 1
+        client.socket.sendall(line[:half])
+        self._pause()
+        client.send(line[half:])
+        self._take(client, line)
+
+    def _leave_unread(self, client: Client) -> None:
+        lines = [self._lines[number % len(self._lines)] for number in range(UNREAD_LINES)]
+        stream = b"".join(line + b"\n" for line in lines)
+        sent = self._fill(client, stream)
+        self._pause()
+        whole, part = divmod(sent, UNREAD_LINE)
+        for line in lines[:whole]:
+            self._take(client, line)
+        if part:  # only now is the server sure to read on
+            client.send(lines[whole][part:])
+            self._take(client, lines[whole])
+
+    @staticmethod
+    def _fill(client: Client, stream: bytes) -> int:
+        """Send until the buffers are full; return how much that was."""
+        sent = 0
+        try:
+            while sent < len(stream):
+                sent += client.socket.send(stream[sent : sent + UNREAD_LINE], socket.MSG_DONTWAIT)
+        except BlockingIOError:
+            pass
+        return sent
+
+    def _take(self, client: Client, line: bytes) -> None:
+        answer = client.receive()
+        if answer is None:
+            raise DisconnectedError
+        if answer != line:
+            raise _WrongError(errors.ERROR_LINE if answer.startswith(b"ERROR") else errors.WRONG)
+
+
+class _WrongError(Exception):
+    """An answer that is not the right one; its text is the kind."""
+
+
+def _kind(error: Exception) -> str:
+    """Name what a slow client failed with: a client's own error hides the kernel's, which is its cause."""
+    cause = error.__cause__ or error
+    match cause:
+        case _WrongError():
+            return str(cause)
+        case TimeoutError():
+            return errors.NO_HELLO
+        case OSError():
+            return errors.kind(cause)
+        case ProtocolError():
+            return errors.FULL if "is full" in str(cause) else errors.BAD_HELLO
+    return errors.CLOSED

@@ -1,0 +1,77 @@
+"""Latencies, as an HDR histogram of nanoseconds: what is said of them is said in seconds."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from hdrh.histogram import HdrHistogram
+
+from clients.load.buckets import nanoseconds
+
+LONGEST = 3600 * 10**9
+PERCENTS = (50.0, 90.0, 99.0, 99.9)
+
+
+class Latency:
+    """A histogram of latencies, exact to three digits from a nanosecond to an hour (http://hdrhistogram.org)."""
+
+    def __init__(self) -> None:
+        self._histogram = HdrHistogram(1, LONGEST, 3)
+
+    @classmethod
+    def of(cls, counts: Mapping[int, int]) -> "Latency":
+        """Make one of the counts that a generating process has recorded, `clients.load.buckets`."""
+        latency = cls()
+        for value, count in nanoseconds(counts):
+            latency._histogram.record_value(min(value, LONGEST), count)
+        return latency
+
+    @property
+    def count(self) -> int:
+        """How many latencies it holds."""
+        return int(self._histogram.get_total_count())
+
+    def percentile(self, percent: float) -> float | None:
+        """Give the seconds that so many of a hundred requests did not exceed; None when it is empty."""
+        return self._histogram.get_value_at_percentile(percent) / 1e9 if self.count else None
+
+    @property
+    def max(self) -> float | None:
+        """The longest, in seconds; None when it is empty."""
+        return self._histogram.get_max_value() / 1e9 if self.count else None
+
+    @property
+    def mean(self) -> float | None:
+        """The mean, in seconds; None when it is empty."""
+        return self._histogram.get_mean_value() / 1e9 if self.count else None
+
+    def curve(self, points: int = 10) -> list[tuple[float, float]]:
+        """Give points (percent, seconds) from which the distribution is drawn.
+
+        ``points`` for each halving of what is left to 100 %, so that the tail has as many as the middle.
+        """
+        steps = self._histogram.get_percentile_iterator(points) if self.count else ()
+        return [(step.percentile_level_iterated_to, step.value_iterated_to / 1e9) for step in steps]
+
+    @classmethod
+    def merged(cls, several: Iterable["Latency"]) -> "Latency":
+        """Add several up, as those of processes or of rounds: percentiles cannot be averaged, histograms can."""
+        total = cls()
+        for one in several:
+            total._histogram.add(one._histogram)  # noqa: SLF001
+        return total
+
+    def as_dict(self) -> dict[str, Any]:
+        """Give count, mean, p50, p90, p99, p99.9 and max in seconds, and under ``hdr`` the whole, encoded.
+
+        ``hdr`` is the compressed V2 form of HdrHistogram in base64, of nanoseconds: its tools in any language read it.
+        """
+        percentiles = {f"p{percent:g}": self.percentile(percent) for percent in PERCENTS}
+        encoded = self._histogram.encode().decode("ascii")
+        return {"count": self.count, "mean": self.mean, **percentiles, "max": self.max, "hdr": encoded}
+
+    @classmethod
+    def from_dict(cls, given: Mapping[str, Any]) -> "Latency":
+        """Read what `as_dict` wrote, to draw or merge it again."""
+        latency = cls()
+        latency._histogram.decode_and_add(given["hdr"])
+        return latency

@@ -1,0 +1,112 @@
+"""A load is a loop over connections: it is started, warmed up, measured, and waited for.
+
+::
+
+    start ─── warm up ───▶ begin ─────── measure ───────▶ end ─── the answers still owed ───▶ give up, at the latest
+
+Throughput is what is answered between begin and end. Latencies are those of the requests of that time, also when their
+answers come later: else a server that stalls at the end would hide its stall.
+"""
+
+import time
+from abc import abstractmethod
+from contextlib import suppress
+from pathlib import Path
+from time import perf_counter_ns
+from typing import Any, NamedTuple
+
+from clients.load import errors
+from clients.load.buckets import Buckets
+from clients.load.connections import TICK, Connections, StoppedError
+
+
+class Times(NamedTuple):
+    """When what begins, in nanoseconds of the monotonic clock, which all processes share: clock_gettime(2)."""
+
+    start: int
+    begin: int
+    end: int
+    give_up: int
+
+    def delayed(self, nanoseconds: int) -> "Times":
+        """Move all but the start, if they are late by so much."""
+        late = max(0, nanoseconds)
+        return Times(self.start, self.begin + late, self.end + late, self.give_up + late)
+
+
+class Loop(Connections):
+    """Connections, and a way to ask over them."""
+
+    measured_from = 0
+    """When the measured time begins."""
+    meter: "Meter | None" = None
+    """What was read there; None until it has begun."""
+    lateness: Buckets | None = None
+    """Open loop: how late requests were sent though nothing but the loop itself was in the way."""
+
+    def run(self, times: Times) -> None:
+        """Ask until the end, then wait for what is owed. Raises StoppedError when it is ended before."""
+        while (left := times.start - perf_counter_ns()) > 0:
+            self.attend(left / 1e9)
+        self.asking = True
+        self.start(times.start)
+        if not self.open:
+            raise StoppedError
+        times = times.delayed(perf_counter_ns() - times.begin)  # to ask on ten thousand connections takes a moment
+        self.measured_from = times.begin
+        self.drive(times.begin)
+        self.meter = Meter(self)
+        try:
+            self.drive(times.end)
+        finally:
+            self.meter.stop()
+            self.asking = False
+        self.drain(times.give_up)
+
+    @abstractmethod
+    def start(self, now: int) -> None:
+        """Ask the first requests."""
+
+    @abstractmethod
+    def drive(self, until: int) -> None:
+        """Ask and take answers until then."""
+
+    def drain(self, give_up: int) -> None:
+        """Take the answers that are owed, until then; count those that have not come."""
+        while self.owed and perf_counter_ns() < give_up:
+            self.attend(TICK)
+        self.errors[errors.TIMEOUT] += self.owed
+
+    def tallies(self) -> list[int]:
+        """Tell how many right answers came so far, for each connection."""
+        return [self.answered[fd] for fd in sorted(self.made)]
+
+
+class Meter:
+    """What happens between begin and end: answers, and the processor time of this process."""
+
+    def __init__(self, loop: Loop) -> None:
+        loop.latencies.clear()
+        self._loop = loop
+        self._tallies = loop.tallies()
+        self._waited = _waited()
+        self._cpu = time.process_time_ns()
+        self._began = perf_counter_ns()
+
+    def stop(self) -> None:
+        """Read all meters again."""
+        self.nanoseconds = perf_counter_ns() - self._began
+        self.cpu = time.process_time_ns() - self._cpu
+        self.waited = _waited() - self._waited
+        self.answered = [now - then for now, then in zip(self._loop.tallies(), self._tallies, strict=True)]
+
+    def as_dict(self) -> dict[str, Any]:
+        """Give what was read, for the report; times are in nanoseconds."""
+        return {"nanoseconds": self.nanoseconds, "cpu": self.cpu, "waited": self.waited, "answered": self.answered}
+
+
+def _waited() -> int:
+    """Nanoseconds for which this task could have run but had no core: the second number of /proc/self/schedstat."""
+    with suppress(OSError):
+        return int(Path("/proc/self/schedstat").read_text().split()[1])
+    return 0

@@ -1,0 +1,78 @@
+"""Workloads: what is asked of a server, and which of its services answers it.
+
+==========  ==========================================================================================
+echo        a line of random bytes, which must come back
+churn       connect, one line, its answer, close: the rate is connections a second
+idle        connections that are held open and say nothing, after one line each: for memory
+sleep       a number of milliseconds for which the service blocks: a slow back end
+spin        a number of milliseconds for which the service computes: the GIL
+slow        echo, beside a few clients that send half a line and wait, or do not read their answers
+octets      connect, a count n, an answer of n bytes, close: the classic table of server designs
+==========  ==========================================================================================
+
+A line of random bytes is another one for each request, so that neither a late answer nor one that belongs to somebody
+else is likely to pass for the right one.
+"""
+
+import random
+from collections.abc import Callable
+from itertools import cycle, repeat
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from clients.load.plan import Plan
+
+SERVICE = {
+    "echo": "echo",
+    "churn": "echo",
+    "idle": "echo",
+    "sleep": "sleep",
+    "spin": "spin",
+    "slow": "echo",
+    "octets": "octets",
+}
+"""The service of the server that each workload needs."""
+
+WORKLOADS = tuple(SERVICE)
+
+ANEW = ("churn", "octets")
+"""Workloads in which each request has a connection of its own."""
+
+MILLISECONDS = {"sleep": 10, "spin": 1}
+"""What is asked of these services unless the plan says otherwise."""
+
+DISTINCT = 251  # so many different lines are prepared: a prime, and few enough to stay in the processor's cache
+_MEMORY = 1 << 20  # bytes that they may take together
+_NOT_LF = bytes(range(10)) + b"\x0b" + bytes(range(11, 256))
+
+
+class Requests:
+    """What is asked, one after the other, and what passes for an answer."""
+
+    def __init__(self, plan: "Plan") -> None:
+        service = SERVICE[plan.workload]
+        self.next: Callable[[], bytes]
+        """Give the next answer that will be due, LF included. It is an iterator's own method, the cheapest call."""
+        self.question: bytes | None = None
+        """What is asked for each of them; None where the answer is the same as the question."""
+        self._octets = plan.payload if service == "octets" else 0
+        if self._octets:
+            self.question = b"%d\n" % plan.payload
+            # These bytes are what the kit's service answers; others are right, too: `is_right`.
+            self.next = repeat(b"x" * (plan.payload - 1) + b"\n").__next__
+        elif service in MILLISECONDS:
+            self.next = repeat(b"%d\n" % (plan.milliseconds or 0)).__next__
+        else:
+            self.next = cycle(random_lines(plan.payload, plan.seed)).__next__
+        self.answer_size = len(self.next())
+
+    def is_right(self, answer: bytes, due: bytes) -> bool:
+        """Whether an answer that is complete is the one that was due."""
+        return answer == due or (self._octets == len(answer) and not answer.startswith(b"ERROR"))
+
+
+def random_lines(size: int, seed: int) -> list[bytes]:
+    """Make different lines of so many bytes, LF included, as many as are of use and fit into a megabyte."""
+    source = random.Random(seed)  # noqa: S311
+    count = max(7, min(DISTINCT, _MEMORY // size))
+    return [source.randbytes(size - 1).translate(_NOT_LF) + b"\n" for _ in range(count)]

@@ -1,0 +1,60 @@
+"""Client that keeps every answer and prints all of them when the server has closed."""
+
+import re
+import socket
+import sys
+import threading
+
+
+def main(host, port):
+    connection = socket.create_connection((host, int(port)))
+    stream = lines(connection)
+    hello = next(stream, b"")
+    connection.sendall(b"CONFIRM %d\n" % number_in(hello))
+    state = {"sent": 0, "at end": False}
+    threading.Thread(target=send, args=(connection, state), daemon=True).start()
+    received = 0
+    answers = []
+    try:
+        for answer in stream:
+            answers.append(answer)
+    finally:
+        sys.stdout.buffer.write(b"".join(answers))
+        sys.stdout.buffer.flush()
+    received = len(answers)
+    if received < state["sent"] or not state["at end"]:
+        raise ConnectionError("the server has gone")
+
+
+def lines(connection):
+    line = bytearray()
+    while byte := connection.recv(1):
+        line += byte
+        if byte == b"\n":
+            yield bytes(line)
+            line.clear()
+
+
+def number_in(hello):
+    found = re.fullmatch(rb"HELLO (.* )?connection=([0-9]+)( .*)?\n", hello)
+    if not found:
+        raise ConnectionError(f"no HELLO: {hello!r}")
+    return int(found[2])
+
+
+def send(connection, state):
+    try:
+        for line in open(0, "rb", closefd=False):
+            state["sent"] += 1
+            connection.sendall(line)
+        state["at end"] = True
+        connection.shutdown(socket.SHUT_WR)
+    except OSError:
+        pass
+
+
+if __name__ == "__main__":
+    try:
+        main(*sys.argv[1:3])
+    except OSError as error:
+        sys.exit(f"client: {error}")

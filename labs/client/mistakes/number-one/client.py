@@ -1,0 +1,39 @@
+"""Client that confirms connection 1, whatever HELLO says."""
+
+import socket
+import sys
+import threading
+
+
+def main(host, port):
+    connection = socket.create_connection((host, int(port)))
+    stream = connection.makefile("rb")
+    stream.readline()
+    connection.sendall(b"CONFIRM 1\n")
+    state = {"sent": 0, "at end": False}
+    threading.Thread(target=send, args=(connection, state), daemon=True).start()
+    received = 0
+    for answer in stream:
+        sys.stdout.buffer.write(answer)
+        sys.stdout.buffer.flush()
+        received += 1
+    if received < state["sent"] or not state["at end"]:
+        raise ConnectionError("the server has gone")
+
+
+def send(connection, state):
+    try:
+        for line in open(0, "rb", closefd=False):
+            state["sent"] += 1
+            connection.sendall(line)
+        state["at end"] = True
+        connection.shutdown(socket.SHUT_WR)
+    except OSError:
+        pass
+
+
+if __name__ == "__main__":
+    try:
+        main(*sys.argv[1:3])
+    except OSError as error:
+        sys.exit(f"client: {error}")

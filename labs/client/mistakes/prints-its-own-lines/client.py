@@ -1,0 +1,47 @@
+"""Client that prints its own lines, since an echo is the same, and throws away what it receives."""
+
+import re
+import socket
+import sys
+import threading
+
+
+def main(host, port):
+    connection = socket.create_connection((host, int(port)))
+    stream = connection.makefile("rb")
+    hello = stream.readline()
+    connection.sendall(b"CONFIRM %d\n" % number_in(hello))
+    state = {"sent": 0, "at end": False}
+    threading.Thread(target=send, args=(connection, state), daemon=True).start()
+    received = 0
+    for answer in stream:
+        received += 1
+    if received < state["sent"] or not state["at end"]:
+        raise ConnectionError("the server has gone")
+
+
+def number_in(hello):
+    found = re.fullmatch(rb"HELLO (.* )?connection=([0-9]+)( .*)?\n", hello)
+    if not found:
+        raise ConnectionError(f"no HELLO: {hello!r}")
+    return int(found[2])
+
+
+def send(connection, state):
+    try:
+        for line in open(0, "rb", closefd=False):
+            state["sent"] += 1
+            connection.sendall(line)
+            sys.stdout.buffer.write(line)
+            sys.stdout.buffer.flush()
+        state["at end"] = True
+        connection.shutdown(socket.SHUT_WR)
+    except OSError:
+        pass
+
+
+if __name__ == "__main__":
+    try:
+        main(*sys.argv[1:3])
+    except OSError as error:
+        sys.exit(f"client: {error}")

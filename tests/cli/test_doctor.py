@@ -1,0 +1,95 @@
+"""`doctor` says what it tried; on machines that offer less it says so, and what follows."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import require
+from threadserver.submission.containment import strongest
+
+NAMES = {
+    "system", "user", "bubblewrap", "private network", "a contained server", "blocked calls", "tracing",
+    "socket tables", "bwrap", "strace", "make", "cc", "prlimit", "descriptors", "memory", "temporary files",
+}  # fmt: skip
+
+
+@pytest.fixture
+def doctor(threadserver):
+    def ask(**options):
+        result = threadserver("doctor", "--json", **options)
+        assert (result.returncode, result.stderr) == (0, "")
+        answer = json.loads(result.stdout)
+        return answer, {one["name"]: one for one in answer["findings"]}
+
+    return ask
+
+
+def test_a_machine_that_offers_everything(doctor):
+    require("bwrap", "strace", "make", "cc")
+    answer, findings = doctor()
+    assert (answer["containment"], answer["grades"], answer["private_network"]) == ("bubblewrap", True, True)
+    assert set(findings) == NAMES
+    assert [name for name, one in findings.items() if not one["good"]] == []
+    assert findings["blocked calls"]["what"] == "seen: accept4(3)"
+    assert all(set(one) == {"name", "good", "what", "follows"} for one in findings.values())
+
+
+def test_in_the_terminal(threadserver):
+    require("bwrap")
+    result = threadserver("doctor", env={"COLUMNS": "200"})
+    assert result.returncode == 0
+    assert "bubblewrap          yes  works" in result.stdout
+    last = result.stdout.splitlines()[-1]
+    assert last == "submissions are contained by bubblewrap, in a private network: verdicts are grades"
+
+
+def test_a_folder_with_modules_of_its_own(tmp_path):
+    """The student asks in their own folder."""
+    command = Path(sys.executable).with_name("threadserver")
+    if not command.exists():
+        pytest.skip("the kit is not installed here")
+    for name in ("socket", "json", "subprocess"):
+        (tmp_path / f"{name}.py").write_text("raise SystemExit('mine')")
+    result = subprocess.run([command, "doctor", "--json"], capture_output=True, text=True, cwd=tmp_path)
+    assert result.returncode == 0
+    assert json.loads(result.stdout)["containment"] == strongest().name
+
+
+def test_without_bubblewrap(doctor, tmp_path):
+    """As root another user id is the next best; for anybody else there is only a self-check."""
+    for name in ("prlimit", "unshare", "true"):
+        (tmp_path / name).symlink_to(shutil.which(name))
+    answer, findings = doctor(env={"PATH": str(tmp_path)})
+    assert findings["bubblewrap"]["what"] == "bubblewrap is not installed (apt install bubblewrap)"
+    assert findings["make"]["what"] == "not installed: apt install make"
+    assert "strace is not installed" in findings["tracing"]["what"]
+    assert answer["containment"] == ("user" if os.geteuid() == 0 else "self-check")
+    assert answer["grades"] == (os.geteuid() == 0)
+
+
+def test_with_no_tool_at_all(doctor, tmp_path):
+    answer, findings = doctor(env={"PATH": str(tmp_path)})
+    assert (answer["containment"], answer["grades"]) == ("self-check", False)
+    assert not findings["a contained server"]["good"]
+
+
+def test_where_namespaces_are_forbidden():
+    """By the kernel itself, as many containers and some distributions do."""
+    require("unshare", "bwrap")
+    forbid = 'echo 0 > /proc/sys/user/max_user_namespaces && exec "$@"'
+    command = ["unshare", "--user", "--map-root-user", "sh", "-c", forbid, "sh"]
+    asked = [*command, sys.executable, "-m", "threadserver", "doctor", "--json"]
+    result = subprocess.run(asked, capture_output=True, text=True)
+    answer = json.loads(result.stdout)
+    findings = {one["name"]: one for one in answer["findings"]}
+    assert result.returncode == 0
+    assert (answer["containment"], answer["grades"]) == ("self-check", False)
+    assert not findings["bubblewrap"]["good"]
+    assert "namespace" in findings["bubblewrap"]["what"]
+    assert findings["user"]["what"] == "root of a user namespace"
+    assert not findings["another user id"]["good"]

@@ -1,0 +1,98 @@
+"""What a judge could do on this machine, found by doing it: a program that ``doctor`` runs where a judge would run.
+
+It contains a small server in every way that works, in a private network, and looks at it as a judge does. It prints
+one JSON object.
+"""
+
+import json
+import sys
+import tempfile
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from threadserver.errors import KitError
+from threadserver.inspection import tracing
+from threadserver.inspection.namespaces import Network
+from threadserver.inspection.sockets import Tables
+from threadserver.submission import place
+from threadserver.submission.containment import ALL, Containment, why_not
+from threadserver.submission.folder import find
+from threadserver.submission.network import private_network
+from threadserver.submission.preparing import prepared
+from threadserver.submission.running import Running, running
+
+SERVER = """
+import socket, sys
+listener = socket.create_server((sys.argv[1], int(sys.argv[2])))
+while True:
+    listener.accept()
+"""
+ATTACH = 5.0  # seconds in which strace should have attached
+
+
+@dataclass
+class Probe:
+    """What was found."""
+
+    why_not: dict[str, str]
+    """Of each containment: why it does not work; nothing when it does."""
+    private_network: bool
+    may_mount: bool
+    netlink: bool
+    """True when the kernel gives its socket tables over netlink."""
+    start: float = 0.0
+    """Seconds from the start of a contained Python server until it was seen to listen."""
+    stop: float = 0.0
+    """Seconds until all of it had gone."""
+    call: str = ""
+    """What its task is blocked in, as far as that may be seen."""
+    call_seen: bool = False
+    tracing: str = ""
+    """Why strace cannot be attached; nothing when it can."""
+    problem: str = ""
+
+
+def probe() -> Probe:
+    """Try it all."""
+    with Network() as network, Tables(network) as tables:
+        found = Probe(
+            {one.name: why_not(one) for one in ALL}, private_network(), place.may_mount(), tables.complete
+        )  # fmt: skip
+    strongest = next((one for one in ALL if not why_not(one)), None)
+    if strongest:
+        try:
+            _run(strongest, found)
+        except KitError as error:
+            found.problem = str(error)
+    return found
+
+
+def _run(containment: Containment, found: Probe) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder, "server.py").write_text(SERVER)
+        with prepared(find(folder), containment) as ready:
+            begun = time.monotonic()
+            with running(ready) as server:
+                found.start = time.monotonic() - begun
+                _look(server, found)
+                ending = time.monotonic()
+            found.stop = time.monotonic() - ending
+
+
+def _look(server: Running, found: Probe) -> None:
+    calls = [task.call for task in server.look().tasks.values()]
+    found.call = str(calls[0]) if calls else ""
+    found.call_seen = any(call.descriptors for call in calls)
+    with tracing.senders(list(server.members()), set(), ATTACH) as trace:
+        pass
+    found.tracing = trace.problem
+
+
+def main() -> None:
+    """Print what was found."""
+    json.dump(asdict(probe()), sys.stdout)
+
+
+if __name__ == "__main__":
+    main()
