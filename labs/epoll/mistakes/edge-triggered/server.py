@@ -4,19 +4,21 @@ import select
 
 import threadserver
 
+EDGES = select.EPOLLET | select.EPOLLRDHUP
+
 
 class Edges:
-    """Add a flag for every client; the listening socket is left as it is."""
+    """Be told once, of every client; the listening socket is left as it is."""
 
     def __init__(self, table, listener):
         self.table = table
         self.listener = listener.fileno()
 
     def register(self, descriptor, events):
-        self.table.register(descriptor, events if descriptor == self.listener else events | select.EPOLLET)
+        self.table.register(descriptor, events if descriptor == self.listener else events | EDGES)
 
     def modify(self, descriptor, events):
-        self.table.modify(descriptor, events if descriptor == self.listener else events | select.EPOLLET)
+        self.table.modify(descriptor, events if descriptor == self.listener else events | EDGES)
 
     def unregister(self, descriptor):
         self.table.unregister(descriptor)
@@ -29,6 +31,8 @@ def serve(server: threadserver.Server) -> None:
         for pause in loop.turns():
             for descriptor, events in interest.poll(pause):
                 if events & ~select.EPOLLOUT:  # readable, or hung up, or failed
+                    loop.read(descriptor)
+                if events & select.EPOLLRDHUP:  # and the end behind what was read
                     loop.read(descriptor)
                 if events & ~select.EPOLLIN:
                     loop.write(descriptor)

@@ -1,4 +1,4 @@
-"""Mistake: each await has its answer at once while a client keeps sending, and so never hands on."""
+"""Mistake: a client that is gone ends its coroutine with an exception, and that ends the whole group of tasks."""
 
 import asyncio
 from socket import socket
@@ -9,17 +9,21 @@ from threadserver.server import worker
 
 
 async def converse(server: threadserver.Server, connection: socket) -> None:
-    """Hold one conversation; it reads as if it blocked, but at each ``await`` others have their turn."""
+    """Hold one conversation, and close the connection however it ends."""
     loop = asyncio.get_running_loop()
-    with server.conversing(connection) as conversation:
+    conversation = server.conversation(connection)
+    try:
         await loop.sock_sendall(connection, conversation.greet(worker()))
         while not conversation.finished:
             for answer in conversation.receive(await loop.sock_recv(connection, 2048)):
                 await loop.sock_sendall(connection, answer)
+                await asyncio.sleep(0)
         if conversation.refused:
             server.limits.last_words(connection)
             while await loop.sock_recv(connection, 2048):
                 pass
+    finally:
+        server.close(connection)
 
 
 async def serve_all(server: threadserver.Server) -> None:
