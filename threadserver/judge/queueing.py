@@ -59,9 +59,10 @@ def fill(server: Trial) -> Full:
 
 
 def _confirm(server: Trial, greeted: list[Peer]) -> None:
-    """Let those who were greeted confirm, in an order drawn anew."""
+    """Let those who were greeted confirm, in an order drawn anew, and then talk: so each is seen to be established."""
     for peer in server.random.sample(greeted, len(greeted)):
         peer.greet()
+    server.ask_in_any_order(greeted)
     greeted.clear()
 
 
