@@ -6,7 +6,7 @@ VENV ?= .venv
 BIN = $(VENV)/bin
 PIP = $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: demo test lint speed speed-load selftest classify-campaign clean
+.PHONY: demo test lint compare speed speed-load selftest classify-campaign clean
 
 demo: $(VENV)/demo
 	@$(BIN)/threadserver demo
@@ -22,6 +22,10 @@ lint: $(VENV)/lint
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
+# Compare all models and well-known servers at length: on idle cores about three quarters of an hour.
+compare: $(VENV)/test
+	@$(BIN)/threadserver compare $$($(BIN)/python -m threadserver.comparison.contestants) --rounds 10 --out comparison
+
 # Measure against socketserver and a bare loop: the table in the README. About ten minutes, on two idle cores.
 speed: $(VENV)/test
 	@$(BIN)/python -m tests.speed
@@ -34,7 +38,7 @@ selftest: $(VENV)/test
 speed-load: $(VENV)/test
 	@$(BIN)/python -m tests.speed.load
 
-# Classify every known server twenty times, alone and then with two busy processes beside: about an hour and a half.
+# Classify every known server twenty times, alone and then with two busy processes beside: some two hours, idle.
 classify-campaign: $(VENV)/test
 	@$(BIN)/python -m tests.inspection.campaign -n 20
 	@$(BIN)/python -m tests.inspection.campaign -n 20 --busy 2

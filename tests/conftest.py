@@ -14,6 +14,7 @@ from threading import Event
 from time import monotonic
 
 import pytest
+from selenium import webdriver
 
 from clients import Client
 from threadserver.address import Address
@@ -169,3 +170,25 @@ def bystander(server):
         assert client.ask(b"before") == b"before"
         yield client
         assert client.ask(b"after") == b"after"
+
+
+@pytest.fixture(scope="session")
+def browser(tmp_path_factory):
+    """Give one headless Chromium for all tests. In CI it has to be there."""
+    chromium = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    driver = shutil.which("chromedriver")
+    if not (chromium and driver):
+        missing = "the page is not tested: chromium and chromedriver are not installed"
+        pytest.fail(missing) if os.environ.get("CI") else pytest.skip(missing)
+    options = webdriver.ChromeOptions()
+    options.binary_location = chromium
+    for argument in (
+        "headless", "no-sandbox", "disable-gpu", "disable-quic", "no-first-run", "disable-background-networking",
+        "disable-component-update", "disable-sync", "disable-dev-shm-usage", "window-size=1280,900",
+        f"user-data-dir={tmp_path_factory.mktemp('chromium')}",
+    ):  # fmt: skip
+        options.add_argument(f"--{argument}")
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
+    chrome = webdriver.Chrome(options, webdriver.ChromeService(driver))
+    yield chrome
+    chrome.quit()

@@ -31,6 +31,7 @@ from clients.load.loop import Loop, Times
 from clients.load.open_loop import OpenLoop
 from clients.load.plan import Plan
 from clients.load.task import SPARE, STOP, Task
+from clients.load.workloads import ANEW
 from threadserver.address import Address
 from threadserver.errors import KitError, reason
 
@@ -92,7 +93,7 @@ def _loop(task: Task, plan: Plan) -> Loop:
     endpoint = Address.parse(str(plan.address)).resolve()[0]
     if task.role == "hold" or plan.workload == "idle":
         return Idle(plan, endpoint, CONTROL)
-    if plan.workload == "churn":
+    if plan.workload in ANEW:
         return Churn(plan, endpoint, CONTROL, clients=task.connections)
     if plan.rate:
         return OpenLoop(plan, endpoint, CONTROL, interval=1e9 / (plan.rate * task.part), offset=task.offset)

@@ -9,6 +9,7 @@ from rich.text import Text
 from clients.load.latency import PERCENTS, Latency
 from clients.load.plan import Plan
 from clients.load.result import Result
+from clients.load.workloads import ANEW
 
 
 def table(result: Result) -> RenderableType:
@@ -42,7 +43,7 @@ def _figures(result: Result) -> Table:
 
 def _rows(result: Result) -> Iterator[tuple[str, str]]:
     if result.plan.workload != "idle":
-        unit = "connections" if result.plan.workload == "churn" else "requests"
+        unit = "connections" if result.plan.workload in ANEW else "requests"
         yield f"{unit}/s", f"{result.requests_per_second:,.0f}  ({result.requests:,} in all)".replace(",", " ")
         yield "latency", _latency(result.latency)
     if result.slow:

@@ -7,7 +7,7 @@ idle        connections that are held open and say nothing, after one line each:
 sleep       a number of milliseconds for which the service blocks: a slow back end
 spin        a number of milliseconds for which the service computes: the GIL
 slow        echo, beside a few clients that send half a line and wait, or do not read their answers
-octets      a count n, which must be answered with n bytes: the classic table of server designs
+octets      connect, a count n, an answer of n bytes, close: the classic table of server designs
 ==========  ==========================================================================================
 
 A line of random bytes is another one for each request, so that neither a late answer nor one that belongs to somebody
@@ -34,6 +34,9 @@ SERVICE = {
 """The service of the server that each workload needs."""
 
 WORKLOADS = tuple(SERVICE)
+
+ANEW = ("churn", "octets")
+"""Workloads in which each request has a connection of its own."""
 
 MILLISECONDS = {"sleep": 10, "spin": 1}
 """What is asked of these services unless the plan says otherwise."""

@@ -1,7 +1,5 @@
 """Traces of real conversations over real sockets, and one browser to look at pages with."""
 
-import os
-import shutil
 import socket
 import subprocess
 import sys
@@ -13,7 +11,6 @@ from threading import Thread
 from threading import enumerate as threads
 
 import pytest
-from selenium import webdriver
 
 import threadserver
 from clients import Client
@@ -141,28 +138,6 @@ def unused_port() -> Iterator[int]:
     with socket.socket() as bound:
         bound.bind(("127.0.0.1", 0))
         yield bound.getsockname()[1]
-
-
-@pytest.fixture(scope="session")
-def browser(tmp_path_factory):
-    """Give one headless Chromium for all tests. In CI it has to be there."""
-    chromium = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-    driver = shutil.which("chromedriver")
-    if not (chromium and driver):
-        missing = "the page is not tested: chromium and chromedriver are not installed"
-        pytest.fail(missing) if os.environ.get("CI") else pytest.skip(missing)
-    options = webdriver.ChromeOptions()
-    options.binary_location = chromium
-    for argument in (
-        "headless", "no-sandbox", "disable-gpu", "disable-quic", "no-first-run", "disable-background-networking",
-        "disable-component-update", "disable-sync", "disable-dev-shm-usage", "window-size=1280,900",
-        f"user-data-dir={tmp_path_factory.mktemp('chromium')}",
-    ):  # fmt: skip
-        options.add_argument(f"--{argument}")
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
-    chrome = webdriver.Chrome(options, webdriver.ChromeService(driver))
-    yield chrome
-    chrome.quit()
 
 
 @pytest.fixture

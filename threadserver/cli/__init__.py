@@ -11,6 +11,7 @@ from typing import Any
 import click
 
 from threadserver.cli.classify import classify
+from threadserver.cli.compare import compare
 from threadserver.cli.connect import connect
 from threadserver.cli.demo import demo
 from threadserver.cli.diagram import diagram
@@ -73,5 +74,5 @@ def main() -> None:
     logging.basicConfig(format="%(name)s: %(message)s")
 
 
-for command in (demo, serve, connect, load, inspect, classify, lab, doctor, diagram):
+for command in (demo, serve, connect, load, inspect, classify, compare, lab, doctor, diagram):
     main.add_command(command)

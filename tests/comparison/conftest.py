@@ -1,0 +1,26 @@
+"""A report as everybody gets it, in a folder."""
+
+import pytest
+
+from tests.comparison.samples import results
+from threadserver.comparison.pictures import groups
+from threadserver.comparison.summary import Summary
+from threadserver.comparison.writing import write
+
+
+@pytest.fixture(scope="session")
+def sample():
+    """Give a comparison of fourteen servers; nobody may change it."""
+    return Summary(results())
+
+
+@pytest.fixture(scope="session")
+def drawn(sample):
+    return groups(sample)
+
+
+@pytest.fixture(scope="session")
+def report(sample, drawn, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("report")
+    write(sample, drawn, folder)
+    return folder

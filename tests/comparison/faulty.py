@@ -1,0 +1,76 @@
+"""Servers with one fault each, written as files: what students hand in."""
+
+BASE = """
+import os, socket, sys, threading
+
+listener = socket.create_server((sys.argv[1], int(sys.argv[2])), backlog=100)
+answers, kept = 0, []
+
+def answer(line, number):
+    return line
+
+def converse(connection, number):
+    connection.sendall(b"HELLO server=s client=c connection=%d worker=%d\\n" % (number, os.getpid()))
+    lines = connection.makefile("rb")
+    if lines.readline() == b"CONFIRM %d\\n" % number:
+        for line in lines:
+            connection.sendall(answer(line, number))
+    finish(connection)
+
+def finish(connection):
+    connection.shutdown(socket.SHUT_WR)
+
+{fault}
+
+number = 0
+while True:
+    connection, _ = listener.accept()
+    number += 1
+    threading.Thread(target=converse, args=(connection, number), daemon=True).start()
+"""
+FAULTS = {
+    "none": "",
+    "lies": """
+def answer(line, number):
+    global answers
+    answers += 1
+    return line if answers % 10 else line[::-1].strip() + b"\\n"
+""",
+    "crashes": """
+def answer(line, number):
+    global answers
+    answers += 1
+    if answers == 10:
+        print("it hurts \\x1b[31m", flush=True)
+        os._exit(3)
+    return line
+""",
+    "hangs": """
+def answer(line, number):
+    return line if number == 1 else b""
+""",
+    "refuses": """
+original = converse
+def converse(connection, number):
+    if number == 1:
+        return original(connection, number)
+    connection.sendall(b"ERROR server is full\\n")
+    finish(connection)
+""",
+    "leaks": """
+def finish(connection):
+    kept.append((connection, connection.dup()))
+    threading.Event().wait()
+""",
+    "ends": """
+sys.exit("no, not today")
+""",
+}
+
+
+def write(folder, fault):
+    """Write a faulty server, and give its path."""
+    folder.mkdir(exist_ok=True)
+    file = folder / "server.py"
+    file.write_text(BASE.replace("{fault}", FAULTS[fault]))
+    return file

@@ -1,0 +1,110 @@
+"""`threadserver compare` as one types it: short, on real servers."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+
+import pytest
+
+from tests.comparison import faulty
+from tests.conftest import PATIENCE, eventually
+
+SHORT = ("-w", "echo", "--seconds", "0.1")
+
+
+@pytest.fixture(scope="module")
+def measured(tmp_path_factory):
+    """A comparison of a model, a student's file that lies, and a well-known server."""
+    folder = tmp_path_factory.mktemp("compare")
+    mine = faulty.write(folder / "mine", "lies")
+    command = ["thread", "peer:socketserver", mine, *SHORT, "-c", "1,2", "-n", "1", "--out", folder / "out"]
+    process = subprocess.run(
+        [sys.executable, "-m", "threadserver", "compare", *map(str, command)], capture_output=True, text=True,
+        env={**os.environ, "COLUMNS": "100"}, timeout=300,
+    )  # fmt: skip
+    return process, folder / "out"
+
+
+def test_it_measures_reports_and_keeps_the_result(measured):
+    process, folder = measured
+    assert (process.returncode, process.stderr) == (0, "")
+    assert "echo, 2 connections" in process.stdout
+    assert "mine/server.py, echo, 1 connection: wrong answers" in process.stdout
+    assert {"report.html", "results.json", "figures.csv", "faults.csv", "pictures"} <= set(os.listdir(folder))
+    results = json.loads((folder / "results.json").read_text())
+    assert [run["contestant"] for run in results["runs"]][:3] == ["thread", "peer:socketserver", "mine/server.py"]
+    assert results["interpreter"]["gil"] is True
+    assert not results["interrupted"]
+
+
+def test_a_result_is_drawn_again_and_compared(measured, threadserver, tmp_path):
+    results = measured[1] / "results.json"
+    found = threadserver("compare", "--report", results, "--against", results, "--out", tmp_path)
+    assert found.returncode == 0
+    assert "no difference seen in" in found.stdout
+    assert (tmp_path / "report.html").exists()
+    assert json.loads(threadserver("compare", "--report", results, "--out", tmp_path, "--json").stdout)["runs"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("nonsense",), "no such model: 'nonsense': there are"),
+        (("peer:nonsense",), "no such peer: 'peer:nonsense': there are peer:asyncio"),
+        (("thread", "-w", "nonsense"), "unknown workload 'nonsense': there are echo, churn, idle"),
+        (("thread", "-w", "churn", "--rate", "10"), "churn has no rate"),
+        (("thread", "--python", "/nonsense"), "cannot run /nonsense"),
+        (("thread", "--report", "results.json"), "--report draws what was measured"),
+        (("--report", "nonsense.json"), "cannot read nonsense.json"),
+        (("labs",), "there is no server.py in"),
+    ],
+)
+def test_what_makes_no_sense_is_one_line(threadserver, tmp_path, arguments, said):
+    found = threadserver("compare", *arguments, *(() if "--report" in arguments else ("--out", tmp_path / "out")))
+    lines = [line for line in found.stderr.splitlines() if line]
+    assert found.returncode in (1, 2)
+    assert len(lines) == 1
+    assert said in lines[0]
+
+
+@pytest.mark.parametrize("text", ["0", "1,,2", "many"])
+def test_connections_are_numbers(threadserver, text):
+    found = threadserver("compare", "thread", "-c", text)
+    assert found.returncode == 2
+    assert "is not like 1,10,100" in found.stderr
+
+
+def test_ctrl_c_keeps_what_was_measured(tmp_path):
+    command = ["thread", *SHORT, "-c", "1", "-n", "1000", "--out", str(tmp_path)]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "threadserver", "compare", *command], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        text=True, env={**os.environ, "COLUMNS": "100"},
+    )  # fmt: skip
+    results = tmp_path / "results.json"
+    eventually(lambda: results.exists() and json.loads(results.read_text())["runs"], "a run is in the file")
+    process.send_signal(signal.SIGINT)
+    out, _ = process.communicate(timeout=PATIENCE)
+    assert process.returncode == 130
+    assert "It was interrupted" in out
+    kept = json.loads(results.read_text())
+    assert kept["interrupted"]
+    assert 1 <= len(kept["runs"]) < 1000
+    assert (tmp_path / "report.html").exists()
+
+
+def test_too_many_connections_are_refused_before_anything_starts(tmp_path):
+    """As an ordinary user, who may not raise the hard limit."""
+    script = (
+        "import os, resource, sys\n"
+        "from threadserver.comparison.room import make_room\n"
+        "resource.setrlimit(resource.RLIMIT_NOFILE, (300, 300))\n"
+        "os.getuid() or os.setgid(65534) or os.setuid(65534)\n"
+        "make_room(100)\n"
+        "try:\n    make_room(1000)\n"
+        "except Exception as error:\n    print(error)\n"
+    )
+    found = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60)
+    assert "1000 connections need 1100 descriptors" in found.stdout, found.stderr
+    assert "at most 200" in found.stdout

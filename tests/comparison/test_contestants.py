@@ -1,0 +1,81 @@
+"""Who takes part: by name, by path, in any language; and when the rounds are."""
+
+import sys
+from itertools import groupby
+
+import pytest
+
+from tests.comparison import faulty
+from threadserver import models
+from threadserver.comparison import contestants
+from threadserver.comparison.running import plan
+from threadserver.comparison.workloads import TOUR, Cell
+from threadserver.errors import UsageError
+
+
+def test_all_models_at_hand_take_part_in_the_tour():
+    names = contestants.own()
+    assert {"thread", "iterative"} <= set(names) == set(models.names())
+    assert all(contestants.find(name).file.is_file() for name in names)
+
+
+def test_a_file_a_folder_and_a_program_are_found_by_their_path(tmp_path):
+    file = faulty.write(tmp_path / "mine", "none")
+    program = tmp_path / "program"
+    program.write_text("#!/bin/sh\n")
+    program.chmod(0o755)
+    for path, name in ((file, "mine/server.py"), (file.parent, f"{tmp_path.name}/mine"), (program, None)):
+        found = contestants.find(str(path))
+        assert found.kind == "submission"
+        assert name in (found.name, None)
+    assert contestants.find(str(program)).command("echo") == [str(program), "{host}", "{port}"]
+
+
+def test_echo_is_not_named_so_that_a_submission_need_know_of_two_arguments_only(tmp_path):
+    mine = contestants.find(str(faulty.write(tmp_path / "mine", "none")))
+    assert mine.command("echo", "python")[-2:] == ["{host}", "{port}"]
+    assert mine.command("sleep", "python")[-3:] == ["{host}", "{port}", "sleep"]
+
+
+def test_a_folder_in_another_language_is_built_once(tmp_path):
+    (tmp_path / "Makefile").write_text("server:\n\tprintf '#!/bin/sh\\nexec sleep 60\\n' > server\n\tchmod +x server\n")
+    with contestants.ready([contestants.find(str(tmp_path))]) as (built,):
+        assert built.file.name == "server"
+        assert built.file.is_file()
+    assert not (tmp_path / "server").exists()
+
+
+def test_a_file_that_may_not_be_run_is_told(tmp_path):
+    (tmp_path / "server").write_text("#!/bin/sh\n")
+    with pytest.raises(UsageError, match=r"chmod \+x"):
+        contestants.find(str(tmp_path / "server"))
+
+
+def test_rounds_are_interleaved():
+    schedule = plan([contestants.find(name) for name in ("thread", "iterative")], ["echo"], [1, 10], 2, 0.1, None)
+    runs = [(number, cell.connections, one.name) for number, cell, one in schedule.runs()]
+    assert runs == [(n, c, name) for n in (0, 1) for c in (1, 10) for name in ("thread", "iterative")]
+
+
+def test_a_tour_takes_about_three_minutes_whoever_takes_part():
+    for count in (2, 11):
+        one = contestants.find("thread")
+        schedule = plan([one] * count, (), (), None, None, None)
+        assert [name for name, _ in groupby(cell.workload for cell in schedule.cells)] == list(TOUR)
+        assert 60 < schedule.seconds < 240
+
+
+def test_open_loop_is_for_those_who_have_a_rate():
+    schedule = plan([contestants.find("thread")], (), (), None, None, 100.0)
+    assert Cell("echo", 10, 100.0) in schedule.cells
+    assert Cell("churn", 10, None) in schedule.cells
+
+
+def test_another_interpreter_is_asked_what_it_is():
+    from threadserver.comparison.machine import interpreter
+
+    found = interpreter(sys.executable)
+    assert found["version"] == ".".join(map(str, sys.version_info[:3]))
+    assert found["gil"] is True
+    with pytest.raises(UsageError, match="no Python interpreter"):
+        interpreter("/bin/true")

@@ -1,0 +1,112 @@
+"""Real servers under a short load: what is measured of a right one, and the word for each thing that goes wrong."""
+
+import sys
+
+import pytest
+
+from tests.comparison import faulty
+from threadserver.comparison import contestants
+from threadserver.comparison.measuring import Pace, measure
+from threadserver.comparison.serving import offers, serving, site
+from threadserver.comparison.workloads import Cell
+
+PATIENT = Pace(0.1, 0.02, 20.0)
+HASTY = Pace(0.1, 0.02, 0.5)
+LONG = Pace(0.5, 0.1, 20.0)
+
+
+def run(name, workload="echo", connections=2, pace=PATIENT):
+    with contestants.ready([contestants.find(str(name))]) as (ready,):
+        return measure(ready, Cell(workload, connections), 0, site(sys.executable), pace, lambda: None)
+
+
+@pytest.fixture
+def with_fault(tmp_path):
+    return lambda fault, **options: run(faulty.write(tmp_path / fault, fault), **options)
+
+
+def test_a_right_server_is_measured():
+    found = run("thread", pace=LONG)
+    assert (found.outcome, found.why, found.served, found.errors) == ("measured", "", 2, {})
+    assert found.requests > 0
+    assert found.load["latency"]["count"] >= found.requests
+    assert found.server.tasks >= 3  # the one that accepts, and one for each client
+    assert found.server.cpu_per_request > 0
+
+
+def test_memory_is_that_of_the_connections():
+    found = run("thread", "idle", 50)
+    assert found.outcome == "measured"
+    assert 0 < (found.memory.full - found.memory.empty) / 50 < 1 << 20
+
+
+def test_a_sleeping_back_end_is_hidden_by_threads_and_not_by_an_iterative_server():
+    apart, together = run("iterative", "sleep", 4, HASTY), run("thread", "sleep", 4)
+    assert (apart.outcome, apart.served) == ("partly", 1)
+    assert (together.outcome, together.served) == ("measured", 4)
+
+
+def test_octets_and_churn_connect_anew_so_that_an_iterative_server_serves_all():
+    for workload in ("octets", "churn"):
+        found = run("iterative", workload, 3)
+        assert (found.outcome, found.served) == ("measured", 3), workload
+
+
+def test_wrong_answers_are_told_and_not_counted(with_fault):
+    found = with_fault("lies")
+    assert found.outcome == "wrong answers"
+    assert not found.counted
+    assert "wrong answer" in found.why
+
+
+def test_a_crash_is_told_with_exit_code_and_last_words(with_fault):
+    found = with_fault("crashes")
+    assert (found.outcome, found.counted) == ("crashed", False)
+    assert "with exit code 3" in found.why
+    assert found.output == "it hurts \\x1b[31m"
+
+
+@pytest.mark.parametrize(("fault", "outcome"), [("hangs", "hung"), ("refuses", "refused")])
+def test_who_serves_nobody_is_told_apart(with_fault, fault, outcome):
+    found = with_fault(fault, pace=HASTY)
+    assert (found.outcome, found.counted) == (outcome, False)
+
+
+def test_a_leak_is_told(with_fault):
+    found = with_fault("leaks", workload="churn", connections=10)
+    assert (found.outcome, found.counted) == ("leaked", True)
+    assert "more descriptors" in found.why
+
+
+def test_a_right_server_does_not_leak(with_fault):
+    assert with_fault("none", workload="churn", connections=10).outcome == "measured"
+
+
+@pytest.mark.parametrize("workload", ["sleep", "spin", "octets"])
+def test_a_service_that_is_unknown_is_not_offered(with_fault, workload):
+    assert with_fault("none", workload=workload).outcome == "not offered"
+
+
+def test_who_does_not_come_to_listen_is_told_with_its_last_words(with_fault):
+    found = with_fault("ends")
+    assert (found.outcome, found.output) == ("not started", "no, not today")
+    assert "exit code 1" in found.why
+
+
+def test_nothing_of_a_server_is_left():
+    with serving(contestants.find("thread"), "echo", site(sys.executable).servers, sys.executable) as subject:
+        assert not subject.ended()
+    assert subject.ended()
+
+
+@pytest.mark.parametrize("name", contestants.peers())
+def test_well_known_servers_offer_every_service(name):
+    peer = contestants.find(name)
+    for service in ("echo", "sleep", "spin", "octets"):
+        with serving(peer, service, site(sys.executable).servers, sys.executable) as subject:
+            assert offers(subject.address, service, 20.0), service
+        assert subject.output() == ""
+
+
+def test_a_well_known_server_is_measured_as_any_other():
+    assert run("peer:socketserver").outcome == "measured"

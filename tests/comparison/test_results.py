@@ -1,0 +1,57 @@
+"""results.json: what is written is read again, whole, or refused in one line."""
+
+import json
+
+import pytest
+
+from tests.comparison.samples import results
+from threadserver.comparison import results as module
+from threadserver.errors import UsageError
+
+
+@pytest.fixture
+def written(tmp_path):
+    found = results(names=("thread", "iterative"), rounds=2)
+    found.write(tmp_path / "results.json")
+    return found, tmp_path / "results.json"
+
+
+def test_what_is_written_is_read_again(written):
+    found, path = written
+    assert module.read(path).as_dict() == found.as_dict()
+    assert json.loads(path.read_text())["schema"] == "threadserver-comparison/1"
+
+
+def test_every_key_is_documented(written):
+    found, _ = written
+    whole = found.as_dict()
+    for key in {*whole, *(name for run in whole["runs"] for name in run)}:
+        assert f"{key}" in module.__doc__
+
+
+def test_writing_replaces_the_file_in_one_stroke(written):
+    found, path = written
+    before = path.stat().st_ino
+    found.runs.pop()
+    found.write(path)
+    assert path.stat().st_ino != before
+    assert [each.name for each in path.parent.iterdir()] == ["results.json"]
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("{", "is no results.json"),
+        ("[]", "is no results.json of this version"),
+        ('{"schema": "threadserver-comparison/2"}', "'threadserver-comparison/2', not 'threadserver-comparison/1'"),
+        ('{"schema": "threadserver-comparison/1", "cells": []}', "is damaged"),
+    ],
+)
+def test_what_is_none_is_refused_in_one_line(tmp_path, text, said):
+    path = tmp_path / "results.json"
+    path.write_text(text)
+    with pytest.raises(UsageError, match=said) as caught:
+        module.read(path)
+    assert "\n" not in str(caught.value)
+    with pytest.raises(UsageError, match="no such file"):
+        module.read(tmp_path / "none.json")

@@ -1,0 +1,141 @@
+"""What is concluded: only what the rounds bear, and in words that say it."""
+
+import pytest
+
+from tests.comparison.samples import load, results
+from threadserver.comparison import against, findings, pictures, stevens
+from threadserver.comparison.results import Server
+from threadserver.comparison.summary import LIMITED, NO_DIFFERENCE, TOO_FEW, Summary
+from threadserver.comparison.wording import amount, interval, number
+from threadserver.comparison.workloads import Cell
+
+ECHO = Cell("echo", 10)
+A, B = "epoll", "thread"
+
+
+def summary(rates, rounds=6, limited=None):
+    """Two servers with these rates in each round."""
+    found = results(names=(A, B), cells=[ECHO], rounds=rounds)
+    for run in found.runs:
+        rate = rates[run.contestant](run.number)
+        run.load = load(rate, 10, limited="busy" if run.contestant == limited else None)
+    return Summary(found)
+
+
+def test_faster_is_who_is_faster_in_the_paired_rounds():
+    # The machine slows both down from round to round; side by side their intervals would overlap.
+    one = summary({A: lambda n: 1000 / (n + 1), B: lambda n: 800 / (n + 1)})
+    assert one.compare("throughput", A, B, ECHO).word == "more"
+    assert one.compare("throughput", B, A, ECHO).word == "less"
+    assert "thread does 80 % of that" in findings.leader(one, "throughput", ECHO)
+
+
+def test_who_is_now_ahead_and_now_behind_is_no_different():
+    one = summary({A: lambda n: 1000 + 50 * (-1) ** n, B: lambda n: 1000})
+    assert one.compare("throughput", A, B, ECHO).word == NO_DIFFERENCE
+    assert "No difference seen to thread" in findings.leader(one, "throughput", ECHO)
+
+
+def test_two_rounds_say_nothing():
+    one = summary({A: lambda n: 1000, B: lambda n: 10}, rounds=2)
+    assert one.compare("throughput", A, B, ECHO).word == TOO_FEW
+    assert "too few rounds" in findings.leader(one, "throughput", ECHO)
+
+
+@pytest.mark.parametrize(("limited", "word"), [(B, LIMITED), (A, "more"), (None, "more")])
+def test_nobody_is_called_slower_whom_the_generator_may_have_limited(limited, word):
+    one = summary({A: lambda n: 1000, B: lambda n: 500}, limited=limited)
+    assert one.compare("throughput", A, B, ECHO).word == word
+
+
+@pytest.mark.parametrize("outcome", ["wrong answers", "crashed", "hung"])
+def test_what_does_not_count_is_no_throughput(outcome):
+    one = summary({A: lambda n: 1000, B: lambda n: 500})
+    for run in one.results.runs:
+        if run.contestant == A:
+            run.failed(outcome, "because")
+    assert one.values("throughput", A, ECHO) == {}
+    assert [name for name, _ in one.ranking("throughput", ECHO)] == [B]
+    assert one.fault(A, ECHO).outcome == outcome
+    (bar,) = [bar for bar in pictures._bars_of(one, "throughput", ECHO).bars if bar.name == A]
+    assert (bar.value, bar.note) == (None, f"{outcome}: because")
+
+
+def test_who_served_but_some_is_not_called_the_best():
+    one = summary({A: lambda n: 1000, B: lambda n: 500})
+    for run in one.results.runs:
+        if run.contestant == A:
+            run.failed("partly", "1 of 10 clients were served")
+    said = findings.leader(one, "throughput", ECHO)
+    assert said.startswith("thread answers most")
+    assert "Not every client was served by epoll." in said
+
+
+def test_the_tour_shows_what_its_workloads_are_there_for(drawn):
+    said = {group.key: group.pictures[0].sentence for group in drawn}
+    assert "stop all others at iterative: head-of-line blocking" in said["slow"]
+    assert "the back end is hidden" in said["sleep"]
+    assert "an interpreter with one global lock (GIL)" in said["spin"]
+    assert "compute on more than one" in said["spin"]
+    assert "fork" in said["memory"]
+    assert all(said.values())
+
+
+def test_the_books_order_is_compared_pair_by_pair(sample):
+    one = sample
+    cell = stevens.cell_of(one)
+    orders = {(order.cheaper.model, order.dearer.model): order.holds for order in stevens.orders(one, cell)}
+    assert len(orders) == 10  # of fork, prefork, thread, prethreaded, pool
+    assert orders["prefork", "fork"] is True
+    assert orders["thread", "fork"] is True
+    assert stevens.today(one, "iterative", cell).median == 0
+    assert stevens.today(one, "fork", cell).low > 0
+
+
+def test_fork_that_leaves_no_counts_is_said_to():
+    one = summary({A: lambda n: 1000, B: lambda n: 500})
+    for run in one.results.runs:
+        run.server = Server(1, 1, 0.5, 0.001, 1.0, uncounted=run.contestant == A)
+    group = pictures._of_figure(one, "cpu", "", "")
+    assert "Of epoll the kernel does not count children" in group.pictures[0].sentence
+
+
+def test_against_claims_only_what_lies_apart():
+    before = summary({A: lambda n: 1000 + n, B: lambda n: 500 + n})
+    after = summary({A: lambda n: 2000 + n, B: lambda n: 501 + n})
+    lines = list(against.told(before, after))
+    assert [line for line in lines if line.startswith(A) and "requests a second up" in line]
+    assert not [line for line in lines if line.startswith(B) and "requests a second" in line]
+
+
+def test_against_says_what_else_has_changed():
+    before, after = (summary({A: lambda n: 1000, B: lambda n: 500}) for _ in range(2))
+    after.results.machine["kernel"] = "Linux 7.0"
+    after.results.interpreter["gil"] = False
+    after.results.runs[0].failed("crashed", "it ended")
+    lines = "\n".join(against.told(before, after))
+    assert "kernel: Linux 6.18, now Linux 7.0" in lines
+    assert "with the GIL" in lines
+    assert "without the GIL" in lines
+    assert "was 'measured', is 'crashed'" in lines
+
+
+@pytest.mark.parametrize(
+    ("value", "unit", "said"),
+    [
+        (52_345, "requests/s", "52\N{NARROW NO-BREAK SPACE}300 requests/s"),
+        (0.00041234, "seconds", "412 µs"),
+        (1.5, "seconds", "1.5 s"),
+        (0, "seconds", "0 ns"),
+        (1500, "bytes", "1.46 KiB"),
+        (3, "", "3"),
+    ],
+)
+def test_numbers_have_three_digits_that_mean_something(value, unit, said):
+    assert amount(value, unit) == said
+
+
+def test_an_interval_names_its_unit_once():
+    one = summary({A: lambda n: 1000 + n, B: lambda n: 500})
+    assert interval(one.estimate("p50", A, ECHO), "seconds").count("ms") == 1
+    assert number(999.6) == "1\N{NARROW NO-BREAK SPACE}000"

@@ -1,0 +1,99 @@
+"""``threadserver compare``: which model, for what, at what cost."""
+
+import json
+import signal
+from datetime import datetime
+from pathlib import Path
+
+import click
+from rich.console import Console
+
+from threadserver.comparison import against as comparing
+from threadserver.comparison import contestants, results, terminal
+from threadserver.comparison.pictures import groups
+from threadserver.comparison.results import Results
+from threadserver.comparison.running import compare as carry_out
+from threadserver.comparison.running import plan
+from threadserver.comparison.summary import Summary
+from threadserver.comparison.writing import write
+from threadserver.errors import UsageError
+
+
+class Numbers(click.ParamType[tuple[int, ...]]):
+    """Whole numbers from 1 on, with commas between."""
+
+    name = "N,N,…"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> tuple[int, ...]:
+        """Read them, in order and each once."""
+        words = str(value).split(",")
+        if not all(word.strip().isdecimal() and int(word) for word in words):
+            self.fail(f"{value!r} is not like 1,10,100", param, ctx)
+        return tuple(sorted({int(word) for word in words}))
+
+
+@click.command()
+@click.argument("models", metavar="[MODEL]...", nargs=-1)
+@click.option("--workload", "-w", "workloads", multiple=True, metavar="NAME",
+              help="echo, churn, idle, sleep, spin, slow or octets; repeatable. Default: all.")  # fmt: skip
+@click.option("--connections", "-c", type=Numbers(), help="How many at once. Default: by workload, as in the tour.")
+@click.option("--rounds", "-n", type=click.IntRange(1, 1000), help="Default: 3 for the tour, else 6.")
+@click.option("--seconds", type=click.FloatRange(0.1, 3600), help="Of each run, its warm-up left out. Default: 1.")
+@click.option("--rate", type=click.FloatRange(min=0, min_open=True), metavar="R",
+              help="Open loop: so many requests a second in all, whatever the server does.")  # fmt: skip
+@click.option("--python", "interpreter", metavar="PATH", help="Run the servers under another interpreter.")
+@click.option("--out", type=click.Path(file_okay=False, path_type=Path), metavar="DIR",
+              help="Where the result goes; what is there is replaced. Default: a new folder.")  # fmt: skip
+@click.option("--report", type=click.Path(dir_okay=False, path_type=Path), metavar="results.json",
+              help="Measure nothing: draw this result again.")  # fmt: skip
+@click.option("--against", type=click.Path(dir_okay=False, path_type=Path), metavar="old.json",
+              help="Say what has changed since then.")  # fmt: skip
+@click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
+def compare(
+    models: tuple[str, ...], workloads: tuple[str, ...], connections: tuple[int, ...] | None, rounds: int | None,
+    seconds: float | None, rate: float | None, interpreter: str | None, out: Path | None, report: Path | None,
+    against: Path | None, as_json: bool,
+) -> None:  # fmt: skip
+    """Measure servers under the same load, and report it in numbers and pictures.
+
+    MODEL is a model of the kit, a well-known server as peer:NAME, or the path of your own file or folder, in any
+    language. Without arguments: a tour of all models over all workloads, in about three minutes.
+
+    \b
+    threadserver compare
+    threadserver compare thread mine/server.py --workload echo --connections 1,10,100
+    threadserver compare thread epoll peer:asyncio -w sleep -w spin --rounds 10 --out lecture
+    threadserver compare --report lecture/results.json --against before/results.json
+    """
+    old = Summary(results.read(against)) if against else None
+    if report:
+        if models or workloads or connections or rounds or seconds or rate or interpreter:
+            raise UsageError("--report draws what was measured: it goes with --out, --against and --json only")
+        found, folder = results.read(report), out or report.parent
+    else:
+        folder = out or Path(f"comparison-{datetime.now().astimezone():%Y-%m-%d-%H%M%S}")
+        entering = [contestants.find(name) for name in dict.fromkeys(models or contestants.own())]
+        schedule = plan(entering, workloads, connections or (), rounds, seconds, rate)
+        found = carry_out(schedule, interpreter, folder, Console(stderr=True))
+    _show(found, folder, old, as_json=as_json)
+    if found.interrupted and not report:
+        click.get_current_context().exit(128 + signal.SIGINT)
+
+
+def _show(found: Results, folder: Path, old: Summary | None, *, as_json: bool) -> None:
+    summary = Summary(found)
+    drawn = groups(summary)
+    page = write(summary, drawn, folder) if found.runs else None
+    if as_json:
+        click.echo(json.dumps(found.as_dict(), indent=1, ensure_ascii=False))
+    elif not found.runs:
+        click.echo("nothing was measured")
+    else:
+        console = Console()
+        for piece in terminal.report(summary, drawn, console.width):
+            console.print(piece)
+        if old:
+            console.print(f"\n[bold]Since {old.results.begun[:16].replace('T', ' ')}[/bold]")
+            for line in comparing.told(old, summary):
+                console.print(line, markup=False, highlight=False)
+    click.echo(f"\nopen {page} in a browser; results.json, CSV tables and pictures lie beside it", err=as_json)

@@ -1,0 +1,92 @@
+"""What has changed since another comparison: cell by cell, for who is in both.
+
+The two were not measured side by side, so their rounds are no pairs. A change is claimed only where the two 95 %
+intervals have nothing in common, which is stricter than it need be; and what else has changed, machine, kernel,
+interpreter, is said.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from threadserver.comparison.intervals import Estimate
+from threadserver.comparison.results import Results
+from threadserver.comparison.summary import FIGURES, Summary
+from threadserver.comparison.telling import interpreter
+from threadserver.comparison.wording import amount, interval, times
+from threadserver.comparison.workloads import Cell
+
+COMPARED = ("throughput", "p50", "p99", "cpu", "memory", "tasks")
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One figure of one contestant in one cell, then and now."""
+
+    contestant: str
+    cell: Cell
+    figure: str
+    before: Estimate
+    after: Estimate
+
+    @property
+    def claimed(self) -> bool:
+        """Whether the intervals have nothing in common."""
+        if not (self.before.bounded and self.after.bounded):
+            return False
+        return self.before.high < self.after.low or self.after.high < self.before.low
+
+    def __str__(self) -> str:
+        unit = FIGURES[self.figure].unit
+        more = self.after.median > self.before.median
+        ratio = max(self.after.median, self.before.median) / min(self.after.median, self.before.median)
+        return (
+            f"{self.contestant}, {self.cell}: {FIGURES[self.figure].title} {'up' if more else 'down'} from "
+            f"{amount(self.before.median, unit)} ({interval(self.before, unit)}) to {amount(self.after.median, unit)} "
+            f"({interval(self.after, unit)}), {times(ratio)}"
+        )
+
+
+def changes(before: Summary, after: Summary) -> list[Change]:
+    """Give every figure that both have."""
+    found = []
+    for cell in after.cells:
+        for name in after.results.names:
+            for figure in COMPARED:
+                then, now = before.estimate(figure, name, cell), after.estimate(figure, name, cell)
+                if then and now and then.median > 0 and now.median > 0:
+                    found.append(Change(name, cell, figure, then, now))
+    return found
+
+
+def told(before: Summary, after: Summary) -> Iterator[str]:
+    """Say what has changed, line by line."""
+    yield from (f"not the same: {line}" for line in _circumstances(before.results, after.results))
+    both = changes(before, after)
+    claimed = [change for change in both if change.claimed]
+    yield from map(str, claimed)
+    for cell in after.cells:
+        for name in after.results.names:
+            yield from _outcome(before, after, name, cell)
+    if not both:
+        yield "no server has been measured in the same load in both"
+    else:
+        yield f"no difference seen in {len(both) - len(claimed)} of {len(both)} figures"
+
+
+def _outcome(before: Summary, after: Summary, name: str, cell: Cell) -> Iterator[str]:
+    if not (before.runs(name, cell) and after.runs(name, cell)):
+        return
+    then, now = (one.fault(name, cell) for one in (before, after))
+    words = [fault.outcome if fault else "measured" for fault in (then, now)]
+    if words[0] != words[1]:
+        yield f"{name}, {cell}: was {words[0]!r}, is {words[1]!r}"
+
+
+def _circumstances(before: Results, after: Results) -> Iterator[str]:
+    for what in ("processor", "cores", "kernel"):
+        if before.machine[what] != after.machine[what]:
+            yield f"{what}: {before.machine[what]}, now {after.machine[what]}"
+    if interpreter(before) != interpreter(after):
+        yield f"interpreter: {interpreter(before)}, now {interpreter(after)}"
+    if before.pace != after.pace:
+        yield f"seconds of each run: {before.pace['seconds']:g}, now {after.pace['seconds']:g}"

@@ -1,0 +1,146 @@
+"""Contestants: who is compared, by what name, and how it is started.
+
+======================  ==================================================================================
+``thread``              a model of the kit: built in, or the solution of a lab
+``peer:asyncio``        a well-known server kept beside the kit's own, in ``peers/``
+``mine/server.py``      anyone's own file, started as a submission is: ``python server.py HOST PORT [SERVICE]``
+``mine/``               anyone's own folder: its ``server.py``, or in any language its executable ``server``
+======================  ==================================================================================
+
+The family says what a model is made of. It is what the pictures give a colour to.
+"""
+
+import importlib.util
+import os
+import sys
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from threadserver import models
+from threadserver.comparison import launch
+from threadserver.errors import UsageError
+from threadserver.submission.containment import SELF_CHECK
+from threadserver.submission.folder import find as find_folder
+from threadserver.submission.preparing import prepared
+
+KIT = Path(models.__file__).parents[2]
+"""The folder that holds the packages: what PYTHONPATH must be for an interpreter that has not installed the kit."""
+_PEERS = Path(__file__).parent / "peers"
+
+FAMILIES = {
+    "one": "one client at a time",
+    "threads": "threads",
+    "processes": "processes",
+    "loop": "event loop",
+    "own": "yours",
+}
+_FAMILY = {
+    "iterative": "one", "thread": "threads", "pool": "threads", "prethreaded": "threads", "fork": "processes",
+    "prefork": "processes", "reuseport": "processes", "select": "loop", "poll": "loop", "epoll": "loop",
+    "asyncio": "loop", "peer:socketserver": "threads", "peer:socketserver-fork": "processes", "peer:asyncio": "loop",
+    "peer:gevent": "loop", "peer:uvloop": "loop",
+}  # fmt: skip
+ORDER = (
+    "iterative", "fork", "prefork", "reuseport", "thread", "pool", "prethreaded", "select", "poll", "epoll", "asyncio",
+)  # fmt: skip
+"""The models of the kit, like beside like."""
+NEEDS = {"gevent": "gevent", "uvloop": "uvloop"}
+"""Peers that are there only where this module is."""
+
+
+@dataclass(frozen=True, slots=True)
+class Contestant:
+    """One that takes part."""
+
+    name: str
+    kind: str
+    """``model``, ``peer`` or ``submission``."""
+    family: str
+    """One of `FAMILIES`."""
+    file: Path
+    """What is run: a Python file, or a program; of a submission that is a folder, the folder."""
+
+    def command(self, service: str, interpreter: str = sys.executable) -> list[str]:
+        """Give the command that starts it, up to HOST and PORT, and what follows them.
+
+        ``echo`` is what a server does anyway, so it is not named: a submission need not know of a third argument.
+        """
+        program = [str(self.file)] if self.file.suffix != ".py" else [interpreter, str(self.file)]
+        if self.kind == "model":
+            program.insert(1, str(Path(launch.__file__)))
+        return [*program, "{host}", "{port}", *([] if service == "echo" else [service])]
+
+
+def own() -> list[str]:
+    """Name the kit's models that are here, like beside like. The student edition has but two."""
+    known = models.names()
+    return [name for name in ORDER if name in known] + [name for name in known if name not in ORDER]
+
+
+def peers() -> list[str]:
+    """Name the well-known servers that can run here."""
+    found = sorted(file.stem.removeprefix("with_").replace("_", "-") for file in _PEERS.glob("with_*.py"))
+    return [f"peer:{name}" for name in found if _installed(name)]
+
+
+def find(name: str) -> Contestant:
+    """Find a contestant by its name or path. Raises UsageError, in one line that lists what there is."""
+    if name in models.names():
+        return Contestant(name, "model", _FAMILY.get(name, "own"), _model(name))
+    if name.startswith("peer:"):
+        return _peer(name)
+    path = Path(name)
+    if path.is_dir() or (path.is_file() and (path.suffix == ".py" or os.access(path, os.X_OK))):
+        return Contestant(_short(name), "submission", "own", path.absolute())
+    if path.is_file():
+        raise UsageError(f"{name} is neither a Python file nor a program that may be run (chmod +x {name})")
+    raise UsageError(
+        f"no such model: {name!r}: there are {', '.join(own())}, {', '.join(peers())}, "
+        "or your own as path/to/file.py or path/to/folder"
+    )
+
+
+@contextmanager
+def ready(contestants: Iterable[Contestant]) -> Iterator[list[Contestant]]:
+    """Copy and build those that are folders, once for all rounds. Raises SubmissionError where that cannot be done."""
+    with ExitStack() as stack:
+        yield [_ready(one, stack) for one in contestants]
+
+
+def _ready(one: Contestant, stack: ExitStack) -> Contestant:
+    if not one.file.is_dir():
+        return one
+    made = stack.enter_context(prepared(find_folder(one.file), SELF_CHECK))
+    return replace(one, file=made.place.copy / ("server.py" if made.submission.kind == "python" else "server"))
+
+
+def _model(name: str) -> Path:
+    if name in models.BUILT_IN:
+        return Path(models.__file__).parent / f"{name}.py"
+    return models.LABS / name / "solution" / "server.py"
+
+
+def _peer(name: str) -> Contestant:
+    plain = name.removeprefix("peer:")
+    file = _PEERS / f"with_{plain.replace('-', '_')}.py"
+    if file.is_file() and not _installed(plain):
+        raise UsageError(f"{name} needs {NEEDS[plain]}, which is not installed: pip install {NEEDS[plain]}")
+    if not file.is_file():
+        raise UsageError(f"no such peer: {name!r}: there are {', '.join(peers())}")
+    return Contestant(name, "peer", _FAMILY.get(name, "own"), file)
+
+
+def _installed(plain: str) -> bool:
+    return plain not in NEEDS or importlib.util.find_spec(NEEDS[plain]) is not None
+
+
+def _short(name: str) -> str:
+    """Shorten a path to what tells it from others on a slide: its last two parts."""
+    parts = Path(os.path.normpath(name)).parts
+    return "/".join(parts[-2:]).lstrip("/")
+
+
+if __name__ == "__main__":  # for `make compare`
+    print(*own(), *peers())

@@ -1,0 +1,129 @@
+"""What the kernel has counted for a server: CPU seconds, memory, tasks, context switches, descriptors.
+
+A server is a family of processes: all that descend from its keeper. A process that has ended takes its counts with
+it, except the CPU seconds that its parent is credited with when it waits for it (cutime and cstime, proc(5)). A parent
+that ignores SIGCHLD never waits, and the kernel forgets what its children have used: `Sample.uncounted` says so, since
+a fork per connection would then look cheaper than it is.
+"""
+
+import os
+import re
+import signal
+import time
+from collections.abc import Iterable
+from contextlib import suppress
+from dataclasses import dataclass
+
+from threadserver.inspection.calls import read_file
+from threadserver.inspection.processes import details, everyone, family, tasks
+
+_TICK = os.sysconf("SC_CLK_TCK")
+_SWITCHES = re.compile(rb"^(?:non)?voluntary_ctxt_switches:\s*(\d+)", re.MULTILINE)
+_IGNORED = re.compile(rb"^SigIgn:\s*([0-9a-f]+)", re.MULTILINE)
+_GONE = (FileNotFoundError, ProcessLookupError, PermissionError)
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """The counts at one moment."""
+
+    time: float
+    """Of time.monotonic()."""
+    cpu_seconds: float
+    processes: int
+    tasks: int
+    """Threads of all processes, each process's first among them."""
+    zombies: int
+    descriptors: int | None
+    """None where they may not be seen."""
+    switches: dict[int, int]
+    """How often each living task has gone off its core, by thread."""
+    running: dict[int, int]
+    """Nanoseconds for which each living task has had a core (schedstat): finer than clock ticks."""
+    uncounted: bool
+    """Whether CPU seconds of ended children are lost."""
+
+    def switched_since(self, earlier: "Sample") -> int | None:
+        """Count context switches since then; None when a task has ended meanwhile, and its count with it."""
+        if earlier.switches.keys() - self.switches.keys():
+            return None
+        return sum(count - earlier.switches.get(tid, 0) for tid, count in self.switches.items())
+
+    def cpu_since(self, earlier: "Sample") -> float:
+        """Give CPU seconds since then: to the nanosecond, but in ticks of 10 ms where tasks have ended meanwhile."""
+        if earlier.running.keys() - self.running.keys() or not self.running:
+            return self.cpu_seconds - earlier.cpu_seconds
+        return sum(spent - earlier.running.get(tid, 0) for tid, spent in self.running.items()) / 1e9
+
+
+def members(keeper: int) -> list[int]:
+    """Give the processes of a server, each parent before its children."""
+    return family([keeper], everyone())[1:]
+
+
+def sample(keeper: int) -> Sample:
+    """Count once. What ends meanwhile is left out."""
+    processes = everyone()
+    pids = family([keeper], processes)[1:]
+    alive = [pid for pid in pids if processes[pid].state != "Z"]
+    switches = dict(_switches(alive))
+    return Sample(
+        time=time.monotonic(),
+        cpu_seconds=sum(map(_cpu_seconds, pids)),
+        processes=len(alive),
+        tasks=len(switches),
+        zombies=len(pids) - len(alive),
+        descriptors=_descriptors(alive),
+        switches=switches,
+        running=dict(_running(alive)),
+        uncounted=any(map(_forgets, alive)),
+    )
+
+
+def memory(keeper: int) -> int | None:
+    """Sum up the proportional memory (PSS) in bytes; None where it may not be seen."""
+    total = 0
+    for pid in members(keeper):
+        with suppress(*_GONE):
+            own = details(pid).proportional_memory
+            if own is None and tasks(pid):  # a zombie has none, too
+                return None
+            total += own or 0
+    return total
+
+
+def _cpu_seconds(pid: int) -> float:
+    with suppress(*_GONE):
+        fields = read_file(f"/proc/{pid}/stat").rpartition(b")")[2].split()
+        return sum(map(int, fields[11:15])) / _TICK
+    return 0.0
+
+
+def _switches(pids: Iterable[int]) -> Iterable[tuple[int, int]]:
+    for pid in pids:
+        for tid in tasks(pid):
+            with suppress(*_GONE):
+                yield tid, sum(map(int, _SWITCHES.findall(read_file(f"/proc/{pid}/task/{tid}/status"))))
+
+
+def _running(pids: Iterable[int]) -> Iterable[tuple[int, int]]:
+    for pid in pids:
+        for tid in tasks(pid):
+            with suppress(*_GONE):
+                yield tid, int(read_file(f"/proc/{pid}/task/{tid}/schedstat").split()[0])
+
+
+def _descriptors(pids: Iterable[int]) -> int | None:
+    try:
+        return sum(len(os.listdir(f"/proc/{pid}/fd")) for pid in pids)  # noqa: PTH208
+    except PermissionError:
+        return None
+    except (FileNotFoundError, ProcessLookupError):
+        return _descriptors([pid for pid in pids if tasks(pid)])
+
+
+def _forgets(pid: int) -> bool:
+    with suppress(*_GONE):
+        found = _IGNORED.search(read_file(f"/proc/{pid}/status"))
+        return bool(found and int(found[1], 16) >> (signal.SIGCHLD - 1) & 1)
+    return False

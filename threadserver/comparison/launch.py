@@ -1,0 +1,31 @@
+"""Run a model of the kit as a program of its own: ``python launch.py FILE HOST PORT [SERVICE]``.
+
+What a submission does with ``threadserver.main(serve)``, but with a backlog that a thousand clients fit in when they
+come at once: the queue is not what is compared. Imports nothing but the ground floor, so that any interpreter can
+run it.
+"""
+
+import sys
+
+from threadserver.address import Address
+from threadserver.errors import KitError
+from threadserver.loading import load
+from threadserver.running import leave, run_until_signalled
+from threadserver.server import Server
+from threadserver.services import find
+
+BACKLOG = 4096
+
+
+def main(file: str, host: str, port: str, service: str = "echo") -> None:
+    """Serve with the model in a file until signalled."""
+    serve = load(file, "serve", "a model is a function serve(server)")
+    run_until_signalled(lambda: Server(Address("tcp", host, int(port)), find(service), backlog=BACKLOG), serve)
+
+
+if __name__ == "__main__":
+    try:
+        main(*sys.argv[1:])
+    except KitError as error:
+        sys.exit(f"{error}")
+    leave()

@@ -1,0 +1,184 @@
+"""One run: one contestant, one cell, one round, in a server that was started for it alone.
+
+What goes wrong is a result like any other, with its own word (`OUTCOMES`) and what the server said last. The counts of
+the kernel are taken while the load is on, between two moments within the measured time, so that starting, warming up
+and closing count for nothing.
+"""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from clients.load import SERVICE, LoadError, Plan, Result, holding, run
+from clients.load import errors as kinds
+from clients.load.running import LOOK
+from threadserver.comparison import kernel
+from threadserver.comparison.contestants import Contestant
+from threadserver.comparison.kernel import Sample
+from threadserver.comparison.results import Memory, Run, Server
+from threadserver.comparison.serving import NotStartedError, Site, Subject, offers, serving
+from threadserver.comparison.workloads import MILLISECONDS, OCTETS, SLOW_CLIENTS, Cell
+from threadserver.errors import KitError, reason
+
+REST = 1.0
+"""Seconds for which a server that was left by all clients must have done nothing to be said to have let go of nothing."""
+PATIENCE = 15.0
+"""Seconds after which one that never rests is judged as it is."""
+SLACK = 32
+"""Descriptors, tasks or zombies that are no leak: a pool that has grown, a few children not yet waited for."""
+LAST = 1.2 * LOOK
+"""Seconds before the end of the measured time in which the kernel's counts are taken for the second time."""
+_REFUSALS = (kinds.REFUSED, kinds.FULL, kinds.ERROR_LINE, kinds.RESET, kinds.CLOSED)
+
+Tick = Callable[[], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How long each run takes, in seconds."""
+
+    seconds: float
+    warm_up: float
+    timeout: float
+
+
+def measure(contestant: Contestant, cell: Cell, number: int, site: Site, pace: Pace, tick: Tick) -> Run | None:
+    """Do one run; None when Ctrl-C has cut it short. Never raises for what a server does."""
+    run_ = Run(contestant.name, cell, number)
+    service = SERVICE[cell.workload]
+    cores = site.all_cores if cell.workload == "spin" else site.servers
+    try:
+        with serving(contestant, service, cores, site.interpreter) as subject:
+            return _examine(run_, subject, _plan(subject, cell, site, pace), tick)
+    except NotStartedError as error:
+        run_.output = error.output
+        return run_.failed("not started", str(error))
+
+
+def _examine(run_: Run, subject: Subject, plan: Plan, tick: Tick) -> Run | None:
+    """Load a server that listens, and judge what became of it."""
+    try:
+        if not offers(subject.address, SERVICE[plan.workload], plan.timeout):
+            return run_.failed("not offered", f"it does not offer {SERVICE[plan.workload]}")
+    except (KitError, OSError) as error:
+        why = str(error) if isinstance(error, KitError) else reason(error)
+        return _with_output(run_.failed("crashed" if subject.ended() else "hung", f"the first client: {why}"), subject)
+    before = kernel.sample(subject.keeper)
+    try:
+        finished = _idle(run_, subject, plan) if plan.workload == "idle" else _loaded(run_, subject, plan, tick)
+    except LoadError as error:
+        return run_.failed("generator failed", str(error))
+    return finished and _with_output(_judge(finished, subject, before), subject)
+
+
+def _plan(subject: Subject, cell: Cell, site: Site, pace: Pace) -> Plan:
+    return Plan(
+        subject.address, cell.workload, connections=cell.connections, seconds=pace.seconds, warm_up=pace.warm_up,
+        rate=cell.rate, processes=min(len(site.generators), cell.connections), timeout=pace.timeout,
+        payload=OCTETS if cell.workload == "octets" else 64, milliseconds=MILLISECONDS.get(cell.workload),
+        slow_clients=SLOW_CLIENTS, cpus=frozenset(site.generators),
+    )  # fmt: skip
+
+
+def _loaded(run_: Run, subject: Subject, plan: Plan, tick: Tick) -> Run | None:
+    watch = _Watch(subject.keeper, plan.seconds, tick)
+    result = run(plan, watch)
+    if result.interrupted:
+        return None
+    run_.load = result.as_dict()
+    run_.server = watch.counted(result)
+    run_.served, run_.errors = sum(count > 0 for count in result.per_connection), dict(result.errors)
+    run_.requests = result.requests
+    return run_
+
+
+def _idle(run_: Run, subject: Subject, plan: Plan) -> Run:
+    empty = kernel.memory(subject.keeper)
+    with holding(plan) as held:
+        full = kernel.memory(subject.keeper)
+        counted = kernel.sample(subject.keeper)
+    run_.server = Server(tasks=counted.tasks, processes=counted.processes)
+    run_.served, run_.errors = held.connected, {kinds.NO_HELLO: held.failed} if held.failed else {}
+    if empty is not None and full is not None:
+        run_.memory = Memory(empty, full)
+    return run_
+
+
+@dataclass(slots=True)
+class _Watch:
+    """Counts twice while the generator measures; called by it now and then."""
+
+    keeper: int
+    seconds: float
+    tick: Tick
+    first: Sample | None = None
+    last: Sample | None = None
+
+    def __call__(self, what: str, done: float) -> None:
+        self.tick()
+        if what == "measuring" and self.first is None:
+            self.first = kernel.sample(self.keeper)
+        elif self.first and self.last is None and (what != "measuring" or (1 - done) * self.seconds < LAST):
+            self.last = kernel.sample(self.keeper)
+
+    def counted(self, result: Result) -> Server | None:
+        """Give what the server has used: None when the load was over too soon to count twice."""
+        if self.first is None or self.last is None or self.last.time <= self.first.time:
+            return None
+        share = self.last.cpu_since(self.first) / (self.last.time - self.first.time)
+        switched = self.last.switched_since(self.first)
+        served = result.requests_per_second * (self.last.time - self.first.time)
+        return Server(
+            tasks=self.last.tasks,
+            processes=self.last.processes,
+            cpu_share=share,
+            cpu_per_request=share / result.requests_per_second if result.requests else None,
+            switches_per_request=switched / served if switched is not None and served else None,
+            uncounted=self.first.uncounted or self.last.uncounted,
+        )
+
+
+def _judge(run_: Run, subject: Subject, before: Sample) -> Run:
+    """Find the word for what happened."""
+    faults = ", ".join(f"{count} {kind}" for kind, count in sorted(run_.errors.items()))
+    if ended := subject.ended():
+        return run_.failed("crashed", f"it ended {ended} under load: {faults}".removesuffix(": "))
+    if run_.errors.keys() & {kinds.WRONG, kinds.BAD_HELLO}:
+        return run_.failed("wrong answers", faults)
+    if not run_.served:
+        refused = any(kind in run_.errors for kind in _REFUSALS)
+        return run_.failed("refused" if refused else "hung", faults or "nothing was answered")
+    if leaked := _leaked(subject, before, run_.cell.connections):
+        return run_.failed("leaked", leaked)
+    if run_.errors:
+        return run_.failed("partly", f"{run_.served} of {run_.cell.connections} clients were served: {faults}")
+    return run_
+
+
+def _leaked(subject: Subject, before: Sample, connections: int) -> str | None:
+    """Say what a server still holds for clients that have gone; None when it has let go."""
+    now = resting = kernel.sample(subject.keeper)
+    end = now.time + PATIENCE
+    while found := _held(now, before, max(SLACK, connections // 2)):
+        if now.switches != resting.switches or now.zombies != resting.zombies:
+            resting = now
+        if now.time - resting.time > REST or now.time > end:
+            return f"all clients had gone, it had nothing left to do, and still held {found}"
+        time.sleep(REST / 50)
+        now = kernel.sample(subject.keeper)
+    return None
+
+
+def _held(now: Sample, before: Sample, slack: int) -> str:
+    more = {
+        "descriptors": (now.descriptors or 0) - (before.descriptors or 0),
+        "tasks": now.tasks - before.tasks,
+        "zombies": now.zombies - before.zombies,
+    }
+    return ", ".join(f"{count} more {what}" for what, count in more.items() if count > slack)
+
+
+def _with_output(run_: Run, subject: Subject) -> Run:
+    if run_.outcome != "measured":
+        run_.output = subject.output()
+    return run_

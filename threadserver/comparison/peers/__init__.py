@@ -1,0 +1,1 @@
+"""Well-known servers, each as its manual would write it, speaking the confirmation protocol."""

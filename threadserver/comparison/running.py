@@ -1,0 +1,62 @@
+"""A comparison from the wish to the result: planned, room made, carried out with a progress bar."""
+
+import sys
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn
+
+from threadserver.comparison.contestants import Contestant, ready
+from threadserver.comparison.measuring import Pace
+from threadserver.comparison.results import Results
+from threadserver.comparison.room import make_room
+from threadserver.comparison.schedule import PACE, TOUR_ROUNDS, Schedule, carry_out, tour_pace
+from threadserver.comparison.serving import site
+from threadserver.comparison.workloads import cells
+from threadserver.errors import KitError, reason
+
+ROUNDS = 6
+
+
+def plan(
+    contestants: Sequence[Contestant], workloads: Sequence[str], connections: Sequence[int], rounds: int | None,
+    seconds: float | None, rate: float | None,
+) -> Schedule:  # fmt: skip
+    """Plan what was wished; what was left open is as in the tour: about three minutes, three rounds."""
+    wished = cells(workloads, connections, rate)
+    tour = not (workloads or connections or rounds or seconds)
+    pace = tour_pace(len(contestants), len(wished)) if tour else PACE
+    if seconds:
+        pace = Pace(seconds, min(0.3 * seconds, 2.0), PACE.timeout)
+    return Schedule(list(contestants), wished, rounds or (TOUR_ROUNDS if tour else ROUNDS), pace)
+
+
+def compare(schedule: Schedule, interpreter: str | None, folder: Path, console: Console) -> Results:
+    """Carry out a schedule; the result is kept in the folder while it grows."""
+    for warning in make_room(max(cell.connections for cell in schedule.cells)):
+        console.print(warning, style="yellow", highlight=False)
+    place = site(interpreter or sys.executable)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise KitError(f"cannot make {folder}: {reason(error)}") from error
+    with ready(schedule.contestants) as contestants, _Bar(console) as bar:
+        return carry_out(replace(schedule, contestants=contestants), place, folder / "results.json", bar.show)
+
+
+class _Bar(Progress):
+    """What runs now, how far we are, and how long it will still take."""
+
+    def __init__(self, console: Console) -> None:
+        columns = (BarColumn(), TextColumn("{task.fields[left]}"), TextColumn("{task.description}"))
+        super().__init__(
+            *columns, console=console, transient=True, refresh_per_second=4, disable=not console.is_terminal
+        )
+        self._task = self.add_task("", total=1.0, left="")
+
+    def show(self, what: str, done: float, left: float) -> None:
+        """Show it."""
+        minutes, seconds = divmod(round(left), 60)
+        self.update(self._task, completed=done, description=what, left=f"{minutes}:{seconds:02} left")

@@ -1,0 +1,133 @@
+"""All runs, in interleaved rounds: A B C in one cell, A B C in the next, and after the last cell again from the first.
+
+So what disturbs the machine for a while disturbs all contestants of a cell alike, and its paired ratios little; and a
+comparison that is cut short has whole cells.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from pathlib import Path
+from time import monotonic
+
+from threadserver.comparison.contestants import Contestant
+from threadserver.comparison.machine import interpreter, load_average, machine
+from threadserver.comparison.measuring import Pace, measure
+from threadserver.comparison.results import FINAL, Results
+from threadserver.comparison.serving import Site
+from threadserver.comparison.workloads import Cell
+
+TOUR_SECONDS = 180.0
+TOUR_ROUNDS = 3
+STARTING = 0.4
+"""Seconds that a run takes beside its load: starting the server and the generator, stopping them."""
+PACE = Pace(seconds=1.0, warm_up=0.3, timeout=2.0)
+
+Show = Callable[[str, float, float], None]
+"""Shown what runs now, which part of all is done (0 to 1), and how many seconds are left."""
+
+
+@dataclass(frozen=True, slots=True)
+class Schedule:
+    """Who is measured in what, how often and how long."""
+
+    contestants: list[Contestant]
+    cells: list[Cell]
+    rounds: int
+    pace: Pace
+
+    @property
+    def seconds(self) -> float:
+        """How long it takes, about."""
+        return self.rounds * len(self.contestants) * sum(map(self.cost, self.cells))
+
+    def cost(self, cell: Cell) -> float:
+        """How many seconds a run takes, about."""
+        return STARTING + (0.3 if cell.workload == "idle" else self.pace.seconds + self.pace.warm_up)
+
+    def runs(self) -> Iterator[tuple[int, Cell, Contestant]]:
+        """Give every run, in order."""
+        for number in range(self.rounds):
+            for cell in self.cells:
+                for contestant in self.contestants:
+                    yield number, cell, contestant
+
+
+def tour_pace(contestants: int, cells: int) -> Pace:
+    """Choose how long a run of a tour takes, so that all of it takes about three minutes."""
+    each = TOUR_SECONDS / (TOUR_ROUNDS * contestants * cells) - STARTING
+    seconds = round(min(max(0.8 * each, 0.2), 1.0), 2)
+    return Pace(seconds, warm_up=round(seconds / 4, 2), timeout=0.5)
+
+
+def begin(schedule: Schedule, site: Site) -> Results:
+    """Write down where, when and with what it is measured."""
+    return Results(
+        begun=_now(),
+        machine=machine(),
+        load_average=load_average(),
+        interpreter=interpreter(site.interpreter),
+        servers=sorted(site.servers),
+        generators=list(site.generators),
+        pace=asdict(schedule.pace),
+        planned=schedule.rounds,
+        contestants=[
+            {"name": one.name, "kind": one.kind, "family": one.family, "file": str(one.file)}
+            for one in schedule.contestants
+        ],
+        cells=schedule.cells,
+    )
+
+
+def carry_out(schedule: Schedule, site: Site, file: Path, show: Show) -> Results:
+    """Measure it all, and keep each run in the file as soon as it is known. Ctrl-C ends it early."""
+    results = begin(schedule, site)
+    results.write(file)
+    try:
+        results.interrupted = not _measure(schedule, site, file, results, show)
+    except KeyboardInterrupt:
+        results.interrupted = True
+    if not results.interrupted:
+        results.ended = _now()
+    results.write(file)
+    return results
+
+
+def _measure(schedule: Schedule, site: Site, file: Path, results: Results, show: Show) -> bool:
+    """Make every run; False when one was cut short."""
+    clock = _Clock(schedule, show)
+    settled: set[tuple[str, Cell]] = set()
+    for number, cell, contestant in schedule.runs():
+        clock.what = f"round {number + 1} of {schedule.rounds}: {contestant.name}, {cell}"
+        clock.tick()
+        if (contestant.name, cell) not in settled:
+            run = measure(contestant, cell, number, site, schedule.pace, clock.tick)
+            if run is None:
+                return False
+            results.runs.append(run)
+            results.write(file)
+            if run.outcome in FINAL:
+                settled.add((contestant.name, cell))
+        clock.done += schedule.cost(cell)
+    return True
+
+
+class _Clock:
+    """Knows how much of the work is done, and so how long the rest will take."""
+
+    def __init__(self, schedule: Schedule, show: Show) -> None:
+        self.what = ""
+        self.done = 0.0
+        self._whole = schedule.seconds
+        self._begun = monotonic()
+        self._show = show
+
+    def tick(self) -> None:
+        """Show where we are. The estimate goes by what the runs so far took, as soon as there are some."""
+        passed = monotonic() - self._begun
+        slower = passed / self.done if self.done > 10 else 1.0
+        self._show(self.what, self.done / self._whole, max((self._whole - self.done) * slower, 0.0))
+
+
+def _now() -> str:
+    return datetime.now().astimezone().isoformat(timespec="seconds")
