@@ -30,6 +30,8 @@ from threadserver.submission.running import Running, how
 CHANCES = 10
 """So often it is asked whether something was read before the tasks themselves are looked at."""
 
+ONLOOKERS = 6
+
 Start = Callable[[], AbstractContextManager[Running]]
 
 
@@ -62,6 +64,7 @@ class Trial:
         """Numbers and orders that no submission can know beforehand."""
         self._start = start
         self._tables = tables
+        self._holding = False
         self._context = start()
         self._running = self._context.__enter__()
 
@@ -82,7 +85,9 @@ class Trial:
         peers = []
         for _ in range(count):
             known = self.task_ids()
+            self._holding = True
             peers.append(self.greet())
+            self._holding = False
             peers[-1].known = known
         return peers
 
@@ -229,8 +234,18 @@ class Trial:
         """Say which bug it looks like when a client waits in vain, and what the kernel shows."""
         if self.ended is not None:
             return "", f"no process is left, it ended {self.ending}"
+        if self._holding:
+            self._bring_onlookers()
         situation = self.situation()
         return suspicion(situation, peer.number), situation.text()
+
+    def _bring_onlookers(self) -> None:
+        """Let a few more clients come: what becomes of many who wait shows the bug more plainly than one."""
+        self._holding = False
+        for _ in range(ONLOOKERS):
+            if self.may_wait():
+                self.connect()
+        self.settle()
 
     def _sockets(self) -> list[Socket]:
         """Give the sockets of the server's port: its listening socket, and its ends of connections."""
