@@ -3,6 +3,8 @@
 What the workers are, and how they come by their clients, each lab's rubric says.
 """
 
+from collections.abc import Callable
+
 from threadserver.inspection.look import TaskId
 from threadserver.judge.common import LONG, MAX_LINE, text
 from threadserver.judge.marking import points
@@ -152,7 +154,7 @@ def _leaves_its_answer(server: Trial, peer: Peer) -> None:
     peer.reset()
 
 
-FAULTS = {
+FAULTS: dict[str, tuple[bool, Callable[[Trial, Peer], None]]] = {
     "left without CONFIRM": (False, lambda _, peer: peer.close()),
     "reset the connection before CONFIRM": (False, _resets_at_once),
     "confirmed wrongly": (False, _confirms_wrongly),
