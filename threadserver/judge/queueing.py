@@ -37,15 +37,19 @@ class Full:
 
 
 def fill(server: Trial) -> Full:
-    """Let clients come until a few wait, or more are served than a pool has workers; then those greeted confirm."""
+    """Let clients come until a few wait, or more are served than a pool has workers.
+
+    Whoever is greeted confirms at once: a server gives it a few seconds, and the judge may be slow.
+    """
     full = Full([], [])
     while len(full.waiting) < BEYOND and len(full.served) <= MOST and server.may_wait():
         known = server.task_ids()
         peer = server.connect()
         peer.known = known
-        (full.served if is_greeted(server, peer) else full.waiting).append(peer)
-    for peer in server.random.sample(full.served, len(full.served)):
-        peer.greet()
+        if is_greeted(server, peer):
+            full.served.append(peer.greet())
+        else:
+            full.waiting.append(peer)
     return full
 
 
