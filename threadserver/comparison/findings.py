@@ -144,7 +144,9 @@ def slow(summary: Summary, kept: dict[str, Estimate | None]) -> str:
     if blocked:
         said.append(f"{SLOW_CLIENTS} slow clients stop all others at {listed(blocked)}: head-of-line blocking.")
     if held:
-        said.append(f"At {listed(held)} the fast ones keep half of their throughput or more.")
+        said.append(
+            f"At {listed(held)} the fast ones keep half of their throughput or more, in the median of the rounds."
+        )
     if not said and kept:
         said.append(f"{SLOW_CLIENTS} slow clients cost everyone more than half of the fast ones' throughput.")
     return " ".join(said) or nothing(summary.results)
@@ -179,7 +181,10 @@ def spin(summary: Summary, cell: Cell) -> str:
     if several:
         said.append(f"{listed(several)} {'computes' if len(several) == 1 else 'compute'} on more than one.")
     if single:
-        said.append(f"{listed(single)} never {'does' if len(single) == 1 else 'do'} the work of more than one core.")
+        said.append(f"{listed(single)} {'does' if len(single) == 1 else 'do'} the work of one core, or less.")
+    unclear = [name for name, _ in ranked if name not in (*several, *single)]
+    if unclear and cores > 1:
+        said.append(f"Of {listed(unclear)} the rounds vary too much to tell.")
     return " ".join(said)
 
 

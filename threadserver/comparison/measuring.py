@@ -21,7 +21,7 @@ from threadserver.comparison.workloads import MILLISECONDS, OCTETS, SLOW_CLIENTS
 from threadserver.errors import KitError, reason
 
 REST = 1.0
-"""Seconds for which a server that was left by all clients must have done nothing to be said to have let go of nothing."""
+"""Seconds of doing nothing after which a server that all clients have left will let go of nothing more."""
 PATIENCE = 15.0
 """Seconds after which one that never rests is judged as it is."""
 SLACK = 32
