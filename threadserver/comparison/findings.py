@@ -136,7 +136,7 @@ def tasks(summary: Summary, cell: Cell) -> str:
     return said + (f"; {many} has {number(most.median)}." if many not in few else " each.")
 
 
-def slow(summary: Summary, kept: dict[str, Estimate | None]) -> str:
+def slow(summary: Summary, cell: Cell, kept: dict[str, Estimate | None]) -> str:
     """Say whom a few slow clients block: head-of-line blocking."""
     blocked = [name for name, share in kept.items() if share is None or share.median < 10]
     held = [name for name, share in kept.items() if share and share.median >= 50]
@@ -149,7 +149,7 @@ def slow(summary: Summary, kept: dict[str, Estimate | None]) -> str:
         )
     if not said and kept:
         said.append(f"{SLOW_CLIENTS} slow clients cost everyone more than half of the fast ones' throughput.")
-    return " ".join(said) or nothing(summary.results)
+    return " ".join(filter(None, [*said, fallen_short(summary, cell)])) or nothing(summary.results)
 
 
 def sleep(summary: Summary, cell: Cell) -> str:
