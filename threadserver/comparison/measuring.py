@@ -125,15 +125,17 @@ class _Watch:
         """Give what the server has used: None when the load was over too soon to count twice."""
         if self.first is None or self.last is None or self.last.time <= self.first.time:
             return None
-        share = self.last.cpu_since(self.first) / (self.last.time - self.first.time)
+        seconds, used = self.last.time - self.first.time, self.last.cpu_since(self.first)
         switched = self.last.switched_since(self.first)
-        served = result.requests_per_second * (self.last.time - self.first.time)
+        rate = result.requests_per_second
         return Server(
             tasks=self.last.tasks,
             processes=self.last.processes,
-            cpu_share=share,
-            cpu_per_request=share / result.requests_per_second if result.requests else None,
-            switches_per_request=switched / served if switched is not None and served else None,
+            seconds=seconds,
+            cpu_seconds=used,
+            cpu_share=used / seconds,
+            cpu_per_request=used / seconds / rate if rate else None,
+            switches_per_request=switched / seconds / rate if switched is not None and rate else None,
             uncounted=self.first.uncounted or self.last.uncounted,
         )
 
