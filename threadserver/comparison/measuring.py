@@ -87,8 +87,9 @@ def _loaded(run_: Run, subject: Subject, plan: Plan, tick: Tick) -> Run | None:
         return None
     run_.load = result.as_dict()
     run_.server = watch.counted(result)
-    run_.served, run_.errors = sum(count > 0 for count in result.per_connection), dict(result.errors)
-    run_.requests = result.requests
+    run_.requests, run_.errors = result.requests, dict(result.errors)
+    # Without an error every client was answered, if only after the measured time: slow is not hung.
+    run_.served = sum(count > 0 for count in result.per_connection) if result.errors else result.connected
     return run_
 
 
