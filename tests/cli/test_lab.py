@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -44,7 +45,10 @@ def test_a_lab_is_started_once_and_never_over_existing_work(student, home, lab):
         folder = f"my-{language}"
         started = student("lab", "start", lab.name, folder, "--language", language)
         assert started.returncode == 0, started.stderr
-        assert (home / folder / "README.md").read_text() == lab.handout.read_text()
+        handout = (home / folder / "README.md").read_text()
+        assert handout == lab.handout.read_text().replace("../PROTOCOL.md", "PROTOCOL.md")
+        for link in re.findall(r"\]\((?!https?:)([^)#]+)", handout):
+            assert (home / folder / link).exists(), link
         (home / folder / "README.md").write_text("my notes")
         again = student("lab", "start", lab.name, folder, "--language", language)
         assert again.returncode == 1

@@ -87,7 +87,7 @@ def run(chance, name, cell, number):
     rate = _rate(name, cell) * chance.lognormvariate(0, 0.04)
     made.requests = int(rate)
     made.load = load(rate, cell.connections, served=made.served, limited="busy" if name == "epoll" else None)
-    made.server = Server(tasks, 1, 0.9, 0.9 / rate, chance.uniform(0.1, 2.0), name == "fork")
+    made.server = Server(tasks, 1, 1.0, 0.9, 0.9, 0.9 / rate, chance.uniform(0.1, 2.0), name == "fork")
     return made
 
 

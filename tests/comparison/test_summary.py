@@ -95,7 +95,7 @@ def test_the_books_order_is_compared_pair_by_pair(sample):
 def test_fork_that_leaves_no_counts_is_said_to():
     one = summary({A: lambda n: 1000, B: lambda n: 500})
     for run in one.results.runs:
-        run.server = Server(1, 1, 0.5, 0.001, 1.0, uncounted=run.contestant == A)
+        run.server = Server(1, 1, 1.0, 0.5, 0.5, 0.001, 1.0, uncounted=run.contestant == A)
     group = pictures._of_figure(one, "cpu", "", "")
     assert "Of epoll the kernel does not count children" in group.pictures[0].sentence
 

@@ -136,7 +136,7 @@ def tasks(summary: Summary, cell: Cell) -> str:
     return said + (f"; {many} has {number(most.median)}." if many not in few else " each.")
 
 
-def slow(summary: Summary, kept: dict[str, Estimate | None]) -> str:
+def slow(summary: Summary, cell: Cell, kept: dict[str, Estimate | None]) -> str:
     """Say whom a few slow clients block: head-of-line blocking."""
     blocked = [name for name, share in kept.items() if share is None or share.median < 10]
     held = [name for name, share in kept.items() if share and share.median >= 50]
@@ -144,10 +144,12 @@ def slow(summary: Summary, kept: dict[str, Estimate | None]) -> str:
     if blocked:
         said.append(f"{SLOW_CLIENTS} slow clients stop all others at {listed(blocked)}: head-of-line blocking.")
     if held:
-        said.append(f"At {listed(held)} the fast ones keep half of their throughput or more.")
+        said.append(
+            f"At {listed(held)} the fast ones keep half of their throughput or more, in the median of the rounds."
+        )
     if not said and kept:
         said.append(f"{SLOW_CLIENTS} slow clients cost everyone more than half of the fast ones' throughput.")
-    return " ".join(said) or nothing(summary.results)
+    return " ".join(filter(None, [*said, fallen_short(summary, cell)])) or nothing(summary.results)
 
 
 def sleep(summary: Summary, cell: Cell) -> str:
@@ -179,7 +181,10 @@ def spin(summary: Summary, cell: Cell) -> str:
     if several:
         said.append(f"{listed(several)} {'computes' if len(several) == 1 else 'compute'} on more than one.")
     if single:
-        said.append(f"{listed(single)} never {'does' if len(single) == 1 else 'do'} the work of more than one core.")
+        said.append(f"{listed(single)} {'does' if len(single) == 1 else 'do'} the work of one core, or less.")
+    unclear = [name for name, _ in ranked if name not in (*several, *single)]
+    if unclear and cores > 1:
+        said.append(f"Of {listed(unclear)} the rounds vary too much to tell.")
     return " ".join(said)
 
 

@@ -21,7 +21,7 @@ from threadserver.comparison.workloads import MILLISECONDS, OCTETS, SLOW_CLIENTS
 from threadserver.errors import KitError, reason
 
 REST = 1.0
-"""Seconds for which a server that was left by all clients must have done nothing to be said to have let go of nothing."""
+"""Seconds of doing nothing after which a server that all clients have left will let go of nothing more."""
 PATIENCE = 15.0
 """Seconds after which one that never rests is judged as it is."""
 SLACK = 32
@@ -87,8 +87,9 @@ def _loaded(run_: Run, subject: Subject, plan: Plan, tick: Tick) -> Run | None:
         return None
     run_.load = result.as_dict()
     run_.server = watch.counted(result)
-    run_.served, run_.errors = sum(count > 0 for count in result.per_connection), dict(result.errors)
-    run_.requests = result.requests
+    run_.requests, run_.errors = result.requests, dict(result.errors)
+    # Without an error every client was answered, if only after the measured time: slow is not hung.
+    run_.served = sum(count > 0 for count in result.per_connection) if result.errors else result.connected
     return run_
 
 
@@ -125,15 +126,17 @@ class _Watch:
         """Give what the server has used: None when the load was over too soon to count twice."""
         if self.first is None or self.last is None or self.last.time <= self.first.time:
             return None
-        share = self.last.cpu_since(self.first) / (self.last.time - self.first.time)
+        seconds, used = self.last.time - self.first.time, self.last.cpu_since(self.first)
         switched = self.last.switched_since(self.first)
-        served = result.requests_per_second * (self.last.time - self.first.time)
+        rate = result.requests_per_second
         return Server(
             tasks=self.last.tasks,
             processes=self.last.processes,
-            cpu_share=share,
-            cpu_per_request=share / result.requests_per_second if result.requests else None,
-            switches_per_request=switched / served if switched is not None and served else None,
+            seconds=seconds,
+            cpu_seconds=used,
+            cpu_share=used / seconds,
+            cpu_per_request=used / seconds / rate if rate else None,
+            switches_per_request=switched / seconds / rate if switched is not None and rate else None,
             uncounted=self.first.uncounted or self.last.uncounted,
         )
 

@@ -190,7 +190,7 @@ def _slow(summary: Summary) -> Group:
         if cell.workload == "slow":
             kept = kept_beside_slow(summary, cell)
             chart = ordered(bars(summary, cell, kept, "%", mark=100.0), more_is_better=True)
-            group.pictures.append(Picture(str(cell), findings.slow(summary, kept), chart, "slow"))
+            group.pictures.append(Picture(str(cell), findings.slow(summary, cell, kept), chart, "slow"))
     return group
 
 
@@ -203,7 +203,8 @@ def kept_beside_slow(summary: Summary, cell: Cell) -> dict[str, Estimate | None]
     found: dict[str, Estimate | None] = {}
     for name in summary.results.names:
         without = summary.values("throughput", name, alone)
-        if without and summary.runs(name, cell):
+        fault = summary.fault(name, cell)
+        if without and summary.runs(name, cell) and (not fault or fault.counted or fault.outcome == "hung"):
             beside = summary.values("throughput", name, cell)
             found[name] = paired({number: 100 * value for number, value in beside.items()}, without)
     return found

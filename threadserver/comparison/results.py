@@ -24,7 +24,8 @@
         load          the load generator's result as it gives it, schema threadserver-load/1; null for `idle`
                       and where none was made
         server        the kernel's counts while the load was on, or null: tasks (threads of all its processes),
-                      processes, cpu_share (CPU seconds a second), cpu_per_request (CPU seconds),
+                      processes, seconds (between the two counts), cpu_seconds (used meanwhile), cpu_share
+                      (CPU seconds a second), cpu_per_request (CPU seconds),
                       switches_per_request (null where tasks ended meanwhile, and their counts with them),
                       uncounted (true: it ignores SIGCHLD, so CPU seconds of its ended children are lost)
         memory        for `idle`, or null: PSS in bytes of all its processes, before and with the connections
@@ -68,6 +69,8 @@ class Server:
 
     tasks: int
     processes: int
+    seconds: float | None = None
+    cpu_seconds: float | None = None
     cpu_share: float | None = None
     cpu_per_request: float | None = None
     switches_per_request: float | None = None

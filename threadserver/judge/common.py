@@ -138,7 +138,7 @@ def test_any_bytes(server: Trial) -> None:
 @points(
     4,
     "anything but the right CONFIRM gets an ERROR, and then a close",
-    after="greeting",
+    after="echo",
     hint=(
         "Compare the first line with b'CONFIRM ' and this connection's own number (a CR at its end may be "
         "there); if it is "
@@ -261,7 +261,7 @@ def test_slow_reader(server: Trial) -> None:
 @points(
     3,
     "clients that leave at any moment, or vanish, do not end the server",
-    after="greeting",
+    after="echo",
     hint=(
         "recv() and send() raise ConnectionResetError or BrokenPipeError when a client is gone: catch OSError "
         "around one "
@@ -357,7 +357,7 @@ LEAVING = {
 @points(
     2,
     "killed and started again at once, it listens on the same port",
-    after="greeting",
+    after="echo",
     hint="Set SO_REUSEADDR before bind(): connections of the server before are still in TIME_WAIT.",
 )
 def test_restart(server: Trial) -> None:

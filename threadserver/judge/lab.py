@@ -83,7 +83,8 @@ def start(lab: Lab, target: Path, language: str = "python") -> list[Path]:
     if language not in lab.languages or not source.is_dir():
         raise UsageError(f"the lab {lab.name} is offered in {', '.join(lab.languages)}, not in {language}")
     pairs = [(file, target / file.relative_to(source)) for file in sorted(source.rglob("*")) if _is_ours(file)]
-    pairs.append((lab.handout, target / "README.md"))
+    pairs.append((lab.handout, target / lab.handout.name))
+    pairs += [(file, target / file.name) for file in _protocol()]
     taken = [str(new) for _, new in pairs if new.exists()]
     if (target / MARK).exists() or taken:
         raise KitError(f"{target} already holds {', '.join(taken) or MARK}; nothing was changed: choose another folder")
@@ -92,6 +93,8 @@ def start(lab: Lab, target: Path, language: str = "python") -> list[Path]:
             new.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(old, new)
             shutil.copymode(old, new)
+        handout = target / lab.handout.name
+        handout.write_text(handout.read_text().replace("](../", "]("))  # what it points to lies beside it now
         (target / MARK).write_text(f'lab = "{lab.name if lab.folder.parent in _roots() else lab.folder.resolve()}"\n')
     except OSError as error:
         raise KitError(f"cannot write {error.filename or target}: {reason(error)}") from error
@@ -100,6 +103,11 @@ def start(lab: Lab, target: Path, language: str = "python") -> list[Path]:
 
 def _is_ours(file: Path) -> bool:
     return file.is_file() and "__pycache__" not in file.parts
+
+
+def _protocol() -> list[Path]:
+    """Give the file that all handouts point to."""
+    return [file for root in _roots() if (file := root / "PROTOCOL.md").is_file()]
 
 
 def _roots() -> list[Path]:

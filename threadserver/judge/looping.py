@@ -75,7 +75,10 @@ def _gets_its_turn(peer: Peer, talk: Talk) -> None:
     """Ask some times: at least once the answer comes before the client that talks has been served very much."""
     for _ in range(CHANCES):
         before = talk.progress
-        peer.ask(b"when is it my turn?")
+        try:
+            peer.ask(b"when is it my turn?")
+        except WrongError as error:
+            raise WrongError(f"While another client sends without end, {error}", error.evidence) from error
         if talk.progress - before < A_TURN:
             return
     raise peer.wrong(

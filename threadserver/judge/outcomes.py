@@ -30,6 +30,10 @@ class WrongError(AssertionError):
         self.evidence = evidence
 
 
+class LateError(Exception):
+    """The judge was late, and a limit of the submission ran out for it: the judge's error, never the student's."""
+
+
 class UndeterminedError(Exception):
     """What was seen does not decide it; ``evidence`` is for the person who will."""
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from threadserver.address import Address
 from threadserver.conversation import Hello, ProtocolError
 from threadserver.inspection.look import TaskId
-from threadserver.judge.outcomes import WrongError
+from threadserver.judge.outcomes import LateError, WrongError
 from threadserver.judge.stillness import LOOKS, PAUSE, SETTLED, Stillness
 from threadserver.judge.transcript import visible
 
@@ -25,6 +25,8 @@ PATIENCE = 10.0
 """Seconds that a server has for anything, at most."""
 LONGEST = 60.0
 """Seconds that anything may take although bytes come and go."""
+LATE = 3.0
+"""Seconds without CONFIRM after which a server may have begun to lose patience: the contract's limit is 5 s."""
 RECEIVE_SIZE = 65_536
 MOST_KEPT = 1 << 20  # bytes that have come and were not expected yet
 
@@ -44,6 +46,7 @@ class Peer:
             self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         self.trial = trial
         self._transcript = trial.transcript
+        self._begun, self._confirmed = time.monotonic(), 0.0
         self._buffer = bytearray()
         self._ended = ""
         self._connect()
@@ -62,6 +65,7 @@ class Peer:
     def confirm(self) -> None:
         """Send the right CONFIRM, and wait until it is read: else a line could come in one piece with it."""
         assert self.greeting is not None  # noqa: S101
+        self._confirmed = time.monotonic()
         self.send(b"CONFIRM %d\n" % self.greeting.connection)
         self.trial.await_read(self)
 
@@ -202,14 +206,23 @@ class Peer:
         """Its own address."""
         return Address.of(socket.AF_INET, self.socket.getsockname())
 
-    def wrong(self, message: str) -> WrongError:
+    def wrong(self, message: str) -> Exception:
         """Make the error that fails a check, with what the kernel shows now."""
-        return WrongError(message, self.trial.explain(self)[1])
+        return self._late() or WrongError(message, self.trial.explain(self)[1])
 
-    def in_vain(self, message: str) -> WrongError:
+    def in_vain(self, message: str) -> Exception:
         """Make the error for something that was waited for and did not come, with the bug that it looks like."""
+        if late := self._late():
+            return late
         suspicion, evidence = self.trial.explain(self)
         return WrongError(f"{message}. {suspicion}" if suspicion else message, evidence)
+
+    def _late(self) -> LateError | None:
+        """Tell whether the server's limit on CONFIRM ran out because the judge came so late to send it."""
+        waited = (self._confirmed or time.monotonic()) - self._begun
+        if waited > LATE and b"ERROR not confirmed" in self._buffer:
+            return LateError(f"{self.name} was greeted and confirmed only {waited:.1f} s after it had connected")
+        return None
 
     # How it waits.
 
@@ -260,7 +273,7 @@ class Peer:
             return f"the server said {shown(bytes(self._buffer))}, then {self._ended}" if self._buffer else self._ended
         return f"only {shown(bytes(self._buffer))} came" if self._buffer else "nothing came"
 
-    def _different(self, expected: bytes, awaiting: str) -> WrongError:
+    def _different(self, expected: bytes, awaiting: str) -> Exception:
         got = bytes(self._buffer)
         if got and not expected.startswith(got):
             self._transcript.mark(self.name, got, expected)

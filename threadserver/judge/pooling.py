@@ -3,6 +3,8 @@
 What the workers are, and how they come by their clients, each lab's rubric says.
 """
 
+from collections.abc import Callable
+
 from threadserver.inspection.look import TaskId
 from threadserver.judge.common import LONG, MAX_LINE, text
 from threadserver.judge.marking import points
@@ -23,7 +25,10 @@ SPARE = 2  # tasks that may come beside the workers: a timer, one that accepts
     "before the next is taken.",
 )
 def test_workers(server: Trial) -> None:
-    """Let clients come until one is not greeted; those who are confirm and talk in any order; the others still wait."""
+    """Let clients come until one is not greeted; those who are talk in any order; the others still wait.
+
+    Then two are greeted before either of them confirms: what belongs to a conversation is its worker's own.
+    """
     full = fill(server)
     if len(full.served) > MOST:
         raise WrongError(
@@ -35,6 +40,13 @@ def test_workers(server: Trial) -> None:
     server.ask_in_any_order(full.served, rounds=2)
     for peer in full.waiting:
         peer.expect_nothing("all workers are taken")
+    full.leave(server)
+    pair = as_many_as(server, 2, "when they have left")
+    for peer in pair:
+        peer.hello()
+    for peer in pair:
+        peer.confirm()
+    server.ask_in_any_order(pair)
 
 
 @points(
@@ -102,8 +114,10 @@ def test_survives(server: Trial) -> None:
     count = len(full.served)
     full.leave(server)
     after = "when they have left"
-    for what, do in FAULTS.items():
+    for what, (confirmed, do) in FAULTS.items():
         peers = as_many_as(server, count, after)
+        for peer in peers if confirmed else ():
+            peer.greet()
         for peer in peers:
             do(server, peer)
         server.settle()
@@ -125,29 +139,30 @@ def _confirms_wrongly(_: Trial, peer: Peer) -> None:
 
 
 def _resets_in_a_line(_: Trial, peer: Peer) -> None:
-    peer.greet().send(b"half a li")
+    peer.send(b"half a li")
     peer.reset()
 
 
 def _never_ends_its_line(_: Trial, peer: Peer) -> None:
-    peer.greet().send(b"x" * (MAX_LINE + 4096))
+    peer.send(b"x" * (MAX_LINE + 4096))
     peer.expect_error(f"line longer than {MAX_LINE} bytes", f"sent {MAX_LINE + 4096} bytes without LF")
     peer.close()
 
 
 def _leaves_its_answer(server: Trial, peer: Peer) -> None:
-    peer.greet().send(text(server, LONG) + b"\n", reading=False)
+    peer.send(text(server, LONG) + b"\n", reading=False)
     peer.reset()
 
 
-FAULTS = {
-    "left without CONFIRM": lambda _, peer: peer.close(),
-    "reset the connection before CONFIRM": _resets_at_once,
-    "confirmed wrongly": _confirms_wrongly,
-    "reset the connection in a line": _resets_in_a_line,
-    "sent a line that was too long": _never_ends_its_line,
-    "reset the connection without reading its answer": _leaves_its_answer,
+FAULTS: dict[str, tuple[bool, Callable[[Trial, Peer], None]]] = {
+    "left without CONFIRM": (False, lambda _, peer: peer.close()),
+    "reset the connection before CONFIRM": (False, _resets_at_once),
+    "confirmed wrongly": (False, _confirms_wrongly),
+    "reset the connection in a line": (True, _resets_in_a_line),
+    "sent a line that was too long": (True, _never_ends_its_line),
+    "reset the connection without reading its answer": (True, _leaves_its_answer),
 }
+"""What a client does, and whether it has confirmed before."""
 
 
 def the_same_again(server: Trial, *models: str) -> None:

@@ -16,9 +16,6 @@ MOST = 16
 """Workers that a pool may have."""
 BEYOND = 3
 """Clients that come when all workers are taken."""
-TOGETHER = 4
-"""So many are greeted before they confirm: of more the first might wait longer than a server gives it, where the
-machine is busy."""
 SURE = 3
 """So many times in a row a server must have come to rest before a client is said to wait."""
 
@@ -40,30 +37,20 @@ class Full:
 
 
 def fill(server: Trial) -> Full:
-    """Let clients come until a few wait, or more are served than a pool has workers; those greeted confirm."""
+    """Let clients come until a few wait, or more are served than a pool has workers.
+
+    Whoever is greeted confirms at once: a server gives it a few seconds, and the judge may be slow.
+    """
     full = Full([], [])
-    greeted: list[Peer] = []
     while len(full.waiting) < BEYOND and len(full.served) <= MOST and server.may_wait():
         known = server.task_ids()
         peer = server.connect()
         peer.known = known
         if is_greeted(server, peer):
-            full.served.append(peer)
-            greeted.append(peer)
+            full.served.append(peer.greet())
         else:
             full.waiting.append(peer)
-        if full.waiting or len(greeted) == TOGETHER:
-            _confirm(server, greeted)
-    _confirm(server, greeted)
     return full
-
-
-def _confirm(server: Trial, greeted: list[Peer]) -> None:
-    """Let those who were greeted confirm, in an order drawn anew, and then talk: so each is seen to be established."""
-    for peer in server.random.sample(greeted, len(greeted)):
-        peer.greet()
-    server.ask_in_any_order(greeted)
-    greeted.clear()
 
 
 def crowd(server: Trial, count: int) -> list[Peer]:

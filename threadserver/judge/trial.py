@@ -27,10 +27,10 @@ from threadserver.judge.stillness import PAUSE, SETTLED, Stillness
 from threadserver.judge.transcript import Transcript
 from threadserver.submission.running import Running, how
 
+AT_A_TIME = 6
+"""So many clients of a crowd connect before the first of them confirms."""
 CHANCES = 10
 """So often it is asked whether something was read before the tasks themselves are looked at."""
-
-ONLOOKERS = 6
 
 Start = Callable[[], AbstractContextManager[Running]]
 
@@ -64,7 +64,6 @@ class Trial:
         """Numbers and orders that no submission can know beforehand."""
         self._start = start
         self._tables = tables
-        self._holding = False
         self._context = start()
         self._running = self._context.__enter__()
 
@@ -81,15 +80,21 @@ class Trial:
         return self.connect(small_buffer=small_buffer).greet()
 
     def hold(self, count: int) -> list[Peer]:
-        """Let so many clients connect; all stay. Each confirms at once: no server's limit may run out for our sake."""
-        peers = []
-        for _ in range(count):
-            known = self.task_ids()
-            self._holding = True
-            peers.append(self.greet())
-            self._holding = False
-            peers[-1].known = known
+        """Let so many clients connect and confirm, a few at a time; all stay.
+
+        A few: who is held up then shows by more than one, and no server's limit runs out because the judge was late.
+        """
+        peers: list[Peer] = []
+        while len(peers) < count:
+            few = [self._arrive() for _ in range(min(AT_A_TIME, count - len(peers)))]
+            peers += [peer.greet() for peer in few]
         return peers
+
+    def _arrive(self) -> Peer:
+        known = self.task_ids()
+        peer = self.connect()
+        peer.known = known
+        return peer
 
     def come_and_go(self, count: int, leave: Callable[[Peer], None] = Peer.close) -> None:
         """Let clients come one after another, say a line, get its answer, and leave."""
@@ -234,18 +239,8 @@ class Trial:
         """Say which bug it looks like when a client waits in vain, and what the kernel shows."""
         if self.ended is not None:
             return "", f"no process is left, it ended {self.ending}"
-        if self._holding:
-            self._bring_onlookers()
         situation = self.situation()
         return suspicion(situation, peer.number), situation.text()
-
-    def _bring_onlookers(self) -> None:
-        """Let a few more clients come: what becomes of many who wait shows the bug more plainly than one."""
-        self._holding = False
-        for _ in range(ONLOOKERS):
-            if self.may_wait():
-                self.connect()
-        self.settle()
 
     def _sockets(self) -> list[Socket]:
         """Give the sockets of the server's port: its listening socket, and its ends of connections."""

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from threadserver.errors import KitError
 
-_PREFIX = "threadserver-"
+_PREFIX = "threadserver-place-"
 STALE = 60.0  # seconds after which a place that nobody holds is that of a judge that was killed
 _FIRST, _NUMBER = 61_000, 4_000  # user ids above people's and services', below nobody's
 _places = count()
