@@ -10,7 +10,7 @@ import os
 import re
 import signal
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -66,17 +66,17 @@ def sample(keeper: int) -> Sample:
     processes = everyone()
     pids = family([keeper], processes)[1:]
     alive = [pid for pid in pids if processes[pid].state != "Z"]
-    switches = dict(_switches(alive))
+    counts = list(_counts(alive))
     return Sample(
         time=time.monotonic(),
         cpu_seconds=sum(map(_cpu_seconds, pids)),
         processes=len(alive),
-        tasks=len(switches),
+        tasks=len(counts),
         zombies=len(pids) - len(alive),
         descriptors=_descriptors(alive),
-        switches=switches,
-        running=dict(_running(alive)),
-        uncounted=any(map(_forgets, alive)),
+        switches={tid: switches for tid, switches, _, _ in counts},
+        running={tid: running for tid, _, running, _ in counts},
+        uncounted=any(forgets for _, _, _, forgets in counts),
     )
 
 
@@ -99,18 +99,16 @@ def _cpu_seconds(pid: int) -> float:
     return 0.0
 
 
-def _switches(pids: Iterable[int]) -> Iterable[tuple[int, int]]:
+def _counts(pids: Iterable[int]) -> Iterator[tuple[int, int, int, bool]]:
+    """Give of each task its number, context switches, nanoseconds on a core, and whether it forgets its children."""
     for pid in pids:
         for tid in tasks(pid):
             with suppress(*_GONE):
-                yield tid, sum(map(int, _SWITCHES.findall(read_file(f"/proc/{pid}/task/{tid}/status"))))
-
-
-def _running(pids: Iterable[int]) -> Iterable[tuple[int, int]]:
-    for pid in pids:
-        for tid in tasks(pid):
-            with suppress(*_GONE):
-                yield tid, int(read_file(f"/proc/{pid}/task/{tid}/schedstat").split()[0])
+                status = read_file(f"/proc/{pid}/task/{tid}/status")
+                running = int(read_file(f"/proc/{pid}/task/{tid}/schedstat").split()[0])
+                ignored = _IGNORED.search(status)
+                forgets = bool(ignored and int(ignored[1], 16) >> (signal.SIGCHLD - 1) & 1)
+                yield tid, sum(map(int, _SWITCHES.findall(status))), running, forgets
 
 
 def _descriptors(pids: Iterable[int]) -> int | None:
@@ -120,10 +118,3 @@ def _descriptors(pids: Iterable[int]) -> int | None:
         return None
     except (FileNotFoundError, ProcessLookupError):
         return _descriptors([pid for pid in pids if tasks(pid)])
-
-
-def _forgets(pid: int) -> bool:
-    with suppress(*_GONE):
-        found = _IGNORED.search(read_file(f"/proc/{pid}/status"))
-        return bool(found and int(found[1], 16) >> (signal.SIGCHLD - 1) & 1)
-    return False
