@@ -38,7 +38,7 @@ selftest: $(VENV)/test
 speed-load: $(VENV)/test
 	@$(BIN)/python -m tests.speed.load
 
-# Classify every known server twenty times, alone and then with two busy processes beside: about an hour and a half.
+# Classify every known server twenty times, alone and then with two busy processes beside: some two hours, idle.
 classify-campaign: $(VENV)/test
 	@$(BIN)/python -m tests.inspection.campaign -n 20
 	@$(BIN)/python -m tests.inspection.campaign -n 20 --busy 2

@@ -18,11 +18,14 @@ from threadserver.errors import KitError, UsageError, reason
 MakeSocket = Callable[[int, int, int], socket.socket]
 
 
-def listen(address: Address, backlog: int, make_socket: MakeSocket = socket.socket) -> socket.socket:
+def listen(
+    address: Address, backlog: int, make_socket: MakeSocket = socket.socket, option: int | None = None
+) -> socket.socket:
     """Create a socket, bind it to ``address`` and let it listen.
 
     ``backlog`` is how many established connections may wait for accept(); the kernel caps it at
     /proc/sys/net/core/somaxconn (listen(2)). Port 0 takes any free port.
+    ``option`` is one of socket(7), set before the socket is bound.
     Raises KitError when the machine refuses, UsageError when the address is not for a stream.
     """
     if address.scheme == "udp":
@@ -31,6 +34,8 @@ def listen(address: Address, backlog: int, make_socket: MakeSocket = socket.sock
     listener = make_socket(endpoint.family, endpoint.type, endpoint.protocol)
     try:
         _prepare(listener, endpoint)
+        if option is not None:
+            listener.setsockopt(socket.SOL_SOCKET, option, 1)
         listener.bind(endpoint.sockaddr)
         listener.listen(backlog)
     except (OSError, OverflowError) as error:

@@ -82,7 +82,8 @@ class Server:
         if not callable(service):
             raise TypeError(f"a service is a function of one line, not {service!r}; services.find() knows them by name")
         make_socket = partial(RecordedSocket, recorder, "server") if recorder else socket.socket
-        self.listener = listen(Address.parse(str(address)), backlog, make_socket)
+        self._listen = partial(listen, backlog=backlog, make_socket=make_socket)
+        self.listener = self._listen(Address.parse(str(address)))
         self.address = Address.of(self.listener.family, self.listener.getsockname())
         """Where it listens: the port that was taken for port 0."""
         self.limits: Limits = ThreadLimits(confirm_timeout, idle_timeout)
@@ -208,6 +209,15 @@ class Server:
             log.exception("the child %d failed", os.getpid())
         finally:
             os._exit(0)  # not sys.exit(): nothing of the parent's may be flushed, or cleaned up, twice
+
+    def listen_apart(self, option: int) -> None:
+        """In a forked child: own a listening socket, the one that is open, or a new one with ``option`` set.
+
+        Raises KitError when the address cannot be had once more.
+        """
+        if self.listener.fileno() < 0:
+            self.listener = self._listen(self.address, option=option)
+        self._owner = os.getpid()
 
     def limit_by(self, kind: type[Limits]) -> None:
         """Say who looks for what is overdue, before there is any conversation."""

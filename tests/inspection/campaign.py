@@ -1,6 +1,6 @@
 """The long form of the classification tests: every server N times, alone or with busy processes beside.
 
-python -m tests.inspection.campaign [-n 20] [--busy 2] [NAME …]
+python -m tests.inspection.campaign [-n 20] [--busy 2] [--time-limit 60] [--at-once 4] [NAME …]
 """
 
 import argparse
@@ -12,12 +12,13 @@ from concurrent.futures import ThreadPoolExecutor
 
 from tests.inspection.catalogue import ELSEWHERE, IN_C, OWN, SERVERS, Known, examine, missed
 from threadserver.errors import KitError
+from threadserver.inspection.classify import TIME_LIMIT
 
 
-def once(known: Known) -> str:
+def once(known: Known, time_limit: float) -> str:
     """Classify once; an empty text when it is right."""
     try:
-        return missed(known, examine(known))
+        return missed(known, examine(known, time_limit))
     except KitError as error:
         return str(error)
 
@@ -26,6 +27,7 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("-n", type=int, default=20, help="how often each")
     parser.add_argument("--busy", type=int, default=0, help="busy processes beside")
+    parser.add_argument("--time-limit", type=float, default=TIME_LIMIT, help="seconds for each experiment")
     parser.add_argument("--at-once", type=int, default=1, help="so many of a kind side by side, which is a load, too")
     parser.add_argument("names", nargs="*", help="servers of tests/inspection/catalogue.py; all when none is named")
     options = parser.parse_args()
@@ -38,7 +40,7 @@ def main() -> None:
         for known in chosen:
             begun = time.monotonic()
             with ThreadPoolExecutor(options.at_once) as at_once:
-                results = Counter(at_once.map(once, [known] * options.n))
+                results = Counter(at_once.map(once, [known] * options.n, [options.time_limit] * options.n))
             seconds = (time.monotonic() - begun) / options.n
             print(f"{known.name:28} {known.model:24} {results['']:3} of {options.n}  {seconds:4.1f} s", flush=True)
             wrong += options.n - results[""]

@@ -22,8 +22,8 @@ from threadserver.submission.starting import START_LIMIT, started
     "--speak", type=click.Choice(["auto", "none", "kit", "lines"]), default="auto", show_default=True,
     help="How to talk. none: only connect and hold. kit: confirm HELLO. lines: what --send gives. auto: kit where the "
     "server says HELLO, nothing where it says anything else, and an HTTP request on some connections where silence "
-    "leaves a question open; a server of another protocol will take that for an error, and may log it. What acts on whatever "
-    "comes in (a printer's port) must not be asked so: --speak none.",
+    "leaves a question open; a server of another protocol will take that for an error, and may log it. What acts on "
+    "whatever comes in (a printer's port) must not be asked so: --speak none.",
 )  # fmt: skip
 @click.option(
     "--send", multiple=True, metavar="LINE", help=r"Say this, escapes allowed: --send 'PING\r\n'. May be repeated."

@@ -18,6 +18,7 @@ from threadserver.inspection.subject import QUEUED, Held, Phase, Subject
 
 PAUSE = 0.004  # seconds between two looks
 RESTLESS = 0.6  # seconds, at most, after which a server that never rests is taken as it is
+AT_WORK = 2.0  # seconds, at most, that an answer is waited for beyond patience while the server is at work
 PATIENCE = 1.2  # seconds that a queued connection is given, once: pools grow by timers of a second
 
 
@@ -182,7 +183,7 @@ class Experiment:
 
     def _at_work(self, late: float) -> bool:
         """Tell whether a task of the server still runs; one that has run for long runs always."""
-        return late < min(RESTLESS, self.left / 4) and self.subject.lens.look().running
+        return late < min(AT_WORK, self.left / 4) and self.subject.lens.look().running
 
     def counters(self) -> dict[TaskId, int]:
         """How often each task has gone to sleep, of a server with not too many."""

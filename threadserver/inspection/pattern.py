@@ -105,9 +105,10 @@ def pattern(sight: Sight) -> Pattern:
 
 
 def _is_loop(sight: Sight, key: TaskId, clients: frozenset[int]) -> bool:
-    """Tell whether a task waits for several clients, or would accept the next while it serves one."""
+    """Tell whether a task waits for several clients, or accepts the next while it serves one."""
     task = sight.look.tasks[key]
-    return len(clients) > 1 or (task.watches and bool(task.sockets & sight.look.listeners))
+    would_accept = task.watches and task.sockets & sight.look.listeners and not sight.queued
+    return len(clients) > 1 or bool(would_accept)
 
 
 def _by_owner(sight: Sight, unwatched: Iterable[int]) -> dict[int, int]:

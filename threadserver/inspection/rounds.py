@@ -81,16 +81,16 @@ def _note(experiment: Experiment, record: Record, sight: Sight) -> Pattern:
 
 
 def _nudge(experiment: Experiment, record: Record) -> bool:
-    """Send one byte where the kernel keeps connections back until the first bytes; True if that helped."""
+    """Wait longer where none was accepted, after one byte where the kernel waits for the first; True if that helped."""
     words = experiment.speech.request(b"")
-    if not words or not any(one.phase is Phase.DEFERRED for one in experiment.held):
-        if record.hold.sight.queued and experiment.left > PATIENCE:
-            _note(experiment, record, experiment.see("3 connections held", PATIENCE))
-        return bool(record.hold.sight.accepted)
-    experiment.nudge = words[0][:1]
-    experiment.nudge_all()
-    _note(experiment, record, experiment.see("one byte said on each"))
-    return bool(record.hold.sight.accepted)
+    found = record.hold
+    if words and any(one.phase is Phase.DEFERRED for one in experiment.held):
+        experiment.nudge = words[0][:1]
+        experiment.nudge_all()
+        found = pattern(experiment.see("one byte said on each"))
+    found = _wait_with_them(experiment, record, found, PATIENCE)
+    _note(experiment, record, found.sight)
+    return bool(found.sight.accepted)
 
 
 def _grow(experiment: Experiment, record: Record) -> None:

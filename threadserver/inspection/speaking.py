@@ -51,7 +51,8 @@ def _only_they_moved(record: Record) -> set[TaskId] | None:
     """
     waiting = {task.id for number in record.answered for task in record.hold.sight.watchers(number)}
     moved = set().union(*record.companions)
-    return waiting if waiting and moved and moved <= waiting and not record.hold.looped else None
+    counted = len(record.hold.sight.look.tasks) <= MOST_TASKS and not record.hold.looped
+    return waiting if counted and waiting and moved <= waiting else None
 
 
 def speak_alone(experiment: Experiment, record: Record) -> None:

@@ -45,7 +45,7 @@ class Caller:
         self.transcript.note("client", f"is started: HOST {address.host}, PORT {address.port}")
         process = self._process = self._run.enter_context(self._start(address))
         self._printed, self._complained = bytearray(), bytearray()
-        self._input_ended = False
+        self._input_ended = self._end_noted = False
         self._noted: dict[str, int] = {}
         self._input: SimpleQueue[bytes | None] = SimpleQueue()
         self._drains = [_drain(process.stdout, self._printed), _drain(process.stderr, self._complained)]
@@ -91,10 +91,7 @@ class Caller:
         waiting = Waiting(self, lambda: "it has not ended", awaiting)
         while (code := self.process.wait(PAUSE)) is None:
             waiting.look(moved=False)
-        for drain in self._drains:
-            drain.join(PATIENCE)
-        self._note_said()
-        self.transcript.note("client", f"ends {how(code)}")
+        self._note_end(code)
         return code
 
     def expect_success(self, printed: bytes, awaiting: str) -> None:
@@ -128,6 +125,9 @@ class Caller:
 
     def wrong(self, message: str) -> WrongError:
         """Make the error that fails a check, with what the kernel shows. What it said is in the transcript."""
+        self.settle()
+        if (code := self.ended) is not None:
+            self._note_end(code)
         self._note_said()
         return WrongError(message, self.situation())
 
@@ -159,6 +159,15 @@ class Caller:
         while stillness.look() and time.monotonic() < deadline:
             self.process.wait(PAUSE)
         self.settle()
+
+    def _note_end(self, code: int) -> None:
+        """Note once that it has ended, and what it said last: its pipes are read to their end."""
+        for drain in self._drains:
+            drain.join(PATIENCE)
+        self._note_said()
+        if not self._end_noted:
+            self.transcript.note("client", f"ends {how(code)}")
+            self._end_noted = True
 
     def _note_said(self) -> None:
         """Note what it has said since this was noted last."""

@@ -19,11 +19,14 @@ def suspicion(situation: Situation, client: int) -> str:
     return next((said for rule in RULES if (said := rule(situation, client))), "")
 
 
-def _one_lock(situation: Situation, _: int) -> str:
+def _one_lock(situation: Situation, client: int) -> str:
+    """Recognise a lock that is held during a conversation. The idle workers of a pool wait for one, too."""
     locked = situation.blocked_in(LOCK)
     talking = [task for task in situation.look.tasks.values() if situation.clients_of(task) and not task.watches]
     workers = [task for task in locked if task.tid != task.pid] or (locked if len(locked) > 1 else [])
-    if len(workers) > 1 and len(talking) <= 1:
+    accepted = [number for number in situation.ends if situation.phase(number) == ACCEPTED]
+    closed_door = situation.phase(client) == WAITING and not situation.blocked_in(ACCEPT | READINESS)
+    if len(workers) > 1 and len(talking) == 1 and (closed_door or len(workers) <= len(accepted)):
         total = len(workers) + len(talking)
         return (
             f"Your workers start, but {len(workers)} of {total} wait for one lock: "
@@ -56,14 +59,14 @@ def _waits_for_child(situation: Situation, client: int) -> str:
 def _one_at_a_time(situation: Situation, client: int) -> str:
     if situation.phase(client) != WAITING or situation.blocked_in(ACCEPT | READINESS):
         return ""
-    for task in situation.look.tasks.values():
-        served = [number for number in situation.clients_of(task) if number != client]
-        call = sending_or_receiving(task)
-        if served and call:
-            return (
-                f"Your server serves one client at a time: it is in {call}() on the connection of client {served[0]}, "
-                f"so client {client} waits to be accepted"
-            )
+    talking = [task for task in situation.look.tasks.values() if sending_or_receiving(task)]
+    served = [number for task in talking for number in situation.clients_of(task) if number != client]
+    if len(talking) == 1 and served:
+        call = sending_or_receiving(talking[0])
+        return (
+            f"Your server serves one client at a time: it is in {call}() on the connection of client {served[0]}, "
+            f"so client {client} waits to be accepted"
+        )
     return ""
 
 

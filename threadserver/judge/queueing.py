@@ -27,14 +27,20 @@ class Full:
     served: list[Peer]
     waiting: list[Peer]
 
-    def leave(self) -> None:
-        """Let everybody go, those who wait first."""
-        for peer in (*self.waiting, *self.served):
+    def leave(self, server: Trial) -> None:
+        """Let everybody go: those who are served, then each of those who wait, greeted and confirmed."""
+        for peer in self.served:
             peer.close()
+        while self.waiting:
+            next_in_line(server, self.waiting, "All who were served have left").close()
+        server.settle()
 
 
 def fill(server: Trial) -> Full:
-    """Let clients come until a few wait, or more are served than a pool has workers."""
+    """Let clients come until a few wait, or more are served than a pool has workers.
+
+    Whoever is greeted confirms at once: a server gives it a few seconds, and the judge may be slow.
+    """
     full = Full([], [])
     while len(full.waiting) < BEYOND and len(full.served) <= MOST and server.may_wait():
         known = server.task_ids()

@@ -31,6 +31,7 @@ SERVED_BY = {
     Model.POOL: "threads of one process, as many as there are and the same again and again, serve a client each",
     Model.PREFORK: "processes, as many as there are and the same again and again, serve a client each",
     Model.LOOP: "one task serves all clients and waits for all of them at once",
+    Model.LOOPS: "several tasks, as many as there are, serve and wait for many clients each",
     Model.ITERATIVE: "one task serves one client after the other",
 }
 

@@ -27,6 +27,8 @@ from threadserver.judge.stillness import PAUSE, SETTLED, Stillness
 from threadserver.judge.transcript import Transcript
 from threadserver.submission.running import Running, how
 
+AT_A_TIME = 6
+"""So many clients of a crowd connect before the first of them confirms."""
 CHANCES = 10
 """So often it is asked whether something was read before the tasks themselves are looked at."""
 
@@ -78,13 +80,21 @@ class Trial:
         return self.connect(small_buffer=small_buffer).greet()
 
     def hold(self, count: int) -> list[Peer]:
-        """Let so many clients connect, and when all have, confirm; all stay."""
-        peers = []
-        for _ in range(count):
-            known = self.task_ids()
-            peers.append(self.connect())
-            peers[-1].known = known
-        return [peer.greet() for peer in peers]
+        """Let so many clients connect and confirm, a few at a time; all stay.
+
+        A few: who is held up then shows by more than one, and no server's limit runs out because the judge was late.
+        """
+        peers: list[Peer] = []
+        while len(peers) < count:
+            few = [self._arrive() for _ in range(min(AT_A_TIME, count - len(peers)))]
+            peers += [peer.greet() for peer in few]
+        return peers
+
+    def _arrive(self) -> Peer:
+        known = self.task_ids()
+        peer = self.connect()
+        peer.known = known
+        return peer
 
     def come_and_go(self, count: int, leave: Callable[[Peer], None] = Peer.close) -> None:
         """Let clients come one after another, say a line, get its answer, and leave."""

@@ -19,7 +19,7 @@ def main(host, port):
         number += 1
         try:
             converse(connection, number)
-        except ConnectionError:
+        except OSError:
             pass
         connection.close()
 

@@ -11,7 +11,7 @@
 #include <unistd.h>
 
 #define LIMIT 65536
-#define WORKERS 6
+#define WORKERS 3
 
 static bool send_all(int fd, const char *bytes, size_t length)
 {

@@ -9,7 +9,7 @@ from queue import Queue
 from typing import BinaryIO
 
 LIMIT = 65_536  # the longest line, in bytes, its LF included
-WORKERS = 8
+WORKERS = 3
 
 Client = tuple[socket.socket, tuple[str, int], int]
 

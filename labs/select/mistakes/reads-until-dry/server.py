@@ -62,7 +62,7 @@ class Client:
         """Receive for as long as there is something."""
         with suppress(BlockingIOError):
             while not self.ending:
-                self.receive(self.connection.recv(512))
+                self.receive(self.connection.recv(1))
 
     def turn(self, events: int) -> None:
         """Receive all that there is, and send once."""

@@ -1,0 +1,50 @@
+"""Readiness through asyncio: a coroutine for each client, all of them in one task of the kernel."""
+
+import asyncio
+import itertools
+import os
+import sys
+import threading
+
+MAX_LINE = 65_536
+numbers = itertools.count(1)
+
+
+def address(name: tuple[str, int]) -> str:
+    """Write an address."""
+    return f"tcp://[{name[0]}]:{name[1]}" if ":" in name[0] else f"tcp://{name[0]}:{name[1]}"
+
+
+async def converse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """Greet, then answer line by line; what a client does to its connection concerns nobody else."""
+    number = next(numbers)
+    ends = [writer.get_extra_info(which) for which in ("sockname", "peername")]
+    if None in ends:  # it has gone before it could be described
+        writer.close()
+        return
+    server, client = map(address, ends)
+    try:
+        worker = f"{os.getpid()}/{threading.get_native_id()}"
+        writer.write(f"HELLO server={server} client={client} connection={number} worker={worker}\n".encode())
+        line = await reader.readuntil()
+        if line.rstrip(b"\r\n") != b"CONFIRM %d" % number:
+            writer.write(b"ERROR confirmation expected: CONFIRM %d\n" % number)
+            return
+        while True:
+            writer.write(await reader.readuntil())
+            await writer.drain()
+    except asyncio.LimitOverrunError:
+        writer.write(b"ERROR line longer than %d bytes\n" % MAX_LINE)
+    except (asyncio.IncompleteReadError, OSError):
+        pass
+    finally:
+        writer.close()
+
+
+async def main(host: str, port: str) -> None:
+    """Listen until killed."""
+    server = await asyncio.start_server(converse, host, int(port), limit=MAX_LINE - 1)
+    await server.serve_forever()
+
+
+asyncio.run(main(*sys.argv[1:3]))

@@ -1,0 +1,38 @@
+"""Mistake: the conversation is awaited, so the next client is accepted when it is over."""
+
+import asyncio
+from socket import socket
+
+import threadserver
+from threadserver.coroutines import connections
+from threadserver.server import worker
+
+
+async def converse(server: threadserver.Server, connection: socket) -> None:
+    """Hold one conversation; it reads as if it blocked, but at each ``await`` others have their turn."""
+    loop = asyncio.get_running_loop()
+    with server.conversing(connection) as conversation:
+        await loop.sock_sendall(connection, conversation.greet(worker()))
+        while not conversation.finished:
+            for answer in conversation.receive(await loop.sock_recv(connection, 2048)):
+                await loop.sock_sendall(connection, answer)
+                await asyncio.sleep(0)  # what need not wait would not hand on
+        if conversation.refused:
+            server.limits.last_words(connection)
+            while await loop.sock_recv(connection, 2048):
+                pass
+
+
+async def serve_all(server: threadserver.Server) -> None:
+    """Start a coroutine for each client."""
+    async for connection in connections(server):
+        await converse(server, connection)
+
+
+def serve(server: threadserver.Server) -> None:
+    """Run an event loop until the server is stopped and every client has gone."""
+    asyncio.run(serve_all(server))
+
+
+if __name__ == "__main__":
+    threadserver.main(serve)

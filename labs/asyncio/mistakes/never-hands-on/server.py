@@ -1,0 +1,38 @@
+"""Mistake: each await has its answer at once while a client keeps sending, and so never hands on."""
+
+import asyncio
+from socket import socket
+
+import threadserver
+from threadserver.coroutines import connections
+from threadserver.server import worker
+
+
+async def converse(server: threadserver.Server, connection: socket) -> None:
+    """Hold one conversation; it reads as if it blocked, but at each ``await`` others have their turn."""
+    loop = asyncio.get_running_loop()
+    with server.conversing(connection) as conversation:
+        await loop.sock_sendall(connection, conversation.greet(worker()))
+        while not conversation.finished:
+            for answer in conversation.receive(await loop.sock_recv(connection, 2048)):
+                await loop.sock_sendall(connection, answer)
+        if conversation.refused:
+            server.limits.last_words(connection)
+            while await loop.sock_recv(connection, 2048):
+                pass
+
+
+async def serve_all(server: threadserver.Server) -> None:
+    """Start a coroutine for each client."""
+    async with asyncio.TaskGroup() as clients:
+        async for connection in connections(server):
+            clients.create_task(converse(server, connection))
+
+
+def serve(server: threadserver.Server) -> None:
+    """Run an event loop until the server is stopped and every client has gone."""
+    asyncio.run(serve_all(server))
+
+
+if __name__ == "__main__":
+    threadserver.main(serve)

@@ -1,0 +1,27 @@
+"""Lab epoll: as it stands it waits with select(), and hands over all descriptors in each turn. Let it use epoll.
+
+threadserver.Loop does what a ready socket is ready for. It also keeps a table of what to wait for up to date, when it
+is given one: Loop(server, interest), where interest is what select.epoll() has returned. It calls register(), modify()
+and unregister() on it.
+"""
+
+import select
+
+import threadserver
+
+FD_SETSIZE = 1024  # select() has one bit for each descriptor below, and none beyond
+
+
+def serve(server: threadserver.Server) -> None:
+    """Ask the kernel which sockets are ready, all of them anew in each turn, and do what they are ready for."""
+    loop = threadserver.Loop(server, descriptors=FD_SETSIZE)
+    for pause in loop.turns():
+        readable, writable, _ = select.select(loop.reading, loop.writing, [], pause)
+        for descriptor in readable:
+            loop.read(descriptor)
+        for descriptor in writable:
+            loop.write(descriptor)
+
+
+if __name__ == "__main__":
+    threadserver.main(serve)

@@ -1,0 +1,22 @@
+"""Mistake: it waits with select()."""
+
+import select
+
+import threadserver
+
+FD_SETSIZE = 1024  # select() has one bit for each descriptor below, and none beyond
+
+
+def serve(server: threadserver.Server) -> None:
+    """Ask the kernel which sockets are ready, all of them anew in each turn, and do what they are ready for."""
+    loop = threadserver.Loop(server, descriptors=FD_SETSIZE)
+    for pause in loop.turns():
+        readable, writable, _ = select.select(loop.reading, loop.writing, [], pause)
+        for descriptor in readable:
+            loop.read(descriptor)
+        for descriptor in writable:
+            loop.write(descriptor)
+
+
+if __name__ == "__main__":
+    threadserver.main(serve)

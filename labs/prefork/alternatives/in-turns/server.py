@@ -1,0 +1,73 @@
+"""Prefork in turns: a lock is held while a child is in accept(), and no longer (Stevens, 30.7)."""
+
+import fcntl
+import os
+import socket
+import sys
+import tempfile
+import threading
+from itertools import count
+from typing import BinaryIO
+
+LIMIT = 65_536  # the longest line, in bytes, its LF included
+WORKERS = 3
+
+
+def url(address: tuple[str, int]) -> str:
+    """Write an address as HELLO does."""
+    host, port = address[:2]
+    return f"tcp://[{host}]:{port}" if ":" in host else f"tcp://{host}:{port}"
+
+
+def converse(connection: socket.socket, peer: tuple[str, int], number: int) -> None:
+    """Hold a whole conversation: greet, wait for CONFIRM, answer each line."""
+    worker = f"{os.getpid()}/{threading.get_native_id()}"
+    hello = f"HELLO server={url(connection.getsockname())} client={url(peer)} connection={number} worker={worker}\n"
+    with connection, connection.makefile("rb") as lines:
+        connection.sendall(hello.encode())
+        confirm = lines.readline(LIMIT + 1)
+        if confirm.removesuffix(b"\n").removesuffix(b"\r") == b"CONFIRM %d" % number:
+            answer(connection, lines)
+        elif confirm.endswith(b"\n"):
+            connection.sendall(b"ERROR confirmation expected: CONFIRM %d\n" % number)
+
+
+def answer(connection: socket.socket, lines: BinaryIO) -> None:
+    """Send back each line."""
+    while line := lines.readline(LIMIT + 1):
+        if len(line) > LIMIT:
+            connection.sendall(b"ERROR line longer than %d bytes\n" % LIMIT)
+            return
+        connection.sendall(line)
+
+
+def listen(host: str, port: str) -> socket.socket:
+    """Make the listening socket."""
+    family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+    return socket.create_server(address, family=family, backlog=128)
+
+
+def work(listener: socket.socket, door: str) -> None:
+    """Wait for the door, accept a client, let go of the door, serve the client."""
+    with open(door) as lock:
+        for turn in count(1):
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            connection, peer = listener.accept()
+            fcntl.flock(lock, fcntl.LOCK_UN)
+            try:
+                converse(connection, peer, os.getpid() * 1_000_000 + turn)
+            except OSError:  # this client is gone
+                continue
+
+
+def main(host: str, port: str) -> None:
+    """Fork the workers; then there is nothing left to do but to be their parent."""
+    listener = listen(host, port)
+    with tempfile.NamedTemporaryFile() as door:
+        for _ in range(WORKERS):
+            if os.fork() == 0:
+                work(listener, door.name)
+        os.wait()
+
+
+main(*sys.argv[1:3])

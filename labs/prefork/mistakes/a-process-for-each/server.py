@@ -1,0 +1,20 @@
+"""Mistake: a child for each client, made when it has come; there is no bound."""
+
+import os
+
+import threadserver
+
+
+def serve(server: threadserver.Server) -> None:
+    """Fork a child for each client; the parent goes straight back to accept(), and shares no memory with it."""
+    for connection in server.connections():
+        with server.refusing(connection):
+            if child := os.fork():
+                server.leave_to(child, connection)
+            else:
+                with server.as_child(connection):
+                    server.converse(connection)
+
+
+if __name__ == "__main__":
+    threadserver.main(serve)

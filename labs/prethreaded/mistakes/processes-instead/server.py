@@ -1,0 +1,22 @@
+"""Mistake: processes that were forked beforehand, instead of threads."""
+
+import os
+
+import threadserver
+
+WORKERS = 8
+
+
+def serve(server: threadserver.Server) -> None:
+    """Let every child be an iterative server of the same listening socket; one that dies is replaced."""
+    while server.children.lacking(WORKERS):
+        if child := os.fork():
+            server.children.add(child)
+        else:
+            with server.as_child():
+                for connection in server.connections():
+                    server.converse(connection)
+
+
+if __name__ == "__main__":
+    threadserver.main(serve)

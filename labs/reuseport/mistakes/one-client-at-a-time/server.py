@@ -1,0 +1,27 @@
+"""Mistake: each process serves one client at a time, and who is sent to its queue has to wait."""
+
+import os
+from socket import SO_REUSEPORT
+
+import threadserver
+from threadserver.ports import SharedPort
+
+WORKERS = 4
+
+
+def serve(server: threadserver.Server) -> None:
+    """Let every child listen at the same port, and serve whom the kernel gives it; one that dies is replaced."""
+    port = SharedPort(server, SO_REUSEPORT)
+    while server.children.lacking(WORKERS):
+        if child := os.fork():
+            server.children.add(child)
+            port.leave()
+        else:
+            with server.as_child():
+                port.join()
+                for connection in server.connections():
+                    server.converse(connection)
+
+
+if __name__ == "__main__":
+    threadserver.main(serve)
