@@ -17,6 +17,8 @@ from dataclasses import dataclass
 from threadserver.inspection.calls import read_file
 from threadserver.inspection.processes import details, everyone, family, tasks
 
+FEWEST = 5
+"""Clock ticks below which a count of them is too coarse."""
 _TICK = os.sysconf("SC_CLK_TCK")
 _SWITCHES = re.compile(rb"^(?:non)?voluntary_ctxt_switches:\s*(\d+)", re.MULTILINE)
 _IGNORED = re.compile(rb"^SigIgn:\s*([0-9a-f]+)", re.MULTILINE)
@@ -49,10 +51,14 @@ class Sample:
             return None
         return sum(count - earlier.switches.get(tid, 0) for tid, count in self.switches.items())
 
-    def cpu_since(self, earlier: "Sample") -> float:
-        """Give CPU seconds since then: to the nanosecond, but in ticks of 10 ms where tasks have ended meanwhile."""
+    def cpu_since(self, earlier: "Sample") -> float | None:
+        """Give CPU seconds since then: to the nanosecond, but in ticks of 10 ms where tasks have ended meanwhile.
+
+        None where that were too few ticks to say anything.
+        """
         if earlier.running.keys() - self.running.keys() or not self.running:
-            return self.cpu_seconds - earlier.cpu_seconds
+            used = self.cpu_seconds - earlier.cpu_seconds
+            return used if used >= FEWEST / _TICK else None
         return sum(spent - earlier.running.get(tid, 0) for tid, spent in self.running.items()) / 1e9
 
 

@@ -136,8 +136,8 @@ class _Watch:
             processes=self.last.processes,
             seconds=seconds,
             cpu_seconds=used,
-            cpu_share=used / seconds,
-            cpu_per_request=used / seconds / rate if rate else None,
+            cpu_share=used / seconds if used is not None else None,
+            cpu_per_request=used / seconds / rate if rate and used is not None else None,
             switches_per_request=switched / seconds / rate if switched is not None and rate else None,
             uncounted=self.first.uncounted or self.last.uncounted,
         )
