@@ -80,7 +80,7 @@ def begin(schedule: Schedule, site: Site) -> Results:
 
 
 def carry_out(schedule: Schedule, site: Site, file: Path, show: Show) -> Results:
-    """Measure it all, and keep each run in the file as soon as it is known. Ctrl-C ends it early."""
+    """Measure it all, and keep the runs of each cell in the file as soon as all are known. Ctrl-C ends it early."""
     results = begin(schedule, site)
     results.write(file)
     try:
@@ -105,7 +105,8 @@ def _measure(schedule: Schedule, site: Site, file: Path, results: Results, show:
             if run is None:
                 return False
             results.runs.append(run)
-            results.write(file)
+            if contestant is schedule.contestants[-1]:  # after each of them would take as long as the runs themselves
+                results.write(file)
             if run.outcome in FINAL:
                 settled.add((contestant.name, cell))
         clock.done += schedule.cost(cell)
