@@ -67,8 +67,8 @@ def test_a_tour_takes_about_three_minutes_whoever_takes_part():
 
 def test_open_loop_is_for_those_who_have_a_rate():
     schedule = plan([contestants.find("thread")], (), (), None, None, 100.0)
-    assert Cell("echo", 10, 100.0) in schedule.cells
-    assert Cell("churn", 10, None) in schedule.cells
+    assert Cell("echo", 8, 100.0) in schedule.cells
+    assert Cell("churn", 8, None) in schedule.cells
 
 
 def test_another_interpreter_is_asked_what_it_is():

@@ -10,13 +10,15 @@ import os
 import re
 import signal
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 
 from threadserver.inspection.calls import read_file
 from threadserver.inspection.processes import details, everyone, family, tasks
 
+FEWEST = 5
+"""Clock ticks below which a count of them is too coarse."""
 _TICK = os.sysconf("SC_CLK_TCK")
 _SWITCHES = re.compile(rb"^(?:non)?voluntary_ctxt_switches:\s*(\d+)", re.MULTILINE)
 _IGNORED = re.compile(rb"^SigIgn:\s*([0-9a-f]+)", re.MULTILINE)
@@ -49,10 +51,14 @@ class Sample:
             return None
         return sum(count - earlier.switches.get(tid, 0) for tid, count in self.switches.items())
 
-    def cpu_since(self, earlier: "Sample") -> float:
-        """Give CPU seconds since then: to the nanosecond, but in ticks of 10 ms where tasks have ended meanwhile."""
+    def cpu_since(self, earlier: "Sample") -> float | None:
+        """Give CPU seconds since then: to the nanosecond, but in ticks of 10 ms where tasks have ended meanwhile.
+
+        None where that were too few ticks to say anything.
+        """
         if earlier.running.keys() - self.running.keys() or not self.running:
-            return self.cpu_seconds - earlier.cpu_seconds
+            used = self.cpu_seconds - earlier.cpu_seconds
+            return used if used >= FEWEST / _TICK else None
         return sum(spent - earlier.running.get(tid, 0) for tid, spent in self.running.items()) / 1e9
 
 
@@ -66,17 +72,17 @@ def sample(keeper: int) -> Sample:
     processes = everyone()
     pids = family([keeper], processes)[1:]
     alive = [pid for pid in pids if processes[pid].state != "Z"]
-    switches = dict(_switches(alive))
+    counts = list(_counts(alive))
     return Sample(
         time=time.monotonic(),
         cpu_seconds=sum(map(_cpu_seconds, pids)),
         processes=len(alive),
-        tasks=len(switches),
+        tasks=len(counts),
         zombies=len(pids) - len(alive),
         descriptors=_descriptors(alive),
-        switches=switches,
-        running=dict(_running(alive)),
-        uncounted=any(map(_forgets, alive)),
+        switches={tid: switches for tid, switches, _, _ in counts},
+        running={tid: running for tid, _, running, _ in counts},
+        uncounted=any(forgets for _, _, _, forgets in counts),
     )
 
 
@@ -99,18 +105,16 @@ def _cpu_seconds(pid: int) -> float:
     return 0.0
 
 
-def _switches(pids: Iterable[int]) -> Iterable[tuple[int, int]]:
+def _counts(pids: Iterable[int]) -> Iterator[tuple[int, int, int, bool]]:
+    """Give of each task its number, context switches, nanoseconds on a core, and whether it forgets its children."""
     for pid in pids:
         for tid in tasks(pid):
             with suppress(*_GONE):
-                yield tid, sum(map(int, _SWITCHES.findall(read_file(f"/proc/{pid}/task/{tid}/status"))))
-
-
-def _running(pids: Iterable[int]) -> Iterable[tuple[int, int]]:
-    for pid in pids:
-        for tid in tasks(pid):
-            with suppress(*_GONE):
-                yield tid, int(read_file(f"/proc/{pid}/task/{tid}/schedstat").split()[0])
+                status = read_file(f"/proc/{pid}/task/{tid}/status")
+                running = int(read_file(f"/proc/{pid}/task/{tid}/schedstat").split()[0])
+                ignored = _IGNORED.search(status)
+                forgets = bool(ignored and int(ignored[1], 16) >> (signal.SIGCHLD - 1) & 1)
+                yield tid, sum(map(int, _SWITCHES.findall(status))), running, forgets
 
 
 def _descriptors(pids: Iterable[int]) -> int | None:
@@ -120,10 +124,3 @@ def _descriptors(pids: Iterable[int]) -> int | None:
         return None
     except (FileNotFoundError, ProcessLookupError):
         return _descriptors([pid for pid in pids if tasks(pid)])
-
-
-def _forgets(pid: int) -> bool:
-    with suppress(*_GONE):
-        found = _IGNORED.search(read_file(f"/proc/{pid}/status"))
-        return bool(found and int(found[1], 16) >> (signal.SIGCHLD - 1) & 1)
-    return False

@@ -28,6 +28,8 @@ SLACK = 32
 """Descriptors, tasks or zombies that are no leak: a pool that has grown, a few children not yet waited for."""
 LAST = 1.2 * LOOK
 """Seconds before the end of the measured time in which the kernel's counts are taken for the second time."""
+FIRST = 15.0
+"""Seconds that the first client has for its answer: a server that is merely slow is not hung."""
 _REFUSALS = (kinds.REFUSED, kinds.FULL, kinds.ERROR_LINE, kinds.RESET, kinds.CLOSED)
 
 Tick = Callable[[], None]
@@ -58,7 +60,7 @@ def measure(contestant: Contestant, cell: Cell, number: int, site: Site, pace: P
 def _examine(run_: Run, subject: Subject, plan: Plan, tick: Tick) -> Run | None:
     """Load a server that listens, and judge what became of it."""
     try:
-        if not offers(subject.address, SERVICE[plan.workload], plan.timeout):
+        if not offers(subject.address, SERVICE[plan.workload], FIRST):
             return run_.failed("not offered", f"it does not offer {SERVICE[plan.workload]}")
     except (KitError, OSError) as error:
         why = str(error) if isinstance(error, KitError) else reason(error)
@@ -134,8 +136,8 @@ class _Watch:
             processes=self.last.processes,
             seconds=seconds,
             cpu_seconds=used,
-            cpu_share=used / seconds,
-            cpu_per_request=used / seconds / rate if rate else None,
+            cpu_share=used / seconds if used is not None else None,
+            cpu_per_request=used / seconds / rate if rate and used is not None else None,
             switches_per_request=switched / seconds / rate if switched is not None and rate else None,
             uncounted=self.first.uncounted or self.last.uncounted,
         )

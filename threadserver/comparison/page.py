@@ -116,7 +116,7 @@ def _figures(summary: Summary) -> list[dict[str, Any]]:
     for cell in summary.cells:
         keys = [key for key in FIGURES if any(summary.values(key, name, cell) for name in summary.results.names)]
         keys = [key for key in keys if key != "overlap" or cell.workload in ("sleep", "spin")]
-        rows = [(name, [_figure(summary, key, name, cell) for key in keys], summary.fault(name, cell))
+        rows = [(name, [_figure(summary, key, name, cell) for key in keys], summary.word(name, cell))
                 for name in summary.results.names]  # fmt: skip
         if keys:
             found.append({"cell": str(cell), "head": [FIGURES[key].title for key in keys], "rows": rows})

@@ -52,7 +52,7 @@ def bars(
             continue
         low, high = (max(value.low, 0.0), value.high) if value.bounded else (None, None)
         star = " *" if unit == "requests/s" and summary.limited(name, cell) else ""
-        said = amount(value.median, unit) + star + (f" ({fault.outcome})" if fault else "")
+        said = amount(value.median, unit) + star + (f" ({summary.word(name, cell)})" if fault else "")
         found.append(Bar(name, family, value.median, low, high, said, note))
     return Bars(found, unit, mark)
 

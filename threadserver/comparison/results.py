@@ -173,7 +173,7 @@ class Results:
         beside = path.with_name(f".{path.name}.{os.getpid()}")
         try:
             with beside.open("w", encoding="utf-8") as file:
-                json.dump(self.as_dict(), file, indent=1, ensure_ascii=False)
+                json.dump(self.as_dict(), file, ensure_ascii=False)
                 file.flush()
                 os.fsync(file.fileno())
             beside.replace(path)

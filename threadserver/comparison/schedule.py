@@ -19,7 +19,7 @@ from threadserver.comparison.workloads import Cell
 
 TOUR_SECONDS = 180.0
 TOUR_ROUNDS = 3
-STARTING = 0.4
+STARTING = 0.5
 """Seconds that a run takes beside its load: starting the server and the generator, stopping them."""
 PACE = Pace(seconds=1.0, warm_up=0.3, timeout=2.0)
 
@@ -57,7 +57,7 @@ def tour_pace(contestants: int, cells: int) -> Pace:
     """Choose how long a run of a tour takes, so that all of it takes about three minutes."""
     each = TOUR_SECONDS / (TOUR_ROUNDS * contestants * cells) - STARTING
     seconds = round(min(max(0.8 * each, 0.2), 1.0), 2)
-    return Pace(seconds, warm_up=round(seconds / 4, 2), timeout=0.5)
+    return Pace(seconds, warm_up=round(seconds / 4, 2), timeout=1.0)
 
 
 def begin(schedule: Schedule, site: Site) -> Results:
@@ -80,7 +80,7 @@ def begin(schedule: Schedule, site: Site) -> Results:
 
 
 def carry_out(schedule: Schedule, site: Site, file: Path, show: Show) -> Results:
-    """Measure it all, and keep each run in the file as soon as it is known. Ctrl-C ends it early."""
+    """Measure it all, and keep the runs of each cell in the file as soon as all are known. Ctrl-C ends it early."""
     results = begin(schedule, site)
     results.write(file)
     try:
@@ -105,7 +105,8 @@ def _measure(schedule: Schedule, site: Site, file: Path, results: Results, show:
             if run is None:
                 return False
             results.runs.append(run)
-            results.write(file)
+            if contestant is schedule.contestants[-1]:  # after each of them would take as long as the runs themselves
+                results.write(file)
             if run.outcome in FINAL:
                 settled.add((contestant.name, cell))
         clock.done += schedule.cost(cell)

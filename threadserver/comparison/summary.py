@@ -155,6 +155,14 @@ class Summary:
         troubled = [run for run in self.runs(name, cell) if run.outcome != "measured"]
         return next((run for run in troubled if not run.counted), troubled[0] if troubled else None)
 
+    def word(self, name: str, cell: Cell) -> str:
+        """Say what went wrong, if anything did, and in how many rounds unless in all: ``hung in 1 of 3``."""
+        fault, runs = self.fault(name, cell), self.runs(name, cell)
+        if fault is None:
+            return ""
+        count = sum(run.outcome == fault.outcome for run in runs)
+        return fault.outcome + ("" if count == len(runs) else f" in {count} of {len(runs)}")
+
     def faults(self) -> list[Run]:
         """Give what went wrong, once for each contestant and cell."""
         found = (self.fault(name, cell) for name in self.results.names for cell in self.cells)

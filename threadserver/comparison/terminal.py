@@ -54,8 +54,8 @@ def _columns(summary: Summary, cell: Cell, main: str, names: list[str]) -> dict[
     columns = {COLUMNS[main]: [_main(summary, main, name, cell) for name in names]}
     estimates = [summary.estimate(main, name, cell) for name in names]
     columns["95 % interval"] = [interval(e, _plain(main)) if e and e.bounded else "" for e in estimates]
-    outcomes = [summary.fault(name, cell) for name in names]
-    columns[""] = [f"[red]{run.outcome}[/red]" if run else "" for run in outcomes]
+    words = [summary.word(name, cell) for name in names]
+    columns[""] = [f"[red]{word}[/red]" if word else "" for word in words]
     for key in COLUMNS:
         if key not in (main, "memory", "overlap"):
             columns[COLUMNS[key]] = [_figure(summary, key, name, cell) for name in names]
