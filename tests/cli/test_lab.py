@@ -56,8 +56,21 @@ def test_a_lab_is_started_once_and_never_over_existing_work(student, home, lab):
         assert (home / folder / "README.md").read_text() == "my notes"
 
 
-def test_a_verdict_as_json_and_the_progress_that_follows(student, home):
+@pytest.fixture
+def begun(student, home):
+    """The lab `thread`, begun, with one bug left."""
     student("lab", "start", "thread")
+    write(home / "thread", "mistakes/one-lock")
+    return home / "thread"
+
+
+def write(folder, submission):
+    """Let a student write what the lab `thread` ships."""
+    lab = {lab.name: lab for lab in labs()}["thread"]
+    shutil.copyfile(lab.folder / submission / "server.py", folder / "server.py")
+
+
+def test_a_verdict_as_json_and_the_progress_that_follows(student, begun):
     checked = student("lab", "check", "thread", "--json")
     verdict = json.loads(checked.stdout)
     assert checked.returncode == 1
@@ -67,7 +80,7 @@ def test_a_verdict_as_json_and_the_progress_that_follows(student, home):
     assert any(one["outcome"] == "failed" and one["hint"] for one in verdict["checks"])
     listed = {one["name"]: one for one in json.loads(student("lab", "list", "--json").stdout)}
     assert listed["thread"]["last"]["score"] == verdict["score"]
-    assert listed["thread"]["last"]["folder"] == str(home / "thread")
+    assert listed["thread"]["last"]["folder"] == str(begun)
 
 
 def test_a_right_submission_is_exit_code_0_and_a_page(student, home):
@@ -85,8 +98,7 @@ def lab_checks(output):
     return [line for line in output.splitlines() if line.strip().startswith("passed")]
 
 
-def test_only_one_check_and_its_transcript(student):
-    student("lab", "start", "thread")
+def test_only_one_check_and_its_transcript(student, begun):
     checked = student("lab", "check", "thread", "--only", "many_at_once", "--verbose")
     assert checked.returncode == 1
     assert "many_at_once" in checked.stdout
@@ -133,9 +145,8 @@ def test_one_sees_where_a_server_stops(student, home):
     assert "No module named 'nothing_of_that_name'" in ran.stdout
 
 
-def test_a_save_is_judged_again(student, home, tmp_path):
+def test_a_save_is_judged_again(home, begun, tmp_path):
     require("tmux")
-    student("lab", "start", "thread")
     tmux = ["tmux", "-S", str(tmp_path / "tmux"), "-f", "/dev/null"]
     watch = f"cd {home}/thread && XDG_STATE_HOME={tmp_path}/state {sys.executable} -m threadserver lab watch; exec cat"
     subprocess.run([*tmux, "new-session", "-d", "-x", "100", "-y", "50", watch], check=True)
@@ -146,8 +157,7 @@ def test_a_save_is_judged_again(student, home, tmp_path):
     try:
         eventually(lambda: "Waiting for a save" in screen(), "the starter is judged")
         assert "FAILED" in screen()
-        solution = {lab.name: lab for lab in labs()}["thread"].folder / "solution" / "server.py"
-        shutil.copyfile(solution, Path(home, "thread", "server.py"))
+        write(begun, "solution")
         eventually(lambda: "100 of 100 points" in screen(), "the saved solution is judged")
         subprocess.run([*tmux, "send-keys", "C-c"], check=True)
         eventually(lambda: not _watchers(home), "watching has ended")

@@ -225,7 +225,7 @@ def test_long_lines(server: Trial) -> None:
     hint="recv() returns b'' when the client has said its last. Answer what came before, then close.",
 )
 def test_half_close(server: Trial) -> None:
-    """Send lines and the end at once; and the end alone."""
+    """Send lines and the end at once; the end alone; and the end while a large answer cannot be taken yet."""
     peer = server.greet()
     lines = b"".join(b"owed %d\n" % number for number in range(20))
     peer.send(lines)
@@ -236,6 +236,15 @@ def test_half_close(server: Trial) -> None:
     peer.ask(b"only this")
     peer.half_close()
     peer.expect_end("half-closed after its last answer")
+    peer = server.greet(small_buffer=True)
+    line = text(server, LONG)
+    peer.send(line + b"\n", reading=False)
+    peer.half_close()
+    server.settle()
+    peer.read_slowly(
+        line + b"\n", f"sent a line of {LONG} bytes, half-closed before it read, and expected it back whole"
+    )
+    peer.expect_end("half-closed and got all of its large answer")
 
 
 @points(
