@@ -168,7 +168,8 @@ def test_stop_ends_idle_and_deaf_clients_and_sends_what_is_owed(serve, concurren
         assert server.stop() == (0, "")
         assert read_all(busy) == b"slow\nlast"
         assert idle.receive() is None
-        assert not [child for child in children if os.path.exists(f"/proc/{child}")]
+        gone = lambda: not [child for child in children if os.path.exists(f"/proc/{child}")]  # noqa: E731
+        eventually(gone, "no child is left")
 
 
 @pytest.mark.parametrize("name", sorted({*CONCURRENT} - BOUNDED))

@@ -101,7 +101,7 @@ def test_the_readmes_model_runs(serve, tmp_path):
 
 def test_the_readmes_commands_are_there(threadserver):
     text = (ROOT / "README.md").read_text()
-    for command, option in re.findall(r"threadserver (\w+)[^`\n]*?(--[\w-]+)", text):
-        assert option in threadserver(command, "--help").stdout, f"{command} {option}"
+    for command, option in re.findall(r"threadserver ((?:lab )?\w+)[^`\n]*?(--[\w-]+)", text):
+        assert option in threadserver(*command.split(), "--help").stdout, f"{command} {option}"
     for link in re.findall(r"\]\(([\w/.]+)\)", text):
         assert (ROOT / link).is_file(), link

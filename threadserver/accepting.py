@@ -7,6 +7,7 @@ the client, and if it cannot be had back, then that client is the one who must h
 
 import errno
 import os
+import select
 import socket
 from contextlib import suppress
 from threading import Lock
@@ -36,6 +37,7 @@ class Acceptor:
     def __init__(self) -> None:
         self._reserve: int | None = None
         self._at_the_reserve = Lock()
+        self._at_the_door = Lock()
         self.set_aside()
 
     def accept(self, listener: socket.socket) -> Accepted | None:
@@ -44,13 +46,15 @@ class Acceptor:
         Raises OSError when the listener is of no more use.
         """
         try:
-            return Accepted(*listener.accept())
+            connection, peer = listener.accept()
         except OSError as error:
             if error.errno in PASSING:
                 return None
             if error.errno not in EXHAUSTED:
                 raise
-        return self._accept_with_reserve(listener)
+            return self._accept_with_reserve(listener)
+        # Where the reserve is given up, another thread may get the descriptor that becomes free, for a last client.
+        return Accepted(connection, peer, self._reserve is None and self.exhausted())
 
     def exhausted(self) -> bool:
         """Tell whether no descriptor can be set aside: there is none for one more client."""
@@ -71,11 +75,17 @@ class Acceptor:
                 self._reserve = None
 
     def _accept_with_reserve(self, listener: socket.socket) -> Accepted | None:
-        self.give_up()
-        try:
-            connection, peer = listener.accept()
-        except OSError as error:
-            if error.errno not in EXHAUSTED | PASSING:
-                raise
-            return None
-        return Accepted(connection, peer, self.exhausted())
+        """Give the reserve up for a client who is there; one thread at a time, the others wait for their turn."""
+        with self._at_the_door:
+            door = select.poll()
+            door.register(listener, select.POLLIN)
+            if not door.poll(None if listener.getblocking() else 0):
+                return None
+            self.give_up()
+            try:
+                connection, peer = listener.accept()
+            except OSError as error:
+                if error.errno not in EXHAUSTED | PASSING:
+                    raise
+                return None
+            return Accepted(connection, peer, self.exhausted())

@@ -96,9 +96,11 @@ def test_every_option_does_what_it_says(serve):
         "tcp://[::1]:0", "--service", "upper", "--backlog", "5", "--max-connections", "2", "--confirm-timeout", "0.2",
         "--idle-timeout", "100", "--verbose",
     )  # fmt: skip
+    before = server.descriptors
     with dial(server.address) as late:
         read_line(late)
         assert read_all(late) == b"ERROR not confirmed within 0.2 s\n"
+    eventually(lambda: server.descriptors == before, "the connection of who was late is closed")
     with Client(server.address) as first, Client(server.address), dial(server.address) as third:
         assert first.ask(b"hello") == b"HELLO"
         assert read_all(third) == b"ERROR server is full\n"

@@ -52,7 +52,8 @@ def test_an_arrow_runs_from_one_lifeline_to_the_other(trace):
     assert by_step["1"][listener] == "●"
 
 
-def test_a_pipe_gets_plain_text(hostile):
+def test_a_pipe_gets_plain_text(hostile, monkeypatch):
+    monkeypatch.delenv("COLUMNS", raising=False)
     file = io.StringIO()
     draw(hostile.sequence, console_for(file))
     text = file.getvalue()

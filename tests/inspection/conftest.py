@@ -45,7 +45,7 @@ def have(known):
         pytest.skip("io_uring is not allowed here")
 
 
-@pytest.fixture(scope="session", autouse=True)
+@pytest.fixture(scope="session")
 def examined(request):
     """The verdict on each server that this run asks for, in the making from the first question on."""
     chosen = {}

@@ -102,8 +102,9 @@ def test_it_prints_while_it_serves(run, folder):
 def test_it_eats_memory(run, folder, how):
     """Bounded here to 400 MB: by one process, and by four of which none has too much."""
     eat = "hoard = [bytearray(10_000_000) for _ in range({})]\ntime.sleep(60)\n"
-    code = LISTEN + (eat.format(40) if how == "alone" else "os.fork(), os.fork()\n" + eat.format(10))
-    with run(folder({"server.py": code}), limits=Limits(memory=200 * MIB)) as server:
+    meal = eat.format(40) if how == "alone" else "os.fork(), os.fork()\n" + eat.format(10)
+    code = LISTEN + "listener.accept()\n" + meal
+    with run(folder({"server.py": code}), limits=Limits(memory=200 * MIB)) as server, dial(server.address):
         assert eventually(lambda: server.over_limit, "it is ended") == "used more than 200 MiB of memory"
         eventually(lambda: not server.members(), "all of it has gone")
 

@@ -387,7 +387,7 @@ def test_what_goes_wrong_with_slow_clients_is_counted_too():
         connection.recv(1)
 
     with peers(converse) as address:
-        result = run(Plan(address, "slow", **SHORT))
+        result = run(Plan(address, "slow", **{**SHORT, "seconds": 1.5}))
     assert result.slow.errors
     assert result.flawed
 
