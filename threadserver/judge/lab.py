@@ -143,7 +143,9 @@ def _read(folder: Path) -> Lab:
 
 
 def remember(lab: Lab, folder: Path, score: float, max_score: float) -> None:
-    """Keep the last verdict on a lab, for ``lab list``. What cannot be written is not kept."""
+    """Keep the last verdict on a folder in which the lab was started, for ``lab list``, where that can be written."""
+    if not (folder / MARK).is_file():
+        return
     known = progress()
     known[lab.name] = {"folder": str(folder.resolve()), "score": score, "max_score": max_score}
     with suppress(OSError):
