@@ -3,6 +3,7 @@
 import resource
 
 from clients import Client
+from clients.client import ConnectError
 from tests.conftest import descriptors, dial, eventually, read_all
 
 
@@ -18,6 +19,15 @@ def fill(server, clients, most=1000):
         sock.sendall(b"CONFIRM %d\n" % int(greeting.split(b"connection=")[1].split()[0]))
         clients.append(sock)
         assert len(clients) < most
+
+
+def served(address):
+    """Tell whether one more client is served; what those before it had may still be on its way back."""
+    try:
+        with Client(address) as client:
+            return client.ask(b"hello") == b"hello"
+    except ConnectError:
+        return False
 
 
 def answered(sock):

@@ -10,9 +10,8 @@ from pathlib import Path
 import pytest
 
 from clients import Client
-from clients.client import ConnectError
 from tests.conftest import PATIENCE, bystander, confirm, descriptors, dial, eventually, read_all, read_line
-from tests.test_exhaustion import answered, fill
+from tests.test_exhaustion import answered, fill, served
 from threadserver import models, serving
 from threadserver.children import Children
 from threadserver.errors import UsageError
@@ -168,16 +167,8 @@ def test_several_threads_out_of_descriptors_refuse_and_recover(serve, model):
             clients.pop().close()
     for sock in clients:
         sock.close()
-    eventually(lambda: _served(server.address), "one is served when the others have gone")
+    eventually(lambda: served(server.address), "one is served when the others have gone")
     assert server.stop()[0] == 0
-
-
-def _served(address):
-    try:
-        with Client(address) as client:
-            return client.ask(b"hello") == b"hello"
-    except ConnectError:  # their descriptors are still being closed
-        return False
 
 
 def test_fork_gives_each_connection_a_process_that_holds_nothing_else(serve):

@@ -1,11 +1,17 @@
 """The trace-event JSON: rules that its viewers rely on."""
 
 import json
+import os
 from collections import defaultdict
+from threading import enumerate as threads
 
 import pytest
 
+from tests.conftest import eventually
+from tests.diagrams.conftest import at_once
 from threadserver.diagrams.perfetto import perfetto
+from threadserver.inspection.calls import blocked_call
+from threadserver.inspection.syscalls import ACCEPT
 from threadserver.models import iterative
 
 
@@ -76,7 +82,16 @@ def test_each_call_is_one_slice(trace):
 
 
 def test_a_call_that_never_returned_lasts_until_the_end(trace):
-    records = [record for record in trace().records if not (record.result or "").startswith("failed: ")]
+    def talk_until_it_accepts_again(address, recorder):
+        at_once(1, address, [b"hello"], recorder=recorder)
+        waiting = [thread.native_id for thread in threads() if thread.name == "server"]
+        eventually(lambda: blocked_call(os.getpid(), waiting[0]).name in ACCEPT, "the server accepts again")
+
+    records = [
+        record
+        for record in trace(talk_until_it_accepts_again).records
+        if not (record.result or "").startswith("failed: ")
+    ]
     slices = of_kind(events(records), "X")
     last = [slice_ for slice_ in slices if slice_["args"]["result"] == "had not returned when the trace ended"]
     assert [slice_["name"] for slice_ in last] == ["accept()"]

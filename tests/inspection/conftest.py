@@ -1,4 +1,4 @@
-"""Classifications take a second or more each, mostly waiting, so eight are made at a time while the other tests run."""
+"""Classifications take a second or more each, mostly waiting, so four are made at a time while the other tests run."""
 
 import os
 import subprocess
@@ -11,7 +11,7 @@ import pytest
 from tests.conftest import require
 from tests.inspection.catalogue import examine
 
-AT_ONCE = 8
+AT_ONCE = 4
 LONG = 60.0  # seconds that an experiment may take here: it ends early, unless this machine is busy with something else
 
 
