@@ -21,13 +21,21 @@ def fill(server, clients, most=1000):
         assert len(clients) < most
 
 
-def served(address):
-    """Tell whether one more client is served; what those before it had may still be on its way back."""
+def admitted(address):
+    """Give a client that is served; None while what those before it had is still on its way back."""
     try:
-        with Client(address) as client:
-            return client.ask(b"hello") == b"hello"
+        return Client(address)
     except ConnectError:
+        return None
+
+
+def served(address):
+    """Tell whether one more client is served."""
+    client = admitted(address)
+    if client is None:
         return False
+    with client:
+        return client.ask(b"hello") == b"hello"
 
 
 def answered(sock):
