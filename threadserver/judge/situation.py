@@ -28,8 +28,6 @@ class Situation:
     look: Look
     ends: dict[int, Socket]
     """The server's end of each client's connection, by the client's number; absent: there is none any more."""
-    names: dict[int, str]
-    """Of every descriptor's inode: the listening socket, or whose connection it is."""
     inner: dict[TaskId, TaskId]
     """The numbers that the submission itself knows its tasks by."""
     held: dict[int, frozenset[int]]

@@ -203,8 +203,7 @@ class Trial:
         """Look at everything at once."""
         look = self.look()
         ends = self.ends()
-        names = {end.inode: f"client {number}" for number, end in ends.items() if end.inode}
-        return Situation(look, ends, names, self.inner_ids(look), held_by(ends, look.processes))
+        return Situation(look, ends, self.inner_ids(look), held_by(ends, look.processes))
 
     def ends(self) -> dict[int, Socket]:
         """Find the server's end of each client's connection."""
