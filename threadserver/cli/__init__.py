@@ -5,22 +5,15 @@ import os
 import signal
 import sys
 from collections.abc import Sequence
-from importlib.metadata import version
+from importlib import import_module
 from typing import Any
 
 import click
 
-from threadserver.cli.classify import classify
-from threadserver.cli.compare import compare
-from threadserver.cli.connect import connect
-from threadserver.cli.demo import demo
-from threadserver.cli.diagram import diagram
-from threadserver.cli.doctor import doctor
-from threadserver.cli.inspect import inspect
-from threadserver.cli.lab import lab
-from threadserver.cli.load import load
-from threadserver.cli.serve import serve
 from threadserver.errors import KitError, reason
+
+COMMANDS = ("demo", "serve", "connect", "load", "inspect", "classify", "compare", "lab", "doctor", "diagram")
+"""In the order in which one meets them."""
 
 
 class Commands(click.Group):
@@ -28,7 +21,13 @@ class Commands(click.Group):
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
         """List the commands in the order in which one meets them."""
-        return list(self.commands)
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        """Find a command in the module of its name, which only now is imported: a server starts at once."""
+        if cmd_name not in COMMANDS:
+            return None
+        return getattr(import_module(f"threadserver.cli.{cmd_name}"), cmd_name)  # type: ignore[no-any-return]
 
     def main(self, args: Sequence[str] | None = None, *rest: Any, **options: Any) -> Any:  # noqa: ANN401
         """Run a command, and turn its errors into one line and an exit code."""
@@ -64,7 +63,7 @@ def _open_closed_streams() -> None:
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
-@click.version_option(version("threadserver"), prog_name="threadserver")
+@click.version_option(package_name="threadserver", prog_name="threadserver")
 def main() -> None:
     """Concurrent servers to watch, to write and to compare.
 
@@ -72,7 +71,3 @@ def main() -> None:
     Begin with:  threadserver demo
     """
     logging.basicConfig(format="%(name)s: %(message)s")
-
-
-for command in (demo, serve, connect, load, inspect, classify, compare, lab, doctor, diagram):
-    main.add_command(command)
