@@ -116,8 +116,9 @@ def test_the_accept_queue_over_netlink_and_from_the_text_tables():
                 if not netlink:
                     tables.close()
                     tables._netlink = None
-                found = [one for one in tables.streams() if one.port == port]
-            (listens,) = [one for one in found if one.listens]
+                found = tables.at(port)
+                (listens,) = [one for one in tables.listeners() if one.port == port]
+            assert listens in found
             (waits,) = [one for one in found if not one.listens]
             assert listens.receive_queue == 1
             assert listens.send_queue == (7 if netlink else 0)

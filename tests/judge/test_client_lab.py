@@ -30,7 +30,7 @@ def check(folder, only):
         ("import signal\nsignal.pause()\n", "reaches", "had to connect to HOST and PORT; nothing came"),
         (CONFIRMS + "os._exit(3)\n", "answers", "nothing came, then it ended its side of the connection"),
         (CONFIRMS + "lines.readline()\n", "answers", "It waits for the server to say something"),
-        (CONFIRMS + "while True: print('x' * 1000)\n", "answers", "had to send it"),
+        (CONFIRMS + "while True: print('x' * 1000)\n", "answers", "it prints without end"),
         (CONFIRMS + "for line in sys.stdin.buffer: connection.sendall(line.upper())\n", "answers", "it sent 'LINE 1"),
     ],
     ids=["ends at once", "never connects", "leaves", "sends nothing", "prints without end", "sends something else"],

@@ -75,7 +75,7 @@ def listening_at(address: Address, tables: Tables) -> list[Socket]:
     if address.scheme != "tcp":
         raise UsageError(f"{address} is not for a stream: only tcp:// and unix:// have connections")
     hosts = {_raw(endpoint.sockaddr[0]) for endpoint in address.resolve()}
-    at_port = [one for one in tables.streams() if one.listens and one.port == address.port]
+    at_port = [one for one in tables.listeners() if one.port == address.port]
     exactly = [one for one in at_port if _unmapped(one.source) in hosts]
     return exactly or [one for one in at_port if one.source in _ANY and _reaches(one, hosts)]
 

@@ -109,7 +109,7 @@ def listening() -> list[Listener]:
     everybody = Lens({1}).look().processes  # every process descends from the first
     owner_of = _owners({pid: links(pid) for pid in everybody})
     with Network() as network, Tables(network) as tables:
-        found = [one for one in (*tables.streams(), *tables.locals()) if one.listens]
+        found = [*tables.listeners(), *(one for one in tables.locals() if one.listens)]
     return [_listener(one, owner_of.get(one.inode, set())) for one in found]
 
 

@@ -33,6 +33,25 @@ LISTEN = "LISTEN"
 ALIVE = {"ESTABLISHED", "CLOSE_WAIT", "FIN_WAIT1", "FIN_WAIT2"}
 """The states of a connection that a server may still hold."""
 
+NETLINK_SOCK_DIAG = 4
+SOCK_DIAG_BY_FAMILY = 20
+NLM_F_REQUEST, NLM_F_DUMP = 0x1, 0x300
+NLMSG_ERROR, NLMSG_DONE = 2, 3
+NLMSG_HEADER = struct.Struct("=IHHII")
+# struct inet_diag_msg: family, state, 2 unused, ports in network order, addresses, interface and cookie, expires,
+# the queues, user, inode.
+INTERNET = struct.Struct("=BBxx2s2s16s16s12x4xIIII")
+# struct inet_diag_req_v2 for one socket: family, protocol, states, ports in network order, addresses, any interface.
+ONE = struct.Struct(">BBxx4sHH16s16s4x8s")
+# An attribute of the request: a program of two comparisons, each with where to go on when it holds and when it does not;
+# behind the end is "no" (struct inet_diag_bc_op).
+OWN_PORT = struct.Struct("=HH BBH xxH BBH xxH")
+FILTER, AT_LEAST, AT_MOST = 1, 2, 3
+EVERY_STATE, ONLY_LISTEN = b"\xff" * 4, struct.pack("=I", 1 << TCP_STATES.index(LISTEN))
+NO_COOKIE = b"\xff" * 8
+UNIX_SHOW = 0x1 | 0x4 | 0x8 | 0x10  # names, peers, clients that wait, lengths of queues
+UNIX_NAME, UNIX_PEER, UNIX_WAITING, UNIX_QUEUES = 0, 2, 3, 4
+
 
 @dataclass(slots=True, frozen=True)
 class Socket:
@@ -91,6 +110,14 @@ class Tables:
         """Every TCP socket, IPv4 and IPv6."""
         return self._internet("tcp")
 
+    def at(self, port: int) -> list[Socket]:
+        """Every TCP socket that has this port for its own, found by the kernel: others cost us nothing."""
+        return [one for one in self._internet("tcp", filters=_own_port(port)) if one.port == port]
+
+    def listeners(self) -> list[Socket]:
+        """Every TCP socket that listens; others, such as thousands in TIME_WAIT, cost us nothing."""
+        return [one for one in self._internet("tcp", states=ONLY_LISTEN) if one.listens]
+
     def stream(self, local: Address, peer: Address) -> Socket | None:
         """Give the TCP socket with these addresses, far quicker than all of them; None when there is none."""
         if self._netlink:
@@ -129,10 +156,11 @@ class Tables:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def _internet(self, scheme: str) -> list[Socket]:
+    def _internet(self, scheme: str, states: bytes = EVERY_STATE, filters: bytes = b"") -> list[Socket]:
         if self._netlink:
             with suppress(OSError):
-                return [found for family in (socket.AF_INET, socket.AF_INET6) for found in self._ask(family, scheme)]
+                families = (socket.AF_INET, socket.AF_INET6)
+                return [found for family in families for found in self._ask(family, scheme, states, filters)]
         self.complete = False
         return [
             found
@@ -140,9 +168,9 @@ class Tables:
             for found in _from_text(self._text(scheme + suffix), family, scheme)
         ]
 
-    def _ask(self, family: int, scheme: str) -> Iterator[Socket]:
+    def _ask(self, family: int, scheme: str, states: bytes, filters: bytes) -> Iterator[Socket]:
         protocol = socket.IPPROTO_TCP if scheme == "tcp" else socket.IPPROTO_UDP
-        request = struct.pack("=BBBBI48x", family, protocol, 0, 0, 0xFFFFFFFF)
+        request = struct.pack("=BBBB4s48x", family, protocol, 0, 0, states) + filters
         for body in self._dump(request):
             yield _internet_socket(body, scheme)
 
@@ -192,19 +220,8 @@ class Tables:
             return []
 
 
-NETLINK_SOCK_DIAG = 4
-SOCK_DIAG_BY_FAMILY = 20
-NLM_F_REQUEST, NLM_F_DUMP = 0x1, 0x300
-NLMSG_ERROR, NLMSG_DONE = 2, 3
-NLMSG_HEADER = struct.Struct("=IHHII")
-# struct inet_diag_msg: family, state, 2 unused, ports in network order, addresses, interface and cookie, expires,
-# the queues, user, inode.
-INTERNET = struct.Struct("=BBxx2s2s16s16s12x4xIIII")
-# struct inet_diag_req_v2 for one socket: family, protocol, states, ports in network order, addresses, any interface.
-ONE = struct.Struct(">BBxx4sHH16s16s4x8s")
-EVERY_STATE, NO_COOKIE = b"\xff" * 4, b"\xff" * 8
-UNIX_SHOW = 0x1 | 0x4 | 0x8 | 0x10  # names, peers, clients that wait, lengths of queues
-UNIX_NAME, UNIX_PEER, UNIX_WAITING, UNIX_QUEUES = 0, 2, 3, 4
+def _own_port(port: int) -> bytes:
+    return OWN_PORT.pack(OWN_PORT.size, FILTER, AT_LEAST, 8, 20, port, AT_MOST, 8, 12, port)
 
 
 def _internet_socket(body: bytes, scheme: str) -> Socket:

@@ -137,14 +137,13 @@ class Subject:
             self.lens.also |= pids - {os.getpid()}
 
     def _update_internet(self, held: list[Held]) -> None:
-        port = self.address.port
         ends: dict[int, Socket] = {}
         foreign: set[int] = set()
         queues = []
-        for one in self.tables.streams():
-            if one.port == port and one.listens:
+        for one in self.tables.at(self.address.port):
+            if one.listens:
                 queues.append(one)
-            elif one.port == port:
+            else:
                 ends[one.peer_port] = one
                 if one.inode and one.state == "ESTABLISHED":
                     foreign.add(one.inode)

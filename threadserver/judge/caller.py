@@ -19,11 +19,13 @@ from threadserver.judge.peer import PATIENCE
 from threadserver.judge.stillness import LOOKS, PAUSE, Stillness
 from threadserver.judge.transcript import Transcript
 from threadserver.submission.client import Process
+from threadserver.submission.limits import MIB
 from threadserver.submission.running import how
 
 AT_REST = 15
 """So many looks in a row show a client that does nothing more before its input has ended."""
-MOST_PRINTED = 16 * 1024 * 1024  # bytes that are kept
+MOST_PRINTED = 16 * MIB
+"""Bytes on one standard stream that are kept; who prints more is waited for no longer."""
 SHORT_LIMIT = 2000  # milliseconds: who waits no longer than this is shown that servers may be slower
 STANDARD = {0: "standard input", 1: "standard output", 2: "standard error"}
 
@@ -79,6 +81,11 @@ class Caller:
     def ended(self) -> int | None:
         """Its exit code; None while it runs."""
         return self.process.ended()
+
+    @property
+    def floods(self) -> bool:
+        """True when it has printed more than can be kept."""
+        return MOST_PRINTED in (len(self._printed), len(self._complained))
 
     @property
     def process(self) -> Process:
@@ -202,6 +209,8 @@ class Waiting:
             if self._had_ended:
                 raise caller.wrong(f"{self._awaiting}; it has ended {how(code)}")
             self._had_ended = True  # what it did last may still be found
+        elif caller.floods:
+            raise caller.wrong(f"{self._awaiting}; it prints without end, {MOST_PRINTED // MIB} MiB until now")
         elif now >= self._next and caller.members():  # none: it is still being started
             self._next = now + PAUSE
             still = self._stillness.look()

@@ -243,7 +243,7 @@ class Trial:
 
     def _sockets(self) -> list[Socket]:
         """Give the sockets of the server's port: its listening socket, and its ends of connections."""
-        return [one for one in self._tables.streams() if one.port == self.address.port]
+        return self._tables.at(self.address.port)
 
 
 @contextmanager

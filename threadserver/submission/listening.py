@@ -44,7 +44,7 @@ def listening(pids: Iterable[int]) -> Iterator[Listening]:
         if not number:
             continue
         with Network(members[0]) as network, Tables(network) as tables:
-            sockets = [one for one in tables.streams() if one.listens]
+            sockets = tables.listeners()
             sockets += [one for one in tables.locals() if one.listens and one.source]
         held = owners((one.inode for one in sockets), members)
         for one in sockets:

@@ -84,7 +84,7 @@ class Running(Contained):
         with Network() as network, Tables(network) as tables:
             for _ in range(_PATIENCE):
                 self._keeper.update(_PAUSE)
-                if self._keeper.gone or any(serves(one, self.address) for one in tables.streams() if one.listens):
+                if self._keeper.gone or any(serves(one, self.address) for one in tables.listeners()):
                     return
 
     def _give_up_on_what_ended(self) -> None:

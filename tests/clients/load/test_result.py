@@ -85,3 +85,8 @@ def test_nothing_measured_is_a_failure_that_says_why():
     assert nothing.failure == "nothing was answered by tcp://127.0.0.1:7000: refused (2 times)"
     assert nothing.flawed
     assert result().failure is None
+
+
+def test_what_goes_wrong_with_slow_clients_is_a_flaw_too():
+    assert not result(slow=Slow(4, 4, 1, latency(0.2), {})).flawed
+    assert result(slow=Slow(4, 4, 0, Latency(), {"wrong answer": 4})).flawed

@@ -11,9 +11,11 @@ from threading import Event, Lock, Thread
 import psutil
 import pytest
 
-from clients.load import LoadError, Plan, holding, run
+from clients.load import LoadError, Plan, errors, holding, run
+from clients.load.dawdling import Dawdlers
 from tests.conftest import eventually, read_line
 from threadserver import services, serving
+from threadserver.address import Address
 from threadserver.errors import KitError
 from threadserver.models import iterative, thread
 
@@ -383,13 +385,13 @@ def test_slow_clients_block_an_iterative_server():
 def test_what_goes_wrong_with_slow_clients_is_counted_too():
     def converse(connection):
         greet(connection)
-        connection.sendall(read_line(connection).upper())
-        connection.recv(1)
+        while line := read_line(connection):
+            connection.sendall(line.upper())
 
     with peers(converse) as address:
-        result = run(Plan(address, "slow", **{**SHORT, "seconds": 1.5}))
-    assert result.slow.errors
-    assert result.flawed
+        dawdlers = Dawdlers(Plan(Address.parse(address), "slow"), 4)
+        eventually(lambda: sum(dawdlers.errors.values()) == 4, "each has seen that it is wrong")
+    assert set(dawdlers.errors) == {errors.WRONG}
 
 
 def test_a_thousand_connections():
