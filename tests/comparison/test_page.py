@@ -27,7 +27,11 @@ def shown(browser, report):
 
 
 def visible(browser, selector):
-    return [one for one in browser.find_elements(By.CSS_SELECTOR, selector) if one.is_displayed()]
+    script = """
+        const seen = {visibilityProperty: true, opacityProperty: true};
+        return [...document.querySelectorAll(arguments[0])].filter(one => one.checkVisibility(seen));
+    """
+    return browser.execute_script(script, selector)
 
 
 def test_every_group_draws_one_picture_with_one_sentence(shown, drawn):
