@@ -24,14 +24,16 @@ OFTEN = 100  # times a second that no timer of an honest server wakes it
 def must_rest(trial: "Trial", meanwhile: str) -> None:
     """Look on while nothing happens; ``meanwhile`` says what the clients do. Raises WrongError when it never rests."""
     trial.settle()
-    begun, before, running = time.monotonic(), _woken(trial), 0
-    for look in range(1, LOOKS + 1):
-        running += trial.look().running
-        woken = _woken(trial) - before
-        if look >= ENOUGH and not woken and not running:
+    begun, first = time.monotonic(), _woken(trial)
+    latest, running, quiet = first, 0, 0
+    for _ in range(LOOKS):
+        runs, before, latest = trial.look().running, latest, _woken(trial)
+        running += runs
+        quiet = 0 if runs or latest != before else quiet + 1
+        if quiet == ENOUGH:
             return
         time.sleep(PAUSE)
-    often = woken / (time.monotonic() - begun)
+    often = (latest - first) / (time.monotonic() - begun)
     if running > LOOKS * 3 / 4:
         raise WrongError(f"While {meanwhile}, your server runs all the time: {running} of {LOOKS} looks found it "
                          "running", trial.situation().text())  # fmt: skip

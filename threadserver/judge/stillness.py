@@ -17,6 +17,7 @@ PAUSE = 0.025
 """Seconds between two looks."""
 LOOKS = 60
 """So many looks in a row must show the same: the server will not move by itself."""
+_BRIEFLY = 0.002  # seconds between two looks at a server that is expected to rest
 BUSY = {b"R", b"D", b"t"}
 """States of a task that goes on by itself: running, in the kernel, stopped for a moment by who traces it (proc(5))."""
 SETTLED = 2
@@ -45,7 +46,7 @@ class Stillness:
         """Wait until the server has done what there was to do; one that never rests is taken as it is."""
         deadline = time.monotonic() + seconds
         while self.look() < SETTLED and time.monotonic() < deadline:
-            time.sleep(PAUSE / 5)
+            time.sleep(_BRIEFLY)
 
     def _picture(self) -> Picture:
         found: Picture = {}
