@@ -3,7 +3,6 @@
 BASE = """
 import os, socket, sys, threading
 
-listener = socket.create_server((sys.argv[1], int(sys.argv[2])), backlog=100)
 answers, kept = 0, []
 
 def answer(line, number):
@@ -22,6 +21,7 @@ def finish(connection):
 
 {fault}
 
+listener = socket.create_server((sys.argv[1], int(sys.argv[2])), backlog=100)
 number = 0
 while True:
     connection, _ = listener.accept()
@@ -45,6 +45,11 @@ def answer(line, number):
         os._exit(3)
     return line
 """,
+    "dies": """
+def converse(connection, number):
+    print("the first is one too many", flush=True)
+    os._exit(3)
+""",
     "hangs": """
 def answer(line, number):
     return line if number == 1 else b""
@@ -63,7 +68,8 @@ def finish(connection):
     threading.Event().wait()
 """,
     "ends": """
-sys.exit("no, not today")
+print("no, not today", file=sys.stderr, flush=True)
+os._exit(1)
 """,
 }
 

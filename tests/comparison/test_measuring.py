@@ -59,11 +59,17 @@ def test_wrong_answers_are_told_and_not_counted(with_fault):
     assert "wrong answer" in found.why
 
 
-def test_a_crash_is_told_with_exit_code_and_last_words(with_fault):
-    found = with_fault("crashes")
-    assert (found.outcome, found.counted) == ("crashed", False)
-    assert "with exit code 3" in found.why
-    assert found.output == "it hurts \\x1b[31m"
+@pytest.mark.parametrize(
+    ("fault", "why", "says"),
+    [
+        ("crashes", "it ended with exit code 3 under load", "it hurts \\x1b[31m"),
+        ("dies", "the first client: ", "the first is one too many"),
+    ],
+)
+def test_a_crash_is_told_with_its_last_words(with_fault, fault, why, says):
+    found = with_fault(fault)
+    assert (found.outcome, found.counted, found.output) == ("crashed", False, says)
+    assert why in found.why
 
 
 @pytest.mark.parametrize(("fault", "outcome"), [("hangs", "hung"), ("refuses", "refused")])

@@ -30,7 +30,10 @@ LAST = 1.2 * LOOK
 """Seconds before the end of the measured time in which the kernel's counts are taken for the second time."""
 FIRST = 15.0
 """Seconds that the first client has for its answer: a server that is merely slow is not hung."""
-_REFUSALS = (kinds.REFUSED, kinds.FULL, kinds.ERROR_LINE, kinds.RESET, kinds.CLOSED)
+DYING = 1.0
+"""Seconds in which a server that has dropped its clients may turn out to have ended."""
+_ENDS = {kinds.REFUSED, kinds.RESET, kinds.CLOSED}
+_REFUSALS = {*_ENDS, kinds.FULL, kinds.ERROR_LINE}
 
 Tick = Callable[[], None]
 
@@ -64,7 +67,8 @@ def _examine(run_: Run, subject: Subject, plan: Plan, tick: Tick) -> Run | None:
             return run_.failed("not offered", f"it does not offer {SERVICE[plan.workload]}")
     except (KitError, OSError) as error:
         why = str(error) if isinstance(error, KitError) else reason(error)
-        return _with_output(run_.failed("crashed" if subject.ended() else "hung", f"the first client: {why}"), subject)
+        outcome = "crashed" if subject.ended(within=DYING) else "hung"
+        return _with_output(run_.failed(outcome, f"the first client: {why}"), subject)
     before = kernel.sample(subject.keeper)
     try:
         finished = _idle(run_, subject, plan) if plan.workload == "idle" else _loaded(run_, subject, plan, tick)
@@ -146,13 +150,12 @@ class _Watch:
 def _judge(run_: Run, subject: Subject, before: Sample) -> Run:
     """Find the word for what happened."""
     faults = ", ".join(f"{count} {kind}" for kind, count in sorted(run_.errors.items()))
-    if ended := subject.ended():
+    if ended := subject.ended(within=DYING if run_.errors.keys() & _ENDS else 0.0):
         return run_.failed("crashed", f"it ended {ended} under load: {faults}".removesuffix(": "))
     if run_.errors.keys() & {kinds.WRONG, kinds.BAD_HELLO}:
         return run_.failed("wrong answers", faults)
     if not run_.served:
-        refused = any(kind in run_.errors for kind in _REFUSALS)
-        return run_.failed("refused" if refused else "hung", faults or "nothing was answered")
+        return run_.failed("refused" if run_.errors.keys() & _REFUSALS else "hung", faults or "nothing was answered")
     if leaked := _leaked(subject, before, run_.cell.connections):
         return run_.failed("leaked", leaked)
     if run_.errors:

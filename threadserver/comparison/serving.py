@@ -69,8 +69,9 @@ class Subject:
         """The process that all of the server's descend from."""
         return self._keeper.pid
 
-    def ended(self) -> str:
-        """Say how it ended: "with exit code 1". Empty while any of its processes is left."""
+    def ended(self, within: float = 0.0) -> str:
+        """Say how it ended: "with exit code 1". Empty when any of its processes is left after so many seconds."""
+        self._keeper.wait(within)
         self._keeper.update()
         return "" if kernel.members(self.keeper) else how(self._keeper.exit_code)
 

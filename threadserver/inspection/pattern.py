@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from threadserver.inspection.experiment import Sight
 from threadserver.inspection.look import Task, TaskId
 from threadserver.inspection.processes import owners
-from threadserver.inspection.syscalls import FAMILY, LOCK, RING
+from threadserver.inspection.syscalls import ACCEPT, FAMILY, LOCK, RING
 
 Holder = tuple[int, int | None]
 """A task as PID and TID; or a process, as PID and None, where the task could not be told."""
@@ -149,8 +149,9 @@ def manner(tasks: Iterable[Task]) -> str:
 def all_loops(found: Pattern) -> dict[TaskId, Task]:
     """Give the loops, and those that do the same but happen to have one client or none yet.
 
-    A loop that takes its own clients waits for the listening socket as well; so does its idle brother. Loops that
-    are handed theirs do not, nor does who hands them out.
+    A loop that takes its own clients waits for the listening socket as well; so does its idle brother, and one that
+    was woken for a client, came too late for it, and now waits in accept(). Loops that are handed theirs do not, nor
+    does who hands them out.
     """
     look = found.sight.look
     loops = dict(found.loops)
@@ -161,10 +162,12 @@ def all_loops(found: Pattern) -> dict[TaskId, Task]:
                 loops[task.id] = task
     if accepting:
         names = {look.tasks[key].call.name for key in accepting}
+        theirs = look.listeners & frozenset().union(*(loops[key].sockets for key in accepting))
         loops |= {
             key: task
             for key, task in look.tasks.items()
-            if task.call.name in names and (task.sockets & look.listeners or _is_brother(found, key, accepting))
+            if (task.call.name in names and (task.sockets & look.listeners or _is_brother(found, key, accepting)))
+            or (task.call.name in ACCEPT and task.sockets & theirs)
         }
     return loops
 

@@ -43,7 +43,7 @@ NLMSG_HEADER = struct.Struct("=IHHII")
 INTERNET = struct.Struct("=BBxx2s2s16s16s12x4xIIII")
 # struct inet_diag_req_v2 for one socket: family, protocol, states, ports in network order, addresses, any interface.
 ONE = struct.Struct(">BBxx4sHH16s16s4x8s")
-# An attribute of the request: a program of two comparisons, each with where to go on when it holds and when it does not;
+# An attribute of the request: a program of two comparisons, each with where to go on when it holds and when not;
 # behind the end is "no" (struct inet_diag_bc_op).
 OWN_PORT = struct.Struct("=HH BBH xxH BBH xxH")
 FILTER, AT_LEAST, AT_MOST = 1, 2, 3
