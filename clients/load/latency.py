@@ -49,8 +49,17 @@ class Latency:
 
         ``points`` for each halving of what is left to 100 %, so that the tail has as many as the middle.
         """
-        steps = self._histogram.get_percentile_iterator(points) if self.count else ()
-        return [(step.percentile_level_iterated_to, step.value_iterated_to / 1e9) for step in steps]
+        total, reached, gap = self.count, 0, 100.0
+        curve = []
+        for index, count in enumerate(
+            self._histogram.counts[:]
+        ):  # the library's own iterator takes a hundred times as long
+            reached += count
+            while count and gap > 0 and 100 * reached >= (100 - gap) * total:
+                value = self._histogram.get_highest_equivalent_value(self._histogram.get_value_from_index(index))
+                curve.append((100 - gap, value / 1e9))
+                gap = 0.0 if reached == total else gap * (1 - 0.5 / points)
+        return [*curve, (100.0, self.max)] if self.max is not None else []
 
     @classmethod
     def merged(cls, several: Iterable["Latency"]) -> "Latency":
