@@ -19,6 +19,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from clients.load import SERVICE, Plan, run
+from clients.load.workloads import ANEW
 
 HERE = Path(__file__).parent
 FIRST, *_, LAST = sorted(os.sched_getaffinity(0)) * 2
@@ -32,7 +33,7 @@ CASES = [
     ("kit", "echo", 100),
     ("kit", "sleep", 10),
     ("kit", "spin", 10),
-    ("kit", "octets", 10),
+    ("kit", "octets", 1),
     ("kit", "churn", 1),
 ]
 
@@ -63,7 +64,7 @@ def in_c(generator, port, workload, connections, seconds):
     """Let the generator in C load a server; give its report."""
     line = {"sleep": "10", "spin": "1", "octets": "4000"}.get(workload, "x" * 63)
     answer = 4000 if workload == "octets" else 0
-    command = [generator, "127.0.0.1", port, connections, seconds, line, answer, 1, int(workload == "churn")]
+    command = [generator, "127.0.0.1", port, connections, seconds, line, answer, 1, int(workload in ANEW)]
     result = subprocess.run(
         list(map(str, command)),
         capture_output=True,
