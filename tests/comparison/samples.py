@@ -82,7 +82,8 @@ def run(chance, name, cell, number):
     tasks = cell.connections + 1 if name in ("thread", "fork", "peer:socketserver") else 4 if "p" in name[0] else 1
     if cell.workload == "idle":
         made.server = Server(tasks, 1)
-        made.memory = Memory(9_000_000, 9_000_000 + made.served * (900_000 if name == "fork" else 20_000))
+        each = 900_000 if name == "fork" else 20_000
+        made.memory = Memory(9_000_000, 1, 9_000_000 + (made.served - 1) * each, made.served)
         return made
     rate = _rate(name, cell) * chance.lognormvariate(0, 0.04)
     made.requests = int(rate)

@@ -37,7 +37,8 @@ def test_a_right_server_is_measured():
 def test_memory_is_that_of_the_connections():
     found = run("thread", "idle", 50)
     assert found.outcome == "measured"
-    assert 0 < (found.memory.full - found.memory.empty) / 50 < 1 << 20
+    assert (found.memory.few_connections, found.memory.full_connections) == (1, 50)
+    assert 1000 < found.memory.each < 1 << 20
 
 
 def test_a_sleeping_back_end_is_hidden_by_threads_and_not_by_an_iterative_server():

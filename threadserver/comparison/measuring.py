@@ -7,7 +7,7 @@ and closing count for nothing.
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from clients.load import SERVICE, LoadError, Plan, Result, holding, run
 from clients.load import errors as kinds
@@ -100,14 +100,15 @@ def _loaded(run_: Run, subject: Subject, plan: Plan, tick: Tick) -> Run | None:
 
 
 def _idle(run_: Run, subject: Subject, plan: Plan) -> Run:
-    empty = kernel.memory(subject.keeper)
+    with holding(replace(plan, connections=plan.processes)) as first:
+        few = kernel.memory(subject.keeper)
     with holding(plan) as held:
         full = kernel.memory(subject.keeper)
         counted = kernel.sample(subject.keeper)
     run_.server = Server(tasks=counted.tasks, processes=counted.processes)
     run_.served, run_.errors = held.connected, {kinds.NO_HELLO: held.failed} if held.failed else {}
-    if empty is not None and full is not None:
-        run_.memory = Memory(empty, full)
+    if few is not None and full is not None:
+        run_.memory = Memory(few, first.connected, full, held.connected)
     return run_
 
 

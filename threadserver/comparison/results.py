@@ -28,7 +28,9 @@
                       (CPU seconds a second), cpu_per_request (CPU seconds),
                       switches_per_request (null where tasks ended meanwhile, and their counts with them),
                       uncounted (true: it ignores SIGCHLD, so CPU seconds of its ended children are lost)
-        memory        for `idle`, or null: PSS in bytes of all its processes, before and with the connections
+        memory        for `idle`, or null: PSS in bytes of all its processes with a few connections and with all:
+                      few, few_connections, full, full_connections. The generator shares pages of libraries with
+                      the server, and so must be there both times
 
 All times are in seconds, all amounts of memory in bytes.
 """
@@ -79,10 +81,18 @@ class Server:
 
 @dataclass(frozen=True, slots=True)
 class Memory:
-    """PSS in bytes, before and with the connections."""
+    """PSS in bytes, with a few connections and with all."""
 
-    empty: int
+    few: int
+    few_connections: int
     full: int
+    full_connections: int
+
+    @property
+    def each(self) -> float | None:
+        """Bytes for each connection; what is below nothing is noise, and counts as nothing."""
+        more = self.full_connections - self.few_connections
+        return max(self.full - self.few, 0) / more if more > 0 else None
 
 
 @dataclass(slots=True)

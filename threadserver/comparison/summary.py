@@ -39,8 +39,7 @@ def _server(name: str) -> Callable[[Run], float | None]:
 
 
 def _memory(run: Run) -> float | None:
-    """Memory for each connection; what is below nothing is noise, and counts as nothing."""
-    return max(run.memory.full - run.memory.empty, 0) / run.served if run.memory and run.served else None
+    return run.memory.each if run.memory else None
 
 
 def _overlap(run: Run) -> float | None:
