@@ -17,7 +17,7 @@ CHOSEN = {
     "apache prefork", "gunicorn sync", "uwsgi",
     "redis", "lighttpd poll", "node", "php -S",
     "nginx 3", "memcached 4", "node cluster",
-    "slapd", "waitress", "apache event", "apache event silent", "mariadb pool, silent",
+    "slapd", "waitress", "puma", "apache event", "apache event silent", "mariadb pool, silent",
 }  # fmt: skip
 
 

@@ -20,6 +20,7 @@ TRIES = 3
 ROUNDS = 3
 MOST_ROUNDS = 5  # where tasks were made on this machine each time: a busy machine makes many that do not concern us
 ANSWER = 0.5  # seconds that an answer is waited for
+STIRRING = (1, 2, 2)  # looks at who moves in silence, as multiples of the time in which something was said
 SILENCE = 0.1  # seconds, where the server has answered nothing before
 
 
@@ -127,7 +128,7 @@ def _converse(experiment: Experiment, record: Record, talking: list[int], words:
         record.births.append(newest() != last)
         longest = max(longest, time.monotonic() - begun)
     if record.hold.looped and all(record.companions):
-        noise = _stirring(experiment, longest)
+        noise = _stirring(experiment, longest, set().union(*record.companions))
         record.companions = [moved - noise for moved in record.companions]
     if not all(record.companions):
         record.companions = []  # once the loop did without anyone else
@@ -139,11 +140,19 @@ def _moved(experiment: Experiment, before: dict[TaskId, int]) -> set[TaskId]:
     return {key for key, count in after.items() if count != before.get(key)}
 
 
-def _stirring(experiment: Experiment, seconds: float) -> set[TaskId]:
-    """Tasks that move although nothing is said, in as long a time: timers, housekeeping."""
-    before = experiment.counters()
-    time.sleep(min(max(seconds, 0.05), max(experiment.left / 4, 0)))
-    return _moved(experiment, before)
+def _stirring(experiment: Experiment, seconds: float, suspects: set[TaskId]) -> set[TaskId]:
+    """Those of the suspects that move although nothing is said: by timers, for housekeeping.
+
+    Who worked may still wait a moment for more from its client. So whoever moves is looked at again, and longer: a
+    timer that runs as often as something was said runs every time.
+    """
+    for window in STIRRING:
+        before = experiment.counters()
+        time.sleep(min(window * max(seconds, 0.05), max(experiment.left / 4, 0)))
+        suspects = suspects & _moved(experiment, before)
+        if not suspects:
+            break
+    return suspects
 
 
 def _dedicate(experiment: Experiment, record: Record, numbers: list[int], words: tuple[bytes, ...]) -> None:
