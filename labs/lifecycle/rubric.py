@@ -1,24 +1,26 @@
 """What the lab `lifecycle` checks: the conversation, and that one client is served after the other."""
 
 from threadserver.judge import points
-from threadserver.judge.common import (  # the conversation: 45 points
+from threadserver.judge.common import (  # the conversation: 36 points
     test_any_bytes,
     test_confirmation,
     test_description,
     test_echo,
-    test_goes_on,
     test_greeting,
     test_half_close,
-    test_leaving,
-    test_left_behind,
     test_listens,
     test_long_lines,
     test_numbers,
     test_pieces,
-    test_restart,
     test_several_lines,
     test_slow_reader,
     test_worker,
+)
+from threadserver.judge.leaving import (  # clients leave, the server goes on: 9 points
+    test_goes_on,
+    test_leaving,
+    test_left_behind,
+    test_restart,
 )
 from threadserver.judge.trial import Trial
 

@@ -1,24 +1,26 @@
 """What the lab `prefork` checks: the conversation, and that 2 to 16 processes accept and serve a client each."""
 
 from threadserver.judge import points
-from threadserver.judge.common import (  # the conversation: 45 points
+from threadserver.judge.common import (  # the conversation: 36 points
     test_any_bytes,
     test_confirmation,
     test_description,
     test_echo,
-    test_goes_on,
     test_greeting,
     test_half_close,
-    test_leaving,
-    test_left_behind,
     test_listens,
     test_long_lines,
     test_numbers,
     test_pieces,
-    test_restart,
     test_several_lines,
     test_slow_reader,
     test_worker,
+)
+from threadserver.judge.leaving import (  # clients leave, the server goes on: 9 points
+    test_goes_on,
+    test_leaving,
+    test_left_behind,
+    test_restart,
 )
 from threadserver.judge.pooling import (  # a bounded number of workers: 43 points
     must_accept_themselves,

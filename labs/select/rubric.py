@@ -1,21 +1,17 @@
 """What the lab `select` checks: the conversation, many clients at once, and that one task waits for all of them."""
 
 from threadserver.judge import points
-from threadserver.judge.common import (  # the conversation: 45 points
+from threadserver.judge.common import (  # the conversation: 36 points
     test_any_bytes,
     test_confirmation,
     test_description,
     test_echo,
-    test_goes_on,
     test_greeting,
     test_half_close,
-    test_leaving,
-    test_left_behind,
     test_listens,
     test_long_lines,
     test_numbers,
     test_pieces,
-    test_restart,
     test_several_lines,
     test_slow_reader,
     test_worker,
@@ -24,6 +20,12 @@ from threadserver.judge.concurrent import (  # many clients at once: 25 points
     test_many_at_once,
     test_silent_client,
     test_unread_answers,
+)
+from threadserver.judge.leaving import (  # clients leave, the server goes on: 9 points
+    test_goes_on,
+    test_leaving,
+    test_left_behind,
+    test_restart,
 )
 from threadserver.judge.looping import (  # turns, and rest: 12 points
     must_loop,

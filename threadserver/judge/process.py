@@ -61,7 +61,9 @@ def _judge(request: dict[str, Any], results: IO[str]) -> None:
     fixtures = kind(_prepared(request, contained), judging, ports, lambda notes: say(event="notes", notes=notes))
     rubric = Path(request["rubric"])
     os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
-    pytest.register_assert_rewrite("threadserver.judge.common", "threadserver.judge.concurrent")
+    pytest.register_assert_rewrite(
+        "threadserver.judge.common", "threadserver.judge.leaving", "threadserver.judge.concurrent"
+    )
     code = pytest.main([*OPTIONS, f"--rootdir={rubric.parent}", str(rubric)], plugins=[judging, fixtures])
     if judging.misused:
         say(event="misused", problem=judging.misused)
