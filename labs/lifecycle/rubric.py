@@ -11,6 +11,7 @@ from threadserver.judge.common import (  # the conversation: 36 points
     test_listens,
     test_long_lines,
     test_numbers,
+    test_owed_at_the_end,
     test_pieces,
     test_several_lines,
     test_slow_reader,

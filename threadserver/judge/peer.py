@@ -208,6 +208,8 @@ class Peer:
 
     def wrong(self, message: str) -> Exception:
         """Make the error that fails a check, with what the kernel shows now."""
+        if self._ended:
+            self.trial.settle()  # a server that falls closes its connections first
         return self._late() or WrongError(message, self.trial.explain(self)[1])
 
     def in_vain(self, message: str) -> Exception:

@@ -32,7 +32,8 @@ class Subject:
     kind: str
     folder: Path
     fails: frozenset[str] = frozenset()
-    says: str = ""
+    says: tuple[str, ...] = ()
+    """One of these must be in the feedback of the first check that fails."""
 
     @property
     def title(self) -> str:
@@ -162,8 +163,9 @@ def difference(subject: Subject, verdict: Verdict) -> str:
         if one.name not in subject.fails and one.outcome in {Outcome.FAILED, Outcome.UNDETERMINED}:
             found.append(f"{one.name} had to pass and {one.outcome}: {one.message}")
     first = next((one for one in verdict.checks if one.outcome is Outcome.FAILED), None)
-    if first and subject.says and subject.says not in f"{first.message}\n{first.evidence}":
-        found.append(f"the feedback of {first.name} had to say {subject.says!r}, it said: {first.message}")
+    if first and subject.says and not any(words in f"{first.message}\n{first.evidence}" for words in subject.says):
+        wanted = " or ".join(map(repr, subject.says))
+        found.append(f"the feedback of {first.name} had to say {wanted}, it said: {first.message}")
     return "; ".join(found)
 
 
@@ -171,4 +173,5 @@ def _subject(lab: Lab, kind: str, folder: Path) -> Subject:
     if kind != "mistakes":
         return Subject(lab, kind, folder)
     said = tomllib.loads((folder / EXPECTATION).read_text())
-    return Subject(lab, kind, folder, frozenset(said["fails"]), said.get("says", ""))
+    says = said.get("says", [])
+    return Subject(lab, kind, folder, frozenset(said["fails"]), (says,) if isinstance(says, str) else tuple(says))
