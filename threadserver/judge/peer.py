@@ -16,7 +16,7 @@ from threadserver.conversation import Hello, ProtocolError
 from threadserver.inspection.look import TaskId
 from threadserver.judge.outcomes import LateError, WrongError
 from threadserver.judge.stillness import LOOKS, PAUSE, SETTLED, Stillness
-from threadserver.judge.transcript import visible
+from threadserver.judge.transcript import shown
 
 if TYPE_CHECKING:
     from threadserver.judge.trial import Trial
@@ -314,11 +314,3 @@ class Waiting:
 
     def _moved(self) -> None:
         self._deadline = time.monotonic() + PATIENCE
-
-
-def shown(data: bytes) -> str:
-    """Quote bytes in a sentence, the long ones cut."""
-    data = data.removesuffix(b"\n")
-    if len(data) > 60:
-        return f"'{visible(data[:40])}…' ({len(data)} bytes)"
-    return f"'{visible(data)}'" if data else "an empty line"

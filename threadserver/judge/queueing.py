@@ -8,8 +8,9 @@ import time
 from dataclasses import dataclass
 
 from threadserver.judge.outcomes import WrongError
-from threadserver.judge.peer import PATIENCE, Peer, shown
+from threadserver.judge.peer import PATIENCE, Peer
 from threadserver.judge.stillness import LOOKS, PAUSE, Stillness
+from threadserver.judge.transcript import shown
 from threadserver.judge.trial import Trial
 
 MOST = 16

@@ -126,3 +126,11 @@ def visible(data: bytes) -> str:
 
 def _escape(byte: int) -> str:
     return {0x0A: r"\n", 0x0D: r"\r", 0x09: r"\t"}.get(byte, f"\\x{byte:02x}")
+
+
+def shown(data: bytes) -> str:
+    """Quote bytes in a sentence, the long ones cut."""
+    data = data.removesuffix(b"\n")
+    if len(data) > 60:
+        return f"'{visible(data[:40])}…' ({len(data)} bytes)"
+    return f"'{visible(data)}'" if data else "an empty line"
