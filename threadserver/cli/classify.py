@@ -3,9 +3,9 @@
 import json
 
 import click
-from rich.console import Console
 
 from threadserver.address import Address
+from threadserver.cli import output
 from threadserver.errors import UsageError
 from threadserver.inspection import terminal
 from threadserver.inspection.classify import TIME_LIMIT
@@ -60,7 +60,7 @@ def classify(
     if as_json:
         click.echo(json.dumps(verdict.as_json(), indent=2, ensure_ascii=False))
     else:
-        Console().print(terminal.verdict(verdict))
+        output.console().print(terminal.verdict(verdict))
 
 
 def _is_address(word: str) -> bool:

@@ -6,8 +6,8 @@ from datetime import datetime
 from pathlib import Path
 
 import click
-from rich.console import Console
 
+from threadserver.cli import output
 from threadserver.comparison import against as comparing
 from threadserver.comparison import contestants, results, terminal
 from threadserver.comparison.pictures import groups
@@ -74,7 +74,7 @@ def compare(
         folder = out or Path(f"comparison-{datetime.now().astimezone():%Y-%m-%d-%H%M%S}")
         entering = [contestants.find(name) for name in dict.fromkeys(models or contestants.own())]
         schedule = plan(entering, workloads, connections or (), rounds, seconds, rate)
-        found = carry_out(schedule, interpreter, folder, Console(stderr=True))
+        found = carry_out(schedule, interpreter, folder, output.console(stderr=True))
     _show(found, folder, old, as_json=as_json)
     if found.interrupted and not report:
         click.get_current_context().exit(128 + signal.SIGINT)
@@ -89,7 +89,7 @@ def _show(found: Results, folder: Path, old: Summary | None, *, as_json: bool) -
     elif not found.runs:
         click.echo("nothing was measured")
     else:
-        console = Console()
+        console = output.console()
         for piece in terminal.report(summary, drawn, console.width):
             console.print(piece)
         if old:

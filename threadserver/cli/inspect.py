@@ -11,6 +11,7 @@ import click
 from rich.console import Console, RenderableType
 from rich.live import Live
 
+from threadserver.cli import output
 from threadserver.errors import KitError
 from threadserver.inspection import finding, picture, portable, report, terminal
 
@@ -47,7 +48,7 @@ def inspect(target: str | None, tree: bool, watch: bool, interval: float, as_jso
         click.echo(json.dumps(seen.as_json(), indent=2))
         return
     render = terminal.tree if tree else terminal.table
-    console = Console(soft_wrap=False)
+    console = output.console()
     if not watch:
         console.print(render(seen))
         return
@@ -64,7 +65,7 @@ def _list(as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps([asdict(one) for one in listeners], indent=2))
     else:
-        Console().print(terminal.listening_table(listeners, portable.names()))
+        output.console().print(terminal.listening_table(listeners, portable.names()))
 
 
 def _watch(console: Console, frame: Callable[[], RenderableType | None], interval: float) -> None:

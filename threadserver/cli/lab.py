@@ -5,10 +5,10 @@ import sys
 from pathlib import Path
 
 import click
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from threadserver.cli import output
 from threadserver.judge import asking, page, terminal, watching
 from threadserver.judge.lab import Lab, find, lab_of, labs, progress, remember
 from threadserver.judge.lab import start as start_lab
@@ -50,7 +50,7 @@ def list_labs(as_json: bool) -> None:
         table.add_row(
             one.name, escape(one.title), ", ".join(one.languages), score, escape(last["folder"]) if last else "-"
         )
-    Console().print(table)
+    output.console().print(table)
 
 
 def _described(one: Lab, last: dict[str, object] | None) -> dict[str, object]:
@@ -127,7 +127,7 @@ def _checked(chosen: Lab, folder: Path, only: tuple[str, ...], *, as_json: bool,
         verdict = asking.check(chosen, folder, only=only)
         click.echo(json.dumps(verdict.as_json(), indent=2))
         return verdict
-    console = Console(highlight=False)
+    console = output.console()
     terminal.heading(console, chosen, str(folder))
 
     def done(result: Result) -> None:
@@ -150,7 +150,7 @@ def watch(folder: Path, name: str | None) -> None:
     threadserver lab watch
     """
     chosen = find(name) if name else lab_of(folder)
-    watching.watch(chosen, folder, Console(highlight=False))
+    watching.watch(chosen, folder, output.console())
 
 
 @lab.command("selftest")
@@ -169,7 +169,7 @@ def selftest_command(
     threadserver lab selftest thread
     """
     chosen = [find(name) for name in names] or labs()
-    console = Console(highlight=False, stderr=as_json)
+    console = output.console(stderr=as_json)
 
     def tell(reported: Reported) -> None:
         if reported.differs:
