@@ -165,5 +165,6 @@ def test_results_come_as_soon_as_they_are_known(make_lab, submission):
 def test_when_the_time_is_over_no_further_check_is_begun(make_lab, submission):
     lab = make_lab(RUBRIC, 'title = "short"\nseconds = 0\n')
     verdict = asking.check(lab, submission())
-    assert {str(one.outcome) for one in verdict.checks} == {"blocked"}
+    assert {str(one.outcome) for one in verdict.checks} == {"error"}
+    assert verdict.exit_code == 3  # who was not judged has not lost
     assert "0 s had passed" in verdict.checks[0].message

@@ -1,6 +1,7 @@
 """``threadserver lab``: list, start, run, check, watch, selftest."""
 
 import json
+import os
 import sys
 from pathlib import Path
 
@@ -9,6 +10,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from threadserver.cli import output
+from threadserver.errors import UsageError
 from threadserver.judge import asking, page, terminal, watching
 from threadserver.judge.lab import Lab, find, lab_of, labs, progress, remember
 from threadserver.judge.lab import start as start_lab
@@ -16,7 +18,17 @@ from threadserver.judge.outcomes import Result, Verdict
 from threadserver.judge.selftest import Reported, selftest
 from threadserver.submission.trying import converse_with
 
-FOLDER = click.argument("folder", default=".", metavar="[DIR]", type=click.Path(path_type=Path))
+
+def _folder(_context: click.Context, _parameter: click.Parameter, path: Path) -> Path:
+    """Refuse what is no folder: a path that is mistyped is nobody's submission, and earns no zero."""
+    if path.is_file():
+        raise UsageError(f"{path} is a file; name the folder that holds it: {path.parent}")
+    if not path.is_dir():
+        raise UsageError(f"there is no folder {path}")
+    return path
+
+
+FOLDER = click.argument("folder", default=".", metavar="[DIR]", type=click.Path(path_type=Path), callback=_folder)
 LAB = click.option("--lab", "name", metavar="NAME|PATH", help="Which lab; known where `lab start` made the folder.")
 
 
@@ -114,6 +126,8 @@ def check(
     threadserver lab check --only many_at_once --verbose
     """
     chosen = find(name) if name else lab_of(folder)
+    if html and not os.access(html.parent, os.W_OK):
+        raise UsageError(f"cannot write {html}: {html.parent} is no folder in which we may write")
     verdict = _checked(chosen, folder, only, as_json=as_json, verbose=verbose)
     if html:
         page.write(html, chosen, folder, verdict)

@@ -10,7 +10,7 @@ from threadserver.inspection.finding import Found
 from threadserver.inspection.look import Lens, Look
 from threadserver.inspection.namespaces import Network, network_of
 from threadserver.inspection.processes import STATES, details, everyone, family, links, status
-from threadserver.inspection.sockets import ALIVE, Socket, Tables
+from threadserver.inspection.sockets import Socket, Tables
 
 
 @dataclass(slots=True)
@@ -149,13 +149,13 @@ def _is_connection(one: Socket) -> bool:
 
 
 def _waiting(listeners: list[Socket], pids: Iterable[int]) -> list[Socket]:
-    """Give the connections that no process has yet: established, and without an inode."""
+    """Give the connections that no process has accepted yet."""
     ports = {(one.family, one.port) for one in listeners if one.scheme == "tcp"}
     names = {one.source for one in listeners if one.scheme == "unix"}
     return [
         one
         for one in _everything(pids)
-        if not one.inode and one.state in ALIVE and ((one.family, one.port) in ports or one.source in names)
+        if one.queued and ((one.family, one.port) in ports or one.source in names)
     ] if ports or names else []  # fmt: skip
 
 

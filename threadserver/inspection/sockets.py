@@ -30,8 +30,8 @@ TCP_STATES = (
     "LISTEN", "CLOSING", "SYN_RECV",
 )  # fmt: skip
 LISTEN = "LISTEN"
-ALIVE = {"ESTABLISHED", "CLOSE_WAIT", "FIN_WAIT1", "FIN_WAIT2"}
-"""The states of a connection that a server may still hold."""
+QUEUED = {"ESTABLISHED", "CLOSE_WAIT", "SYN_RECV"}
+"""The states of a connection that waits for accept(): only its client can have said its last."""
 
 NETLINK_SOCK_DIAG = 4
 SOCK_DIAG_BY_FAMILY = 20
@@ -85,6 +85,11 @@ class Socket:
     def listens(self) -> bool:
         """True of a socket that waits for connections."""
         return self.state == LISTEN
+
+    @property
+    def queued(self) -> bool:
+        """True of a connection that no process has accepted yet; one that was closed has no inode either."""
+        return not self.inode and self.state in QUEUED
 
     def _address(self, raw: bytes, port: int) -> Address:
         if self.scheme == "unix":

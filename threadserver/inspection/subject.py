@@ -13,7 +13,7 @@ from threadserver.inspection.finding import holders_of, listening_at, roots_of
 from threadserver.inspection.look import Lens, Look
 from threadserver.inspection.namespaces import Network
 from threadserver.inspection.processes import everyone, owners
-from threadserver.inspection.sockets import ALIVE, Socket, Tables
+from threadserver.inspection.sockets import Socket, Tables
 
 
 class Phase(Enum):
@@ -187,7 +187,7 @@ def _advance(one: Held, end: Socket | None) -> None:
         one.phase, one.inode = Phase.ACCEPTED, end.inode
     elif end.state == "SYN_RECV":
         one.phase = Phase.DEFERRED
-    elif end.state in ALIVE:
+    elif end.queued:
         one.phase = Phase.WAITING
 
 

@@ -57,9 +57,8 @@ def notes(report: Report) -> Iterator[RenderableType]:
     """Say what is not about one task: the queue, connections without a reader, zombies, memory, what is missing."""
     for listener in report.listeners:
         limit = f" of {listener.limit}" if listener.limit else ""
-        yield Text(
-            f"{listener.address}: {listener.in_use}{limit} connections wait to be accepted{_peers(report.waiting)}"
-        )
+        waiting = [one for one in report.waiting if _comes_to(one, listener)]
+        yield Text(f"{listener.address}: {listener.in_use}{limit} connections wait to be accepted{_peers(waiting)}")
     if report.unread:
         yield Text(f"{len(report.unread)} connections that nobody is reading{_peers(report.unread)}", style="yellow")
     if report.zombies:
@@ -91,6 +90,13 @@ def says(thread: Thread) -> str:
     return f"is blocked in {thread.call}" + (f" on {thread.what}" if thread.what else "")
 
 
+def _comes_to(one: Connection, listener: Listener) -> bool:
+    """Tell whether a connection waits at this listening socket: at its address, or at its port of every address."""
+    if not listener.address.startswith("tcp:"):
+        return one.local == listener.address
+    return one.local.rpartition(":")[2] == listener.address.rpartition(":")[2]
+
+
 def _peers(connections: list[Connection]) -> str:
     if not connections:
         return ""
@@ -99,12 +105,16 @@ def _peers(connections: list[Connection]) -> str:
 
 
 def _size(process: Process) -> str:
-    parts = [f"{len(process.threads)} threads"]
+    parts = [_count(len(process.threads), "thread")]
     if process.descriptors is not None:
-        parts.append(f"{process.descriptors} descriptors")
+        parts.append(_count(process.descriptors, "descriptor"))
     if process.memory is not None:
         parts.append(f"{process.memory / 2**20:.1f} MiB of memory (PSS)")
     return ", ".join(parts)
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}" if number == 1 else f"{number} {what}s"
 
 
 def verdict(found: Verdict) -> RenderableType:

@@ -128,7 +128,7 @@ def _read(folder: Path) -> Lab:
             role=said.get("role", "server"),
             kit=said.get("kit", False),
             points=said.get("points", 100),
-            seconds=said.get("seconds", 300),
+            seconds=said.get("seconds", 600),
             languages=tuple(said.get("languages", ["python"])),
         )
     except OSError as error:

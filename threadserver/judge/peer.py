@@ -210,6 +210,8 @@ class Peer:
         """Make the error that fails a check, with what the kernel shows now."""
         if self._ended:
             self.trial.settle()  # a server that falls closes its connections first
+            if self.trial.ended is not None and "your program has ended" not in message:
+                message += f". Your program has ended {self.trial.ending}"
         return self._late() or WrongError(message, self.trial.explain(self)[1])
 
     def in_vain(self, message: str) -> Exception:

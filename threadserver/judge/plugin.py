@@ -92,7 +92,9 @@ class Judging:
         blockers = [name for name in check.after if not self._passed(name)]
         if time.monotonic() > self._end:
             result = _result(
-                check, Outcome.BLOCKED, f"not tried: {self._seconds:g} s had passed, the time for all checks"
+                check,
+                Outcome.ERROR,
+                f"not tried: {self._seconds:g} s had passed, the time that the judge has for a lab",
             )
         elif blockers:
             result = _result(check, Outcome.BLOCKED, f"not tried: it depends on {', '.join(blockers)}")

@@ -13,6 +13,7 @@ from threadserver.judge.peer import Peer
 from threadserver.judge.queueing import MOST, as_many_as, crowd, fill, greeted, next_in_line, no_more_than
 from threadserver.judge.trial import Trial
 
+A_WHILE = 0.4  # seconds in which a server that lets clients wait for a moment only may send them away
 SPARE = 2  # tasks that may come beside the workers: a timer, one that accepts
 
 
@@ -38,6 +39,7 @@ def test_workers(server: Trial) -> None:
     if len(full.served) < 2:
         raise full.waiting[0].in_vain("One client is served, and the second waits: that is no pool of 2 workers")
     server.ask_in_any_order(full.served, rounds=2)
+    full.outwait(A_WHILE)
     for peer in full.waiting:
         peer.expect_nothing("all workers are taken")
     full.leave(server)

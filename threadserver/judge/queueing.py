@@ -28,6 +28,12 @@ class Full:
     served: list[Peer]
     waiting: list[Peer]
 
+    def outwait(self, seconds: float) -> None:
+        """Wait so long, or until one of those who wait has been told something."""
+        end = time.monotonic() + seconds
+        while time.monotonic() < end and not any(peer.has_come() for peer in self.waiting):
+            time.sleep(PAUSE)
+
     def leave(self, server: Trial) -> None:
         """Let everybody go: those who are served, then each of those who wait, greeted and confirmed."""
         for peer in self.served:

@@ -69,8 +69,16 @@ class Serving:
         if decisive:
             wanted = " or ".join(SERVED_BY[Model(model)] for model in models)
             raise WrongError(f"Expected: {wanted}. Seen: {decisive[0].evidence}", evidence)
+        if self._others_answer() and {Model.LOOP, Model.ITERATIVE} >= set(models):
+            raise WrongError(f"Expected: {SERVED_BY[Model(models[0])]}. Seen: one task waits, and another sends the "
+                             "answers", evidence)  # fmt: skip
         if against or len(said) < 2 or said[0].name != "works":
             raise UndeterminedError("The witnesses do not agree on who serves the clients", evidence)
+
+    def _others_answer(self) -> bool:
+        """Tell whether somebody else was seen to send the answers than who waits for the clients."""
+        waiters = set().union(*self.waits.values())
+        return self.traced and bool(waiters) and not waiters & self.workers
 
     @property
     def workers(self) -> set[TaskId]:

@@ -36,7 +36,7 @@ class Situation:
     def phase(self, number: int) -> str:
         """How far the server has come with a client."""
         end = self.ends.get(number)
-        if end is None:
+        if end is None or not (end.inode or end.queued):
             return GONE
         return ACCEPTED if end.inode else WAITING
 

@@ -135,7 +135,9 @@ class Trial:
     def ending(self) -> str:
         """Say how it ended, and what it said last."""
         said = self._running.output().strip()
-        return how(self.ended) + (f"; it said:\n{said[-1500:]}" if said else ", and it said nothing")
+        over = self._running.over_limit
+        ended = f"{how(self.ended)}, for it {over}" if over else how(self.ended)
+        return ended + (f"; it said:\n{said[-1500:]}" if said else ", and it said nothing")
 
     def restart(self, killed: Callable[[], None]) -> None:
         """Kill it, whole, and start it again at once on the same port; ``killed`` is called in between."""
@@ -184,7 +186,7 @@ class Trial:
         stillness = Stillness(self.members)
         for chance in count():
             end = self._tables.stream(self.address, peer.address)
-            if end is None or (end.inode and not end.receive_queue):
+            if end is None or not (end.queued or end.receive_queue):
                 return
             if chance > CHANCES and stillness.look() >= SETTLED:
                 return
@@ -193,7 +195,7 @@ class Trial:
     def waits_in_backlog(self, peer: Peer) -> bool:
         """Tell whether a client is connected for the kernel, and the server has not accepted it."""
         end = self._tables.stream(self.address, peer.address)
-        return end is not None and not end.inode
+        return end is not None and end.queued
 
     def settle(self) -> None:
         """Wait until the server has worked on everything that it was sent."""
