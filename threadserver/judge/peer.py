@@ -59,7 +59,7 @@ class Peer:
         try:
             self.greeting = Hello.parse(line)
         except ProtocolError as error:
-            raise self.wrong(f"{self.name} connected and expected HELLO; {error}") from error
+            raise self.wrong(f"{self.name} connected; {error}") from error
         return self.greeting
 
     def confirm(self) -> None:

@@ -1,0 +1,82 @@
+"""Mistake: one thread reads, and another sends whatever is to be sent."""
+
+import os
+import socket
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import suppress
+from queue import Queue
+
+MAX_LINE = 65_536  # bytes, the LF included
+
+outgoing: Queue[tuple[socket.socket, bytes]] = Queue()
+
+
+def send() -> None:
+    """Send what the other thread has put into the queue."""
+    while True:
+        connection, data = outgoing.get()
+        with suppress(OSError):
+            connection.sendall(data)
+        outgoing.task_done()
+
+
+def say(connection: socket.socket, data: bytes) -> None:
+    """Let the other thread send, and wait until it has."""
+    outgoing.put((connection, data))
+    outgoing.join()
+
+
+def main(host: str, port: str) -> None:
+    """Listen at host and port, and serve one client after the other."""
+    family, kind, protocol, _, sockaddr = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+    threading.Thread(target=send, daemon=True).start()
+    with socket.socket(family, kind, protocol) as listener:  # 1
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # at a restart old connections hold the port
+        listener.bind(sockaddr)  # 2
+        listener.listen(128)  # 3
+        number = 0
+        while True:
+            connection, peer = listener.accept()  # 6, 8
+            number += 1
+            with connection, suppress(ConnectionError):  # 12: closed however it ends; who vanishes stops nobody else
+                converse(connection, peer, number)
+
+
+def converse(connection: socket.socket, peer: tuple[str, int], number: int) -> None:
+    """Greet, expect the confirmation, then send each line back until the client ends."""
+    addresses = f"server={written(connection.getsockname())} client={written(peer)}"
+    worker = f"{os.getpid()}/{threading.get_native_id()}"
+    say(connection, f"HELLO {addresses} connection={number} worker={worker}\n".encode())  # 8a
+    confirmed = False
+    for line in lines(connection):
+        if len(line) >= MAX_LINE:
+            return say(connection, b"ERROR line longer than 65536 bytes\n")
+        if confirmed:
+            say(connection, line + b"\n")
+        elif line.split() == [b"CONFIRM", b"%d" % number]:  # 8b
+            confirmed = True
+        else:
+            return say(connection, b"ERROR confirmation expected: CONFIRM %d\n" % number)
+    return None
+
+
+def lines(connection: socket.socket) -> Iterator[bytes]:
+    """Cut the stream into lines, without their LF; one that grows too long comes unfinished, as the last."""
+    rest = b""
+    while len(rest) < MAX_LINE and (data := connection.recv(65_536)):  # 10: from half a line to many lines
+        *whole, rest = (rest + data).split(b"\n")
+        yield from whole
+    if len(rest) >= MAX_LINE:
+        yield rest
+
+
+def written(sockaddr: tuple[str, int]) -> str:
+    """Write an address as HELLO does."""
+    host, port = sockaddr[0].removeprefix("::ffff:"), sockaddr[1]
+    return f"tcp://[{host}]:{port}" if ":" in host else f"tcp://{host}:{port}"
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:3])
