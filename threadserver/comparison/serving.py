@@ -76,7 +76,9 @@ class Subject:
         return "" if kernel.members(self.keeper) else how(self._keeper.exit_code)
 
     def output(self) -> str:
-        """Give the last that it has said, made safe to show."""
+        """Give the last that it has said, made safe to show; of a server that has ended that is all of it."""
+        if self.ended():
+            self._output.finish(1.0)
         return str(self._output).strip()[-KEPT:]
 
     def await_listening(self) -> None:

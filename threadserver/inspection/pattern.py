@@ -166,20 +166,28 @@ def all_loops(found: Pattern) -> dict[TaskId, Task]:
         loops |= {
             key: task
             for key, task in look.tasks.items()
-            if (task.call.name in names and (task.sockets & look.listeners or _is_brother(found, key, accepting)))
+            if (task.call.name in names and task.sockets & look.listeners)
             or (task.call.name in ACCEPT and task.sockets & theirs)
         }
     return loops
 
 
-def _is_brother(found: Pattern, key: TaskId, accepting: set[TaskId]) -> bool:
-    """Tell a process made by the same parent for the same: it has the listening socket, too."""
+def brothers_aside(found: Pattern) -> set[int]:
+    """Give the processes made by an accepting loop's parent that have the listening socket, too, but wait for others.
+
+    They wait by the same call, so they may be loops whose turn to accept has not come, or do something else.
+    """
     look = found.sight.look
+    loops = all_loops(found)
+    accepting = {key for key, task in loops.items() if task.sockets & look.listeners}
     parents = {look.processes[pid].parent for pid, _ in accepting}
-    pid, tid = key
-    if pid != tid or look.processes[pid].parent not in parents or pid in {one for one, _ in accepting}:
-        return False
-    return any(pid in pids for pids in owners(look.listeners, [pid]).values())
+    calls = {look.tasks[key].call.name for key in accepting}
+    aside = {
+        task.pid
+        for task in look.tasks.values()
+        if task.pid == task.tid and task.call.name in calls and look.processes[task.pid].parent in parents
+    } - {pid for pid, _ in loops}
+    return {pid for pids in owners(look.listeners, aside).values() for pid in pids}
 
 
 def brothers_handed(found: Pattern) -> set[int]:

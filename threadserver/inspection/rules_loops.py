@@ -2,7 +2,7 @@
 
 from threadserver.inspection import sentences
 from threadserver.inspection.answers import answer, undetermined
-from threadserver.inspection.pattern import Pattern, all_loops, brothers_handed
+from threadserver.inspection.pattern import Pattern, all_loops, brothers_aside, brothers_handed
 from threadserver.inspection.record import Record
 from threadserver.inspection.verdict import Model, Verdict
 from threadserver.inspection.witnesses.sender import works_beside
@@ -20,6 +20,8 @@ def looped(record: Record) -> Verdict:
         return undetermined(sentences.HURRIED_LOOP, loops=found)
     if record.unanswered:
         return undetermined(sentences.LOOP_UNANSWERED, loops=found, unanswered=len(record.unanswered))
+    if aside := brothers_aside(found):
+        return undetermined(sentences.LOOP_AND_OTHERS, loops=found, brothers=len(aside))
     return _many(found) if len(all_loops(found)) > 1 else _one(found)
 
 

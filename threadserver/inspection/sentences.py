@@ -29,6 +29,10 @@ LOOP_HANDED = (
     "One process is handed all clients, and waits for them{how}; whether the {brothers} beside it, made by the same "
     "parent, would get others was not shown."
 )
+LOOP_AND_OTHERS = (
+    "A loop waits for the clients{how}; beside it {brothers} made by the same parent could accept too, but waited for "
+    "something else: whether they serve was not shown."
+)
 LOOP_UNANSWERED = (
     "A task waits for all clients{how}, but while some had their answer, {unanswered} were left without: it has "
     "workers that were not seen, or a limit."
