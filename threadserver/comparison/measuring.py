@@ -153,7 +153,7 @@ def _judge(run_: Run, subject: Subject, before: Sample) -> Run:
     faults = ", ".join(f"{count} {kind}" for kind, count in sorted(run_.errors.items()))
     if ended := subject.ended(within=DYING if run_.errors.keys() & _ENDS else 0.0):
         return run_.failed("crashed", f"it ended {ended} under load: {faults}".removesuffix(": "))
-    if run_.errors.keys() & {kinds.WRONG, kinds.BAD_HELLO}:
+    if run_.errors.keys() & {kinds.WRONG, kinds.EARLY, kinds.BAD_HELLO}:
         return run_.failed("wrong answers", faults)
     if not run_.served:
         return run_.failed("refused" if run_.errors.keys() & _REFUSALS else "hung", faults or "nothing was answered")
