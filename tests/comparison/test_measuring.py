@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.comparison import faulty
-from threadserver.comparison import contestants
+from threadserver.comparison import contestants, measuring
 from threadserver.comparison.measuring import Pace, measure
 from threadserver.comparison.serving import offers, serving, site
 from threadserver.comparison.workloads import Cell
@@ -81,6 +81,13 @@ def test_a_crash_is_told_with_its_last_words(with_fault, fault, why, says):
     found = with_fault(fault)
     assert (found.outcome, found.counted, found.output) == ("crashed", False, says)
     assert why in found.why
+
+
+def test_who_does_not_greet_is_told_what_is_missing(with_fault, monkeypatch):
+    monkeypatch.setattr(measuring, "FIRST", 0.5)
+    found = with_fault("silent")
+    assert found.outcome == "hung"
+    assert found.why == "the first client: no HELLO within 0.5 s: a server must greet as labs/PROTOCOL.md says"
 
 
 @pytest.mark.parametrize(("fault", "outcome"), [("hangs", "hung"), ("refuses", "refused")])
