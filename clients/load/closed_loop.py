@@ -12,6 +12,7 @@ from time import perf_counter_ns
 from typing import Any
 
 from clients.load.buckets import FOLD
+from clients.load.connections import TICK
 from clients.load.loop import Loop
 
 MARGIN = 0.001
@@ -36,6 +37,9 @@ class ClosedLoop(Loop):
 
     def drive(self, until: int) -> None:
         """Ask and take answers until then."""
+        if self.requests.least:
+            self._drive_slowly(until)
+            return
         poll, read, write, clock = self.poll.poll, os.read, os.write, perf_counter_ns
         expected, since, answered = self.expected, self.since, self.answered
         latest, record = self.latencies.latest, self.latencies.latest.append
@@ -65,6 +69,11 @@ class ClosedLoop(Loop):
                     self.stumbled(fd, error, now)
             if len(latest) >= FOLD:
                 self.latencies.fold()
+
+    def _drive_slowly(self, until: int) -> None:
+        """Take answers of which each is looked at, whether it can be right yet: these are never many."""
+        while (left := until - perf_counter_ns()) > 0:
+            self.attend(min(TICK, left / 1e9))
 
     def unexpected(self, fd: int, data: bytes, now: int) -> None:
         """Take the alarm, which is only to wake the loop, or what is no plain answer."""

@@ -188,11 +188,19 @@ class Connections:
         elif (due := self.expected[fd]) is None:
             self.lose(fd, errors.ERROR_LINE if data.startswith(b"ERROR") else errors.WRONG)
         elif self.requests.is_right(data, due):
-            self.right(fd, now)
+            self.complete(fd, now)
         elif self._is_partial(data, due):
             self.partial[fd] = data
         else:
             self._refused(fd, data, now)
+
+    def complete(self, fd: int, now: int) -> None:
+        """Take the answer that was due: an echo server gives that of sleep and spin, too, but too early."""
+        if now - self.since[fd] < self.requests.least:
+            self.errors[errors.EARLY] += 1
+            self.wrong(fd, now)
+        else:
+            self.right(fd, now)
 
     @staticmethod
     def _is_partial(data: bytes, due: bytes) -> bool:

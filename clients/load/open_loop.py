@@ -78,7 +78,7 @@ class OpenLoop(Loop):
             try:
                 data = read(fd, size)
                 if data == expected[fd]:
-                    self.right(fd, perf_counter_ns())
+                    self.complete(fd, perf_counter_ns())
                 else:
                     self.unexpected(fd, data, perf_counter_ns())
             except OSError as error:

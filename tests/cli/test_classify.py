@@ -33,6 +33,8 @@ def test_a_running_server_and_its_evidence(threadserver):
 @pytest.mark.parametrize(("words", "code", "says"), [
     (["127.0.0.1:1"], 1, "nobody listens at tcp://127.0.0.1:1"),
     (["127.0.0.1:99999"], 2, "bad address"),
+    (["127.0.0.1"], 2, "127.0.0.1 is no address, and no program that can be run: an address is HOST:PORT, "),
+    (["/dev/log"], 2, "tcp://HOST:PORT or unix:PATH, and a command needs {port}"),
     (["udp://127.0.0.1:9"], 2, "not for a stream"),
     (["--", "/nonexistent", "{port}"], 1, "cannot start /nonexistent"),
     (["127.0.0.1:1", "--speak", "none", "--send", "x"], 2, "leave one of them out"),

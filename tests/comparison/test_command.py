@@ -59,6 +59,7 @@ def test_a_result_is_drawn_again_and_compared(measured, threadserver, tmp_path):
         (("thread", "--report", "results.json"), "--report draws what was measured"),
         (("--report", "nonsense.json"), "cannot read nonsense.json"),
         (("labs",), "there is no server.py in"),
+        (("thread", "-w", "echo", "-c", "4000000000"), "4000000000 connections need 4000000100 descriptors"),
     ],
 )
 def test_what_makes_no_sense_is_one_line(threadserver, tmp_path, arguments, said):
@@ -67,6 +68,15 @@ def test_what_makes_no_sense_is_one_line(threadserver, tmp_path, arguments, said
     assert found.returncode in (1, 2)
     assert len(lines) == 1
     assert said in lines[0]
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_folder_that_cannot_be_made_is_one_line(threadserver, tmp_path):
+    (tmp_path / "file").touch()
+    found = threadserver("compare", "thread", *SHORT, "--out", tmp_path / "file" / "out")
+    assert found.returncode == 1
+    assert "cannot make" in found.stderr
+    assert "Traceback" not in found.stderr
 
 
 @pytest.mark.parametrize("text", ["0", "1,,2", "many"])

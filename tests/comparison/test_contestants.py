@@ -37,6 +37,23 @@ def test_echo_is_not_named_so_that_a_submission_need_know_of_two_arguments_only(
     assert mine.command("sleep", "python")[-3:] == ["{host}", "{port}", "sleep"]
 
 
+def test_a_file_with_serve_is_a_model_unless_it_runs_by_itself(tmp_path):
+    serve = '"""Mine."""\nimport socket\n\ndef serve(server):\n    raise RuntimeError\n\n'
+    endings = {
+        "": "model",
+        "if __name__ == '__main__':\n    serve(1)\n": "submission",
+        "serve(1)\n": "submission",
+        "while True:\n    serve(1)\n": "submission",
+        "def other(:\n": "submission",
+    }
+    for ending, kind in endings.items():
+        (tmp_path / "mine.py").write_text(serve + ending)
+        found = contestants.find(str(tmp_path / "mine.py"))
+        assert (found.kind, found.family) == (kind, "own"), ending
+    (tmp_path / "mine.py").write_text(serve.replace("serve", "answer"))
+    assert contestants.find(str(tmp_path / "mine.py")).kind == "submission"
+
+
 def test_a_folder_in_another_language_is_built_once(tmp_path):
     (tmp_path / "Makefile").write_text("server:\n\tprintf '#!/bin/sh\\nexec sleep 60\\n' > server\n\tchmod +x server\n")
     with contestants.ready([contestants.find(str(tmp_path))]) as (built,):

@@ -1,14 +1,16 @@
 """Real servers under a short load: what is measured of a right one, and the word for each thing that goes wrong."""
 
 import sys
+from pathlib import Path
 
 import pytest
 
 from tests.comparison import faulty
-from threadserver.comparison import contestants
+from threadserver.comparison import contestants, measuring
 from threadserver.comparison.measuring import Pace, measure
 from threadserver.comparison.serving import offers, serving, site
 from threadserver.comparison.workloads import Cell
+from threadserver.models import thread
 
 PATIENT = Pace(0.1, 0.02, 20.0)
 HASTY = Pace(0.1, 0.02, 0.5)
@@ -32,6 +34,14 @@ def test_a_right_server_is_measured():
     assert found.load["latency"]["count"] >= found.requests
     assert found.server.tasks >= 3  # the one that accepts, and one for each client
     assert found.server.cpu_per_request > 0
+
+
+def test_a_model_of_ones_own_is_measured_in_every_service(tmp_path):
+    mine = tmp_path / "mine.py"
+    mine.write_text(Path(thread.__file__).read_text())
+    for workload in ("echo", "sleep"):
+        found = run(mine, workload)
+        assert (found.outcome, found.why, found.served) == ("measured", "", 2), workload
 
 
 def test_memory_is_that_of_the_connections():
@@ -71,6 +81,13 @@ def test_a_crash_is_told_with_its_last_words(with_fault, fault, why, says):
     found = with_fault(fault)
     assert (found.outcome, found.counted, found.output) == ("crashed", False, says)
     assert why in found.why
+
+
+def test_who_does_not_greet_is_told_what_is_missing(with_fault, monkeypatch):
+    monkeypatch.setattr(measuring, "FIRST", 0.5)
+    found = with_fault("silent")
+    assert found.outcome == "hung"
+    assert found.why == "the first client: no HELLO within 0.5 s: a server must greet as labs/PROTOCOL.md says"
 
 
 @pytest.mark.parametrize(("fault", "outcome"), [("hangs", "hung"), ("refuses", "refused")])

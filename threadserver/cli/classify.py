@@ -1,6 +1,7 @@
 """``threadserver classify``: the concurrency model of that server over there."""
 
 import json
+import shutil
 
 import click
 
@@ -54,6 +55,11 @@ def classify(
         verdict = examine(Address.parse(words[0]), talk, pid=pid, time_limit=time_limit)
     elif pid is not None:
         raise UsageError("--pid belongs to an ADDRESS; a COMMAND is followed into its namespace by itself")
+    elif len(words) == 1 and not _is_program(words[0]):
+        raise UsageError(
+            f"{words[0]} is no address, and no program that can be run: an address is HOST:PORT, tcp://HOST:PORT or "
+            "unix:PATH, and a command needs {port}: -- COMMAND ... {host} {port}"
+        )
     else:
         with started(list(words), start_limit=start_limit) as server:
             verdict = examine(server.address, talk, pid=server.pid, keeper=server.keeper, time_limit=time_limit)
@@ -66,3 +72,8 @@ def classify(
 def _is_address(word: str) -> bool:
     """Tell an address from a command of one word, which has no colon."""
     return ":" in word
+
+
+def _is_program(word: str) -> bool:
+    """Tell whether there is such a program, by its path or in PATH."""
+    return shutil.which(word) is not None

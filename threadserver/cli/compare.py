@@ -56,8 +56,9 @@ def compare(
 ) -> None:  # fmt: skip
     """Measure servers under the same load, and report it in numbers and pictures.
 
-    MODEL is a model of the kit, a well-known server as peer:NAME, or the path of your own file or folder, in any
-    language. Without arguments: a tour of all models over all workloads, in about three minutes.
+    MODEL is a model of the kit, a well-known server as peer:NAME, a file with serve(server), a program that is started
+    as `python server.py HOST PORT [SERVICE]` and greets with HELLO (labs/PROTOCOL.md), or a folder that holds one, in
+    any language. Without arguments: a tour of all models over all workloads, in about three minutes.
 
     \b
     threadserver compare

@@ -3,13 +3,15 @@
 ======================  ==================================================================================
 ``thread``              a model of the kit: built in, or the solution of a lab
 ``peer:asyncio``        a well-known server kept beside the kit's own, in ``peers/``
-``mine/server.py``      anyone's own file, started as a submission is: ``python server.py HOST PORT [SERVICE]``
+``mine/model.py``       anyone's own model: a file with ``serve(server)`` that does not run by itself
+``mine/server.py``      anyone's own program, started as a submission is: ``python server.py HOST PORT [SERVICE]``
 ``mine/``               anyone's own folder: its ``server.py``, or in any language its executable ``server``
 ======================  ==================================================================================
 
 The family says what a model is made of. It is what the pictures give a colour to.
 """
 
+import ast
 import importlib.util
 import os
 import sys
@@ -93,7 +95,7 @@ def find(name: str) -> Contestant:
         return _peer(name)
     path = Path(name)
     if path.is_dir() or (path.is_file() and (path.suffix == ".py" or os.access(path, os.X_OK))):
-        return Contestant(_short(name), "submission", "own", path.absolute())
+        return Contestant(_short(name), "model" if _is_model(path) else "submission", "own", path.absolute())
     if path.is_file():
         raise UsageError(f"{name} is neither a Python file nor a program that may be run (chmod +x {name})")
     raise UsageError(
@@ -114,6 +116,30 @@ def _ready(one: Contestant, stack: ExitStack) -> Contestant:
         return one
     made = stack.enter_context(prepared(find_folder(one.file), SELF_CHECK))
     return replace(one, file=made.place.copy / ("server.py" if made.submission.kind == "python" else "server"))
+
+
+def _is_model(path: Path) -> bool:
+    """Tell a file with ``serve(server)`` that only defines things from a program: it is read, not run."""
+    if path.suffix != ".py" or not path.is_file():
+        return False
+    try:
+        tree = ast.parse(path.read_bytes())
+    except (SyntaxError, ValueError):
+        return False  # Python will say what is wrong, when it is started
+    defined = any(isinstance(node, ast.FunctionDef) and node.name == "serve" for node in tree.body)
+    return defined and not any(map(_acts, tree.body)) and not _asks_for_its_name(tree)
+
+
+def _acts(statement: ast.stmt) -> bool:
+    """Tell whether a statement does something, such as ``main()`` or a loop; a docstring does nothing."""
+    if isinstance(statement, ast.Expr):
+        return not isinstance(statement.value, ast.Constant)
+    return isinstance(statement, ast.For | ast.While | ast.With)
+
+
+def _asks_for_its_name(tree: ast.Module) -> bool:
+    """Tell whether ``if __name__ == "__main__"`` may stand there."""
+    return any(isinstance(node, ast.Name) and node.id == "__name__" for node in ast.walk(tree))
 
 
 def _model(name: str) -> Path:

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
+from clients.client import ConnectError
 from clients.load import SERVICE, LoadError, Plan, Result, holding, run
 from clients.load import errors as kinds
 from clients.load.running import LOOK
@@ -66,7 +67,7 @@ def _examine(run_: Run, subject: Subject, plan: Plan, tick: Tick) -> Run | None:
         if not offers(subject.address, SERVICE[plan.workload], FIRST):
             return run_.failed("not offered", f"it does not offer {SERVICE[plan.workload]}")
     except (KitError, OSError) as error:
-        why = str(error) if isinstance(error, KitError) else reason(error)
+        why = _why(error)
         outcome = "crashed" if subject.ended(within=DYING) else "hung"
         return _with_output(run_.failed(outcome, f"the first client: {why}"), subject)
     before = kernel.sample(subject.keeper)
@@ -75,6 +76,13 @@ def _examine(run_: Run, subject: Subject, plan: Plan, tick: Tick) -> Run | None:
     except LoadError as error:
         return run_.failed("generator failed", str(error))
     return finished and _with_output(_judge(finished, subject, before), subject)
+
+
+def _why(error: KitError | OSError) -> str:
+    """Say why the first client was not answered: a client's own words end in an advice for another command."""
+    if isinstance(error, ConnectError) and isinstance(error.__cause__, TimeoutError):
+        return f"no HELLO within {FIRST:g} s: a server must greet as labs/PROTOCOL.md says"
+    return str(error) if isinstance(error, KitError) else reason(error)
 
 
 def _plan(subject: Subject, cell: Cell, site: Site, pace: Pace) -> Plan:
@@ -153,7 +161,7 @@ def _judge(run_: Run, subject: Subject, before: Sample) -> Run:
     faults = ", ".join(f"{count} {kind}" for kind, count in sorted(run_.errors.items()))
     if ended := subject.ended(within=DYING if run_.errors.keys() & _ENDS else 0.0):
         return run_.failed("crashed", f"it ended {ended} under load: {faults}".removesuffix(": "))
-    if run_.errors.keys() & {kinds.WRONG, kinds.BAD_HELLO}:
+    if run_.errors.keys() & {kinds.WRONG, kinds.EARLY, kinds.BAD_HELLO}:
         return run_.failed("wrong answers", faults)
     if not run_.served:
         return run_.failed("refused" if run_.errors.keys() & _REFUSALS else "hung", faults or "nothing was answered")

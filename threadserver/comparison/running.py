@@ -15,7 +15,6 @@ from threadserver.comparison.room import make_room
 from threadserver.comparison.schedule import PACE, TOUR_ROUNDS, Schedule, carry_out, tour_pace
 from threadserver.comparison.serving import site
 from threadserver.comparison.workloads import cells
-from threadserver.errors import KitError, reason
 
 ROUNDS = 6
 
@@ -38,10 +37,6 @@ def compare(schedule: Schedule, interpreter: str | None, folder: Path, console: 
     for warning in make_room(max(cell.connections for cell in schedule.cells)):
         console.print(warning, style="yellow", highlight=False)
     place = site(interpreter or sys.executable)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise KitError(f"cannot make {folder}: {reason(error)}") from error
     with ready(schedule.contestants) as contestants, _Bar(console) as bar:
         return carry_out(replace(schedule, contestants=contestants), place, folder / "results.json", bar.show)
 

@@ -16,6 +16,7 @@ from threadserver.comparison.measuring import Pace, measure
 from threadserver.comparison.results import FINAL, Results
 from threadserver.comparison.serving import Site
 from threadserver.comparison.workloads import Cell
+from threadserver.errors import KitError, reason
 
 TOUR_SECONDS = 180.0
 TOUR_ROUNDS = 3
@@ -80,8 +81,12 @@ def begin(schedule: Schedule, site: Site) -> Results:
 
 
 def carry_out(schedule: Schedule, site: Site, file: Path, show: Show) -> Results:
-    """Measure it all, and keep the runs of each cell in the file as soon as all are known. Ctrl-C ends it early."""
+    """Measure it all, and keep the runs of each cell in the file as soon as all are known. Ctrl-C ends it early.
+
+    The file's folder is made only now that there is something to measure. Raises KitError when it cannot be.
+    """
     results = begin(schedule, site)
+    _make(file.parent)
     results.write(file)
     try:
         results.interrupted = not _measure(schedule, site, file, results, show)
@@ -91,6 +96,13 @@ def carry_out(schedule: Schedule, site: Site, file: Path, show: Show) -> Results
         results.ended = _now()
     results.write(file)
     return results
+
+
+def _make(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise KitError(f"cannot make {folder}: {reason(error)}") from error
 
 
 def _measure(schedule: Schedule, site: Site, file: Path, results: Results, show: Show) -> bool:

@@ -123,11 +123,29 @@ def test_plain_lines():
 def test_sleep_takes_as_long_as_it_says():
     with serving(thread.serve, service=services.sleep) as server:
         result = run(Plan(server.address, "sleep", connections=5, seconds=0.5, warm_up=0.0))
+    assert result.errors == {}
     assert result.latency.percentile(50) >= 0.00999
     assert result.requests <= 5 * (0.5 / 0.01 + 1)
     # Each connection always waits for an answer: so what all have waited adds up to the time itself, and no more.
     waited = result.latency.mean * result.latency.count / 5
     assert 0.99 * result.seconds <= waited <= result.seconds + 2 * result.latency.max
+
+
+@pytest.mark.parametrize("rate", [None, 100.0])
+@pytest.mark.parametrize("workload", ["sleep", "spin"])
+def test_an_echo_server_gives_the_answers_of_sleep_and_spin_too_early(workload, rate):
+    service = Counting()
+    with serving(thread.serve, service=service) as server:
+        result = run(Plan(server.address, workload, milliseconds=30_000, rate=rate, **SHORT))
+    assert (result.requests, result.latency.count) == (0, 0)
+    assert result.errors == {"too early": service.served}
+
+
+@pytest.mark.parametrize("workload", ["sleep", "spin"])
+def test_in_open_loop_sleep_and_spin_are_not_too_early_either(workload):
+    with serving(thread.serve, service=services.SERVICES[workload]) as server:
+        result = run(Plan(server.address, workload, rate=50, **SHORT))
+    assert (result.latency.count > 0, result.errors) == (True, {})
 
 
 def test_spin_and_octets():
