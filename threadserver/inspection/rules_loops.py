@@ -21,7 +21,9 @@ def looped(record: Record) -> Verdict:
     if record.unanswered:
         return undetermined(sentences.LOOP_UNANSWERED, loops=found, unanswered=len(record.unanswered))
     if aside := brothers_aside(found):
-        return undetermined(sentences.LOOP_AND_OTHERS, loops=found, brothers=len(aside))
+        return undetermined(
+            sentences.LOOP_AND_OTHERS, loops=found, brothers=f"{len(aside)} process{'es' if len(aside) > 1 else ''}"
+        )
     return _many(found) if len(all_loops(found)) > 1 else _one(found)
 
 

@@ -30,8 +30,8 @@ LOOP_HANDED = (
     "parent, would get others was not shown."
 )
 LOOP_AND_OTHERS = (
-    "A loop waits for the clients{how}; beside it {brothers} made by the same parent could accept too, but waited for "
-    "something else: whether they serve was not shown."
+    "A loop waits for the clients{how}; beside it {brothers} of the same parent could accept too, but waited for "
+    "something else: who serves was not shown."
 )
 LOOP_UNANSWERED = (
     "A task waits for all clients{how}, but while some had their answer, {unanswered} were left without: it has "

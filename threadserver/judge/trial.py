@@ -83,7 +83,9 @@ class Trial:
         """Let so many clients connect and confirm, a few at a time; all stay.
 
         A few: who is held up then shows by more than one, and no server's limit runs out because the judge was late.
+        They come to a server at rest: who listens may still be on its way into the background, or make its workers.
         """
+        self.settle()
         peers: list[Peer] = []
         while len(peers) < count:
             few = [self._arrive() for _ in range(min(AT_A_TIME, count - len(peers)))]
