@@ -38,8 +38,7 @@ def observe(trial: "Trial", clients: list["Peer"]) -> Serving:
         waits={number: tasks for number, tasks in waits.items() if tasks},
         hello=_claims(clients, outer),
         situation=situation,
-        tasks_before=len(known),
-        processes_before=len({pid for pid, _ in known}),
+        before=known,
     )
 
 
@@ -58,8 +57,7 @@ def observe_in_turn(trial: "Trial", count: int) -> Serving:
         waits=_merged(one.waits for one in seen),
         hello=_merged(one.hello for one in seen),
         situation=last.situation,
-        tasks_before=first.tasks_before,
-        processes_before=first.processes_before,
+        before=first.before,
     )
 
 

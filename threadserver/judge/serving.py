@@ -49,8 +49,8 @@ class Serving:
     waits: Tasks
     hello: Tasks
     situation: Situation
-    tasks_before: int
-    processes_before: int
+    before: frozenset[TaskId]
+    """The tasks that were there before these clients came."""
 
     def testimony(self) -> list[Testimony]:
         """Hear the witnesses."""
@@ -104,10 +104,11 @@ class Serving:
 
     def _counts(self) -> Testimony:
         look = self.situation.look
-        tasks = len(look.tasks) - self.tasks_before
-        processes = len([one for one in look.processes.values() if one.state != "Z"]) - self.processes_before
+        tasks = len(look.tasks.keys() - self.before)
+        living = {pid for pid, one in look.processes.items() if one.state != "Z"}
+        processes = len(living - {pid for pid, _ in self.before})
         held = len(self.clients)
-        evidence = f"{held} clients are held; {tasks} tasks and {processes} processes more than before they came"
+        evidence = f"{held} clients are held; {tasks} tasks and {processes} processes were made since they came"
         if tasks < held / 2:
             allows = {Model.LOOP, Model.LOOPS, Model.ITERATIVE, Model.POOL, Model.PREFORK}
         elif processes < held / 2:
