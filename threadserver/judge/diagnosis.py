@@ -129,7 +129,7 @@ def _not_accepted(situation: Situation, client: int) -> str:
         return ""
     sleeping = situation.blocked_in(SLEEP)
     if sleeping:
-        return f"Client {client} waits to be accepted while {situation.name_of(sleeping[0])} sleeps"
+        return f"Client {client} waits to be accepted while {situation.name_of(sleeping[0].id)} sleeps"
     if not situation.blocked_in(ACCEPT | READINESS):
         return f"Client {client} waits to be accepted, but no task is in accept()"
     return ""

@@ -105,6 +105,22 @@ def _answered_by(trial: "Trial", clients: list["Peer"], situation: Situation) ->
     return without_bystanders(moved), False
 
 
+def greeters(trial: "Trial") -> tuple["Peer", frozenset[TaskId]]:
+    """Let one more client come, and give it with the tasks that greeted it; none where that cannot be traced.
+
+    It stays, and is confirmed. Raises WrongError when it is not greeted.
+    """
+    inodes: set[int] = set()
+    pids = sorted({pid for pid, _ in trial.task_ids()})
+    with senders(pids, inodes, TRACE_SECONDS) as trace:
+        peer = trial.arrive()
+        peer.hello()
+        end = trial.situation().ends.get(peer.number)
+        inodes.update({end.inode} if end else ())  # read when the trace has ended
+    peer.confirm()
+    return peer, frozenset().union(*trace.sent_on.values())
+
+
 def _counters(situation: Situation) -> dict[TaskId, int]:
     found = {}
     for pid, tid in situation.look.tasks:

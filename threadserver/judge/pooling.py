@@ -217,7 +217,7 @@ def must_accept_themselves(server: Trial) -> None:
     others = [task for task in accepting if task.id not in workers]
     if others:
         raise WrongError(
-            f"{idle.name_of(others[0])} waits for the next client while nobody is there, and answers none of the "
+            f"{idle.name_of(others[0].id)} waits for the next client while nobody is there, and answers none of the "
             f"{len(workers)} clients that are served at once: it accepts for others",
             idle.text(),
         )

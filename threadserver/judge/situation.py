@@ -54,9 +54,9 @@ class Situation:
         """Give the clients whose connections a task's blocked call is about."""
         return [number for number, end in self.ends.items() if end.inode and end.inode in task.sockets]
 
-    def name_of(self, task: Task) -> str:
+    def name_of(self, task: TaskId) -> str:
         """Name a task as the submission would: thread 14 of process 12."""
-        pid, tid = self.inner.get(task.id, task.id)
+        pid, tid = self.inner.get(task, task)
         return f"process {pid}" if pid == tid else f"thread {tid} of process {pid}"
 
     def text(self) -> str:
@@ -80,7 +80,7 @@ class Situation:
         for task in self.look.tasks.values():
             alike.setdefault(self.doing(task), []).append(task)
         return [
-            f"{self.name_of(found[0]) if len(found) == 1 else f'{len(found)} tasks'} {_agree(doing, len(found))}"
+            f"{self.name_of(found[0].id) if len(found) == 1 else f'{len(found)} tasks'} {_agree(doing, len(found))}"
             for doing, found in alike.items()
         ]
 

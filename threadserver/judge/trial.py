@@ -19,7 +19,7 @@ from threadserver.inspection.namespaces import Network
 from threadserver.inspection.processes import tasks
 from threadserver.inspection.sockets import Socket, Tables
 from threadserver.judge.diagnosis import suspicion
-from threadserver.judge.observing import observe, observe_in_turn
+from threadserver.judge.observing import greeters, observe, observe_in_turn
 from threadserver.judge.peer import Peer
 from threadserver.judge.serving import Serving
 from threadserver.judge.situation import Situation, descriptors, held_by, inner_ids
@@ -88,11 +88,12 @@ class Trial:
         self.settle()
         peers: list[Peer] = []
         while len(peers) < count:
-            few = [self._arrive() for _ in range(min(AT_A_TIME, count - len(peers)))]
+            few = [self.arrive() for _ in range(min(AT_A_TIME, count - len(peers)))]
             peers += [peer.greet() for peer in few]
         return peers
 
-    def _arrive(self) -> Peer:
+    def arrive(self) -> Peer:
+        """Let a client connect, and note which tasks were there before."""
         known = self.task_ids()
         peer = self.connect()
         peer.known = known
@@ -233,6 +234,17 @@ class Trial:
     def serving(self, peers: list[Peer]) -> Serving:
         """Find out who serves each of these clients, who are held and confirmed."""
         return observe(self, peers)
+
+    def must_greet_by_new(self, what: str) -> None:
+        """Expect that HELLO is sent by a task that was made for the client; ``what`` names it: thread, process.
+
+        Where nothing can be traced nobody is blamed.
+        """
+        peer, found = greeters(self)
+        if old := found & peer.known:
+            names = ", ".join(map(self.situation().name_of, sorted(old)))
+            before = f"{names}, which was there before it came"
+            raise peer.wrong(f"{peer.name} was greeted by {before}: its own {what} has to send HELLO")
 
     def served_in_turn(self, count: int) -> Serving:
         """Find out who serves so many clients that come one after another."""
