@@ -19,6 +19,9 @@ from selenium import webdriver
 from clients import Client
 from threadserver.address import Address
 
+# A shell starts what runs in its background with SIGINT ignored, and so would be everything that is started here.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+
 PATIENCE = 30.0
 """Seconds after which something that should happen is said not to. Nothing passes by waiting this long."""
 
