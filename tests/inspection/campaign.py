@@ -4,6 +4,7 @@ python -m tests.inspection.campaign [-n 20] [--busy 2] [--time-limit 60] [--at-o
 """
 
 import argparse
+import os
 import subprocess
 import sys
 import time
@@ -34,7 +35,10 @@ def main() -> None:
     chosen = [
         known for known in (*SERVERS, *OWN, *ELSEWHERE, *IN_C) if not options.names or known.name in options.names
     ]
-    busy = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(options.busy)]
+    busy = [
+        subprocess.Popen([sys.executable, "-c", f"import os\nwhile os.getppid() == {os.getpid()}: pass"])
+        for _ in range(options.busy)
+    ]
     wrong = 0
     try:
         for known in chosen:

@@ -4,6 +4,7 @@ python -m tests.judge.campaign [--busy 4] [--repeat 50] [LAB …]
 """
 
 import argparse
+import os
 import subprocess
 import sys
 
@@ -24,7 +25,10 @@ def tell(reported: Reported) -> None:
 def stage(title: str, *, busy: int, **options: object) -> Matrix:
     """Judge with so many busy processes beside."""
     CONSOLE.rule(title)
-    beside = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(busy)]
+    beside = [
+        subprocess.Popen([sys.executable, "-c", f"import os\nwhile os.getppid() == {os.getpid()}: pass"])
+        for _ in range(busy)
+    ]
     try:
         matrix = selftest(**options, tell=tell)
     finally:
