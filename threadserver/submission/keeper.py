@@ -202,7 +202,7 @@ def start(order: "dict[str, object]") -> "subprocess.Popen[bytes] | None":
     """Start the command as it was ordered, in a session of its own, with default signals."""
 
     def defaults() -> None:
-        for number in (signal.SIGINT, signal.SIGHUP, signal.SIGTERM):
+        for number in (signal.SIGINT, signal.SIGQUIT, signal.SIGHUP, signal.SIGTERM):
             signal.signal(number, signal.SIG_DFL)
 
     user = order["user"]
