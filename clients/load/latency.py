@@ -51,9 +51,8 @@ class Latency:
         """
         total, reached, gap = self.count, 0, 100.0
         curve = []
-        for index, count in enumerate(
-            self._histogram.counts[:]
-        ):  # the library's own iterator takes a hundred times as long
+        counts = self._histogram.counts[:]  # the library's own iterator takes a hundred times as long
+        for index, count in enumerate(counts):
             reached += count
             while count and gap > 0 and 100 * reached >= (100 - gap) * total:
                 value = self._histogram.get_highest_equivalent_value(self._histogram.get_value_from_index(index))
