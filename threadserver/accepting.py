@@ -68,11 +68,11 @@ class Acceptor:
                 self._reserve = os.open(os.devnull, os.O_RDONLY)
 
     def give_up(self) -> None:
-        """Close the descriptor that was set aside."""
+        """Close the descriptor that was set aside; first say so, to whoever gets it in its next accept()."""
         with self._at_the_reserve:
-            if self._reserve is not None:
-                os.close(self._reserve)
-                self._reserve = None
+            reserve, self._reserve = self._reserve, None
+            if reserve is not None:
+                os.close(reserve)
 
     def _accept_with_reserve(self, listener: socket.socket) -> Accepted | None:
         """Give the reserve up for a client who is there; one thread at a time, the others wait for their turn."""

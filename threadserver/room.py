@@ -25,11 +25,11 @@ class Room:
 
     def leave(self) -> None:
         """Give the room of one connection back. Takes no lock, so a signal handler may do it."""
-        if self._semaphore is not None:
-            os.eventfd_write(self._semaphore, 1)
+        if (semaphore := self._semaphore) is not None:
+            os.eventfd_write(semaphore, 1)
 
     def close(self) -> None:
-        """Close the semaphore; in a forked child the parent's goes on."""
-        if self._semaphore is not None:
-            os.close(self._semaphore)
-            self._semaphore = None
+        """Close the semaphore; in a forked child the parent's goes on. A worker may leave later, and finds none."""
+        semaphore, self._semaphore = self._semaphore, None
+        if semaphore is not None:
+            os.close(semaphore)

@@ -284,8 +284,9 @@ class Server:
         return connection
 
     def _forget(self, connection: socket.socket | None) -> None:
-        if connection and self.conversations.pop(connection, None):
-            self.room.leave()
+        if connection and connection in self.conversations:
+            self.room.leave()  # first: who waits for the last conversation to be over then closes the room
+            self.conversations.pop(connection, None)
 
     def _wait_for_room(self) -> None:
         self._closed_one.clear()
