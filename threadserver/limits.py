@@ -18,6 +18,7 @@ Stopping the server is one more limit: every client is half-closed at once, and 
 import os
 import signal
 import socket
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from math import inf
@@ -29,6 +30,7 @@ from threadserver.conversation import Conversation
 
 GRACE = 1.0
 """Seconds from a half-close to a shutdown for good."""
+LONGEST = 1.0  # seconds that a thread sleeps between two looks
 
 
 @dataclass(slots=True)
@@ -51,6 +53,8 @@ class Limits:
         self._closing = RLock()
         self._stopping = False
         self._due = 0.0
+        self.beside: Callable[[], None] = lambda: None
+        """What a thread that looks does as well each time: at least once a second."""
 
     def watch(self, connection: socket.socket, conversation: Conversation) -> None:
         """Start the clock of a conversation that is about to greet."""
@@ -163,9 +167,10 @@ class ThreadLimits(Limits):
 
     def _run(self) -> None:
         while not (self._stopping and not self._watched):
-            pause = self._sweep(monotonic())
+            self.beside()
+            pause = min(self._sweep(monotonic()), LONGEST)
             with suppress(Empty):
-                self._woken.get(timeout=None if pause == inf else pause)
+                self._woken.get(timeout=pause)
 
 
 class AlarmLimits(Limits):

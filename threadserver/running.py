@@ -6,7 +6,7 @@ import signal
 import sys
 import traceback
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from threading import Thread, current_thread
 from threading import enumerate as threads
 from types import FrameType
@@ -46,7 +46,10 @@ def run_until_signalled(
 class _Signals:
     """Ctrl-C and SIGTERM: the first one asks, the second one, or the end of patience, interrupts, a third ends all.
 
-    They are minded before there is a server to stop, so that none comes too early.
+    They are minded before there is a server to stop, so that none comes too early. One may still come too late: a
+    handler runs in the main thread, between two of its instructions or when a call was interrupted, and a signal that
+    arrives just before accept() blocks does neither. Where threads compete for the interpreter that moment is long.
+    But what arrived is written down at once, signal.set_wakeup_fd, and another thread reads it.
     """
 
     def __init__(self) -> None:
@@ -56,18 +59,32 @@ class _Signals:
     def __enter__(self) -> "_Signals":
         numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGALRM)
         self._before = {number: signal.signal(number, self._handle) for number in numbers}
+        self._arrived, written = self._pipe = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+        self._written_before = signal.set_wakeup_fd(written, warn_on_full_buffer=False)
         return self
 
     def __exit__(self, *_: object) -> None:
         signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.set_wakeup_fd(self._written_before)
         for number, handler in self._before.items():
             signal.signal(number, handler)
+        if self._server:
+            self._server.limits.beside = lambda: None
+        for descriptor in self._pipe:
+            os.close(descriptor)
 
     def stop(self, server: Server) -> None:
         """Name the server that is to be stopped."""
         self._server = server
+        server.limits.beside = self._look_what_arrived
         if self._asked:
             server.stop()
+
+    def _look_what_arrived(self) -> None:
+        """Stop the server, in whatever thread this is called: what blocks the main thread then ends."""
+        with suppress(BlockingIOError):
+            if self._server and {signal.SIGINT, signal.SIGTERM} & set(os.read(self._arrived, 4096)):
+                self._server.stop()
 
     def _handle(self, _: int, __: FrameType | None) -> None:
         self._asked += 1

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from clients import Client
-from tests.conftest import confirm, dial, eventually, read_all, read_line, require
+from tests.conftest import PATIENCE, confirm, dial, eventually, read_all, read_line, require
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -19,6 +19,21 @@ def test_a_signal_stops_it_although_clients_are_idle(serve, model, number):
         confirm(idle)
         assert server.stop(number) == (0, "")
         assert read_all(idle) == b""
+
+
+@pytest.mark.parametrize("model", ["thread", "iterative", "pool"])
+def test_a_signal_that_does_not_interrupt_the_main_thread_stops_it(serve, model, tmp_path):
+    (tmp_path / "fatal.py").write_text(
+        "import signal, threading\n"
+        "def serve(line):\n"
+        "    signal.pthread_kill(threading.get_ident(), signal.SIGTERM)\n"
+        "    return line\n"
+    )
+    server = serve("tcp://127.0.0.1:0", "--model", model, "--service", f"{tmp_path}/fatal.py:serve")
+    with dial(server.address) as sock:
+        confirm(sock)
+        sock.sendall(b"end\n")
+        assert server.process.wait(PATIENCE) == 0
 
 
 def test_a_signal_stops_it_although_a_service_is_busy_for_a_minute(serve, tmp_path):
