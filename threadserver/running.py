@@ -55,21 +55,21 @@ class _Signals:
     def __init__(self) -> None:
         self._server: Server | None = None
         self._asked = 0
+        self._looking = True
 
     def __enter__(self) -> "_Signals":
         numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGALRM)
         self._before = {number: signal.signal(number, self._handle) for number in numbers}
         self._arrived, written = self._pipe = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         self._written_before = signal.set_wakeup_fd(written, warn_on_full_buffer=False)
+        os.register_at_fork(after_in_child=self._look_no_more)  # the pipe is the parent's
         return self
 
     def __exit__(self, *_: object) -> None:
         signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.set_wakeup_fd(self._written_before)
+        self._look_no_more()
         for number, handler in self._before.items():
             signal.signal(number, handler)
-        if self._server:
-            self._server.limits.beside = lambda: None
         for descriptor in self._pipe:
             os.close(descriptor)
 
@@ -85,6 +85,13 @@ class _Signals:
         with suppress(BlockingIOError):
             if self._server and {signal.SIGINT, signal.SIGTERM} & set(os.read(self._arrived, 4096)):
                 self._server.stop()
+
+    def _look_no_more(self) -> None:
+        if self._looking:
+            self._looking = False
+            signal.set_wakeup_fd(self._written_before)
+            if self._server:
+                self._server.limits.beside = lambda: None
 
     def _handle(self, _: int, __: FrameType | None) -> None:
         self._asked += 1

@@ -260,7 +260,6 @@ class Server:
         self._numbers = count(self.children.made * NUMBERS + 1)
         self._start_process()
         self.limit_by(AlarmLimits)
-        signal.set_wakeup_fd(-1)  # the parent's
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: self.stop())

@@ -220,8 +220,8 @@ def test_it_leaves_a_daemon(run, folder, mark, disguise):
         files = {"server.py": daemon + SERVE}
     with run(folder(files)) as server:
         assert asked(server) == b"hello"
-        assert server.ended() == 0
-        assert list(server.members()) == [server.pid]
+        eventually(lambda: server.ended() == 0, "who was started has ended")
+        eventually(lambda: list(server.members()) == [server.pid], "the daemon alone is left")
         assert server.pid in bearing(mark)
         daemon = server.pid
     assert not os.path.exists(f"/proc/{daemon}")
