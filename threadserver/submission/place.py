@@ -55,11 +55,13 @@ class Place:
         """Remove what its user has left in folders that are everybody's."""
         for folder in ("/tmp", "/var/tmp", "/dev/shm"):  # noqa: S108
             for entry in os.scandir(folder) if Path(folder).is_dir() else ():
-                if entry.stat(follow_symlinks=False).st_uid == self.user:
+                with suppress(FileNotFoundError):  # others remove theirs meanwhile
+                    if entry.stat(follow_symlinks=False).st_uid != self.user:
+                        continue
                     if entry.is_dir(follow_symlinks=False):
                         shutil.rmtree(entry.path, ignore_errors=True)
                     else:
-                        Path(entry.path).unlink(missing_ok=True)
+                        os.unlink(entry.path)
 
 
 @contextmanager
