@@ -303,7 +303,7 @@ OWN = [
     Known("pool_lazy_large", POOL, PYTHON, own("pool_lazy_large"), workers=70),
     *(Known(kind, FORKS, PYTHON, own(kind)) for kind in ("forks", "forks_leaking", "forks_twice")),
     Known("prefork", PREFORK, PYTHON, own("prefork"), workers=4),
-    *(Known(kind, PREFORK, PYTHON, own(kind), workers=3) for kind in ("prefork_locked", "prefork_selecting", "prefork_reuse_port")),
+    *(Known(kind, PREFORK, PYTHON, own(kind), workers=3) for kind in ("prefork_locked", "prefork_selecting", "prefork_passing", "prefork_reuse_port")),
     Known("loop_select", LOOP, PYTHON, own("loop_select"), mechanism="select"),
     Known("loop_poll", LOOP, PYTHON, own("loop_poll"), mechanism="poll"),
     *(Known(kind, LOOP, PYTHON, own(kind), mechanism="epoll") for kind in ("loop_epoll", "loop_with_helpers", "loop_with_idle_decoys", "loop_with_peeking_decoys", "loop_with_polling_decoys", "supervised")),

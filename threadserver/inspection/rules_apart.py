@@ -97,7 +97,8 @@ def _process_each(record: Record) -> Verdict:
 
 
 def _all_holders(found: Pattern) -> set[tuple[int, int | None]]:
-    return {*found.holders, *found.foreign, *idle_brothers(found)}
+    # Who goes on accepting while an accepted client is left lying only hands over.
+    return {*found.holders, *found.foreign, *(() if found.unwatched else idle_brothers(found))}
 
 
 def _stayed_for_more(record: Record) -> bool:

@@ -61,7 +61,7 @@ class Place:
                     if entry.is_dir(follow_symlinks=False):
                         shutil.rmtree(entry.path, ignore_errors=True)
                     else:
-                        os.unlink(entry.path)
+                        Path(entry.path).unlink()
 
 
 @contextmanager

@@ -1,5 +1,6 @@
 """Small servers, one a model, to try `inspect` and `classify` on: ``server.py KIND HOST PORT``; more in traps."""
 
+import itertools
 import os
 import select
 import selectors
@@ -240,6 +241,23 @@ def prefork_selecting(host, port, workers=3):
                 connection.setblocking(True)
                 echo(connection)
     signal.pause()
+
+
+def prefork_passing(host, port, workers=3):
+    """One accepts for all, and hands each connection over by SCM_RIGHTS: UNIX Network Programming, 30.9."""
+    listener = listen(host, port)
+    ways = []
+    for _ in range(workers):
+        ours, theirs = socket.socketpair()
+        ways.append(ours)
+        if os.fork() == 0:
+            listener.close()
+            while True:
+                echo(socket.socket(fileno=socket.recv_fds(theirs, 1, 1)[1][0]))
+    for number in itertools.count():
+        connection = listener.accept()[0]
+        socket.send_fds(ways[number % workers], [b"x"], [connection.fileno()])
+        connection.close()
 
 
 def prefork_reuse_port(host, port, workers=3):

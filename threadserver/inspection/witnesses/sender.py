@@ -56,10 +56,11 @@ def _traced(record: Record, senders: set[TaskId]) -> Testimony:
         if not record.strangers:
             return _says(_APART, f"the answers were sent by those who wait: {names}")
         return _says(EVENT_DRIVEN, f"the answers were sent by {names}, not by those who wait for the connections")
-    alone = {task.id for number in record.hold.doubtful for task in record.hold.sight.watchers(number)} - loops
-    if senders <= alone:
+    single = {task.id for number in record.hold.doubtful for task in record.hold.sight.watchers(number)} - loops
+    if senders <= single:
         return _says(_APART, f"each answer was sent by a task that waits alone: {names}")
-    evidence = f"the answers were sent by {names}, not by the task that waits for the clients"
+    alone = "not only" if senders & loops else "not"
+    evidence = f"the answers were sent by {names}, {alone} by the task that waits for the clients"
     return _says({Model.LOOP_AND_WORKERS}, evidence)
 
 
