@@ -60,6 +60,8 @@ def compare(
     as `python server.py HOST PORT [SERVICE]` and greets with HELLO (labs/PROTOCOL.md), or a folder that holds one, in
     any language. Without arguments: a tour of all models over all workloads, in about three minutes.
 
+    A server that crashes, hangs or answers wrongly is reported in its row, and the rest goes on: the exit code is 0.
+
     \b
     threadserver compare
     threadserver compare thread mine/server.py --workload echo --connections 1,10,100
