@@ -54,6 +54,12 @@ def test_a_file_with_serve_is_a_model_unless_it_runs_by_itself(tmp_path):
     assert contestants.find(str(tmp_path / "mine.py")).kind == "submission"
 
 
+def test_a_folder_may_hold_a_model(tmp_path):
+    (tmp_path / "server.py").write_text("def serve(server):\n    pass\n")
+    with contestants.ready([contestants.find(str(tmp_path))]) as (found,):
+        assert (found.kind, found.file.name) == ("model", "server.py")
+
+
 def test_a_folder_in_another_language_is_built_once(tmp_path):
     (tmp_path / "Makefile").write_text("server:\n\tprintf '#!/bin/sh\\nexec sleep 60\\n' > server\n\tchmod +x server\n")
     with contestants.ready([contestants.find(str(tmp_path))]) as (built,):

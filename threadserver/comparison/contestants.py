@@ -5,7 +5,7 @@
 ``peer:asyncio``        a well-known server kept beside the kit's own, in ``peers/``
 ``mine/model.py``       anyone's own model: a file with ``serve(server)`` that does not run by itself
 ``mine/server.py``      anyone's own program, started as a submission is: ``python server.py HOST PORT [SERVICE]``
-``mine/``               anyone's own folder: its ``server.py``, or in any language its executable ``server``
+``mine/``               anyone's own folder: its ``server.py`` of either kind, or its executable ``server``
 ======================  ==================================================================================
 
 The family says what a model is made of. It is what the pictures give a colour to.
@@ -115,7 +115,8 @@ def _ready(one: Contestant, stack: ExitStack) -> Contestant:
     if not one.file.is_dir():
         return one
     made = stack.enter_context(prepared(find_folder(one.file), SELF_CHECK))
-    return replace(one, file=made.place.copy / ("server.py" if made.submission.kind == "python" else "server"))
+    file = made.place.copy / ("server.py" if made.submission.kind == "python" else "server")
+    return replace(one, file=file, kind="model" if _is_model(file) else one.kind)
 
 
 def _is_model(path: Path) -> bool:
