@@ -150,7 +150,7 @@ def test_watching_ends_with_the_server(threadserver):
 
 @pytest.mark.parametrize(("target", "says"), [
     ("99999999", "no such process: 99999999"), ("tcp://127.0.0.1:1", "nobody listens at"),
-    ("no-such-program", "no process is called"),
+    ("no-such-program", "no process is called"), ("kthreadd", "no process is called"),
 ])  # fmt: skip
 def test_nothing_there(threadserver, target, says):
     result = threadserver("inspect", target)

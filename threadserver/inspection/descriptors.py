@@ -6,6 +6,7 @@ from contextlib import suppress
 
 from threadserver.inspection import epoll, uring
 from threadserver.inspection.calls import Call
+from threadserver.inspection.processes import remedy
 from threadserver.inspection.sockets import Socket
 from threadserver.inspection.syscalls import EPOLL, RING
 
@@ -23,7 +24,7 @@ class Descriptions:
     def of_call(self, call: Call) -> str:
         """Say what a blocked call waits for."""
         if call.descriptors is None:
-            return "not to be seen: it needs the right to trace the process (try as root)"
+            return f"not to be seen: it needs the right to trace the process ({remedy()})"
         if not call.descriptors:
             return ""
         if call.name in EPOLL:

@@ -16,7 +16,7 @@ from threadserver.address import Address
 from threadserver.errors import KitError, UsageError
 from threadserver.inspection.calls import read_file
 from threadserver.inspection.namespaces import Network
-from threadserver.inspection.processes import Status, everyone, family, owners
+from threadserver.inspection.processes import Status, everyone, family, owners, remedy
 from threadserver.inspection.sockets import Socket, Tables
 
 _ANY = {b"\0" * 4, b"\0" * 16}
@@ -32,6 +32,8 @@ class Found:
 
 def find(target: str) -> Found:
     """Find a server by PID, ADDRESS or NAME. Raises KitError when there is none, UsageError for nonsense."""
+    if not target:
+        raise UsageError("inspect what? A PID, an ADDRESS or a NAME")
     if target.isdecimal():
         return by_pid(int(target))
     if "://" in target or target.startswith("unix:") or re.search(r":\d+$", target):
@@ -45,6 +47,8 @@ def by_pid(pid: int) -> Found:
     processes = everyone()
     if pid not in processes:
         raise KitError(f"no such process: {pid}; threadserver inspect, alone, lists what listens here")
+    if processes[pid].kernel:
+        raise KitError(f"{pid} is {processes[pid].name}, a thread of the kernel: it runs no program")
     return Found(frozenset({pid}))
 
 
@@ -64,7 +68,7 @@ def by_address(address: Address, tables: Tables) -> Found:
         raise KitError(f"nobody listens at {address}; threadserver inspect, alone, lists what does")
     holders = holders_of(listeners)
     if not holders:
-        raise KitError(f"somebody listens at {address}, but the process is not ours to look at; try as root")
+        raise KitError(f"somebody listens at {address}, but the process is not ours to look at; {remedy()}")
     return Found(roots_of(holders), tuple(listeners))
 
 
@@ -113,7 +117,9 @@ def _is_called(pid: int, process: Status, name: str) -> bool:
     words: list[str] = []
     with suppress(OSError):
         words = read_file(f"/proc/{pid}/cmdline").decode("utf-8", "replace").split("\0")[:3]
-    return process.name == name or name in {PurePath(word).name for word in words if not word.startswith("-")}
+    return not process.kernel and (
+        process.name == name or name in {PurePath(word).name for word in words if not word.startswith("-")}
+    )
 
 
 def _raw(host: str) -> bytes:

@@ -13,6 +13,7 @@ import sys
 from pathlib import Path
 
 from threadserver.errors import KitError
+from threadserver.inspection.processes import remedy
 
 _HELPER = Path(__file__).with_name("joining.py")
 
@@ -49,7 +50,7 @@ class Network:
             message, descriptors = b"", []
         if not descriptors:
             why = message.decode() or "its helper has ended"
-            raise KitError(f"cannot join the network namespace of process {self.pid}: {why}; try as root")
+            raise KitError(f"cannot join the network namespace of process {self.pid}: {why}; {remedy()}")
         return socket.socket(family, kind, protocol, fileno=descriptors[0])
 
     def close(self) -> None:

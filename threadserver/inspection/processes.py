@@ -20,6 +20,7 @@ STATES = {
     "I": "idle",
 }  # fmt: skip
 _GONE = (FileNotFoundError, ProcessLookupError)
+_KERNEL = 0x200000  # PF_KTHREAD among a task's flags, linux/sched.h
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +31,8 @@ class Status:
     state: str
     parent: int
     processor_ticks: int
+    kernel: bool
+    """Whether it is a thread of the kernel, which has no program and no descriptors."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +55,13 @@ def status(pid: int, tid: int | None = None) -> Status:
     head, _, tail = read_file(path).rpartition(b")")  # a name may itself hold blanks and brackets
     fields = tail.split()
     name = head.partition(b"(")[2].decode("utf-8", "replace")
-    return Status(name, fields[0].decode(), int(fields[1]), int(fields[11]) + int(fields[12]))
+    ticks, kernel = int(fields[11]) + int(fields[12]), bool(int(fields[6]) & _KERNEL)
+    return Status(name, fields[0].decode(), int(fields[1]), ticks, kernel)
+
+
+def remedy() -> str:
+    """Say what to try where a right is missing."""
+    return "try as root" if os.geteuid() else "root may not in this container"
 
 
 def everyone() -> dict[int, Status]:

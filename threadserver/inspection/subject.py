@@ -12,7 +12,7 @@ from threadserver.errors import KitError
 from threadserver.inspection.finding import holders_of, listening_at, roots_of
 from threadserver.inspection.look import Lens, Look
 from threadserver.inspection.namespaces import Network
-from threadserver.inspection.processes import everyone, owners
+from threadserver.inspection.processes import everyone, owners, remedy
 from threadserver.inspection.sockets import Socket, Tables
 
 
@@ -203,7 +203,7 @@ def subject(address: Address, network: Network, tables: Tables, keeper: int | No
     if not roots:
         holders = holders_of(listeners)
         if not holders:
-            raise KitError(f"somebody listens at {address}, but the process is not ours to look at; try as root")
+            raise KitError(f"somebody listens at {address}, but the process is not ours to look at; {remedy()}")
         roots = roots_of(holders)
     lens = Lens(set(roots), frozenset(one.inode for one in listeners), keeper=keeper)
     return Subject(address, network, tables, listeners, lens)

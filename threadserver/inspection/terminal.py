@@ -9,6 +9,7 @@ from rich.table import Table
 from rich.text import Text
 from rich.tree import Tree
 
+from threadserver.inspection.processes import remedy
 from threadserver.inspection.report import Connection, Listener, Process, Report, Thread
 from threadserver.inspection.verdict import MODELS, Model, Testimony, Verdict
 
@@ -76,7 +77,7 @@ def listening_table(listeners: list[Listener], names: dict[int, str]) -> Table:
     shown = Table("address", "waiting", "limit", "process", header_style="bold")
     for one in sorted(listeners, key=lambda listener: listener.address):
         who = (
-            ", ".join(f"{pid} {names.get(pid, '')}".strip() for pid in one.pids[:4]) or "not ours to see (try as root)"
+            ", ".join(f"{pid} {names.get(pid, '')}".strip() for pid in one.pids[:4]) or f"not ours to see ({remedy()})"
         )
         more = f" and {len(one.pids) - 4} more" if len(one.pids) > 4 else ""
         shown.add_row(one.address, str(one.in_use), str(one.limit or "?"), escape(who + more))
