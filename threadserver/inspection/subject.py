@@ -79,6 +79,8 @@ class Subject:
     """True when the accept queue can take no more."""
     foreign: frozenset[int] = field(default_factory=frozenset)
     """The connections of other clients, by inode of the server's end."""
+    _queues: int = 0
+    """How many sockets listened at the port when the listeners were last looked for."""
 
     def connect(self, number: int) -> Held:
         """Begin a connection, without waiting for it."""
@@ -147,6 +149,10 @@ class Subject:
                 ends[one.peer_port] = one
                 if one.inode and one.state == "ESTABLISHED":
                     foreign.add(one.inode)
+        if len(queues) != self._queues:  # with SO_REUSEPORT each process adds its own, some a moment later
+            self._queues = len(queues)
+            self.listeners = listening_at(self.address, self.tables)
+            self.lens.listeners = frozenset(one.inode for one in self.listeners)
         self.full = all(one.receive_queue > one.send_queue for one in queues)
         for mine in held:
             _advance(mine, ends.get(self._port(mine)))

@@ -1,7 +1,9 @@
 """Who of a group of processes listens, and where: from the kernel's tables, in whatever network namespace they are."""
 
+import random
 import socket
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 
 from threadserver.address import Address
@@ -9,6 +11,9 @@ from threadserver.errors import UsageError, reason
 from threadserver.inspection.namespaces import Network, network_of
 from threadserver.inspection.processes import owners
 from threadserver.inspection.sockets import Socket, Tables
+
+_STATIC = (20_000, 32_768)
+"""Ports that Linux gives no connection by itself: ip(7), ip_local_port_range."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,11 +58,21 @@ def listening(pids: Iterable[int]) -> Iterator[Listening]:
 
 
 def free_port(host: str) -> int:
-    """Give a TCP port that is free now. Raises UsageError when the host is not one of ours."""
+    """Give a TCP port that is free now, and that no client's connection is given before the server has bound it.
+
+    Raises UsageError when the host is not one of ours.
+    """
+    for port in random.sample(range(*_STATIC), 20):
+        with suppress(OSError):
+            return _bound(host, port)
     try:
-        endpoint = Address("tcp", host, 0).resolve(passive=True)[0]
-        with socket.socket(endpoint.family, endpoint.type) as probe:
-            probe.bind(endpoint.sockaddr)
-            return int(probe.getsockname()[1])
+        return _bound(host, 0)
     except OSError as error:
         raise UsageError(f"cannot use {host}: {reason(error)}") from error
+
+
+def _bound(host: str, port: int) -> int:
+    endpoint = Address("tcp", host, port).resolve(passive=True)[0]
+    with socket.socket(endpoint.family, endpoint.type) as probe:
+        probe.bind(endpoint.sockaddr)
+        return int(probe.getsockname()[1])
