@@ -51,7 +51,7 @@ def test_a_syntax_error(run, folder):
     assert (error.kind, error.status) == ("ended", 1)
     assert "server.py" in error.output
     assert "SyntaxError: '(' was never closed" in error.output
-    assert "it ended with exit code 1 and never listened" in str(error)
+    assert "it ended with exit code 1 before it was seen to listen" in str(error)
     assert error.contract
 
 

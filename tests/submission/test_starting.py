@@ -76,7 +76,7 @@ def test_default_signals():
 @pytest.mark.parametrize(("command", "says"), [
     (["/nonexistent/server", "{port}"], "cannot start /nonexistent/server: no such file or directory"),
     (["sh", "-c", "echo broken configuration >&2; exit 3", "{port}"],
-     "ended with exit code 3 and never listened; it said last: broken"),
+     "ended with exit code 3 before it was seen to listen; it said last: broken"),
     (["sh", "-c", "echo waiting for a disk; sleep 60", "{port}"],
      "did not listen on port .*it said last: waiting for a disk"),
 ])  # fmt: skip

@@ -92,7 +92,7 @@ class Subject:
             if self._keeper.failed:
                 raise NotStartedError(f"it cannot be started: {self._keeper.failed}", "")
             if self._keeper.exit_code is not None and not pids:
-                raise self._not_started(f"it ended {how(self._keeper.exit_code)} and never listened")
+                raise self._not_started(f"it ended {how(self._keeper.exit_code)} before it was seen to listen")
         raise self._not_started(f"it did not listen at {self.address} within {START_LIMIT:g} s")
 
     def stop(self) -> None:

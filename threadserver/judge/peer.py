@@ -151,9 +151,9 @@ class Peer:
         if self._buffer and not self._buffer.startswith(b"ERROR "):
             raise self.wrong(f"{self.name} {after}, and expected a close; it got {shown(bytes(self._buffer))}")
 
-    def has_come(self) -> bool:
-        """Tell whether the server has said something that no check has expected yet. Does not wait."""
-        while not self._ended and select.select([self.socket], [], [], 0)[0]:
+    def has_come(self, within: float = 0.0) -> bool:
+        """Tell whether the server has said something that no check has expected yet, or says it in so many seconds."""
+        while not self._ended and select.select([self.socket], [], [], 0 if self._buffer else within)[0]:
             self._take()
         return bool(self._buffer)
 

@@ -50,9 +50,7 @@ def fill(server: Trial) -> Full:
     """
     full = Full([], [])
     while len(full.waiting) < BEYOND and len(full.served) <= MOST and server.may_wait():
-        known = server.task_ids()
-        peer = server.connect()
-        peer.known = known
+        peer = server.arrive()
         if is_greeted(server, peer):
             full.served.append(peer.greet())
         else:
@@ -77,11 +75,7 @@ def greeted(server: Trial, peers: list[Peer]) -> list[Peer]:
 
 def is_greeted(server: Trial, peer: Peer) -> bool:
     """Wait until a client is greeted, or the server has come to rest without greeting it."""
-    for _ in range(SURE):
-        if peer.has_come():
-            return True
-        server.settle()
-    return peer.has_come()
+    return peer.has_come(within=PAUSE / 5) or bool(greeted(server, [peer]))
 
 
 def next_in_line(server: Trial, waiting: list[Peer], after: str) -> Peer:

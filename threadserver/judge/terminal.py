@@ -55,7 +55,7 @@ def details(console: Console, result: Result, *, verbose: bool) -> None:
     if not verbose and len(transcript) > LAST:
         transcript = [f"({len(transcript) - LAST} lines before; --verbose shows them)", *transcript[-LAST:]]
     _part(console, "On the wire", "\n".join(transcript))
-    _part(console, "In the kernel", result.evidence)
+    _part(console, "Inside the server", result.evidence)
     _part(console, "Hint", result.hint)
 
 

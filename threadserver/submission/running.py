@@ -94,7 +94,7 @@ class Running(Contained):
         if self.over_limit:
             raise self._failure("ended", f"it was ended: it {self.over_limit}", LISTENS)
         if self._keeper.gone:
-            raise self._failure("ended", f"it ended {how(self.ended())} and never listened", LISTENS)
+            raise self._failure("ended", f"it ended {how(self.ended())} before it was seen to listen", LISTENS)
 
     def _failure(self, kind: str, message: str, contract: str) -> StartError:
         status = self.ended()
