@@ -41,9 +41,12 @@ from threadserver.judge.trial import Trial
 def test_model(server: Trial) -> None:
     """Hold clients, and see which task waits for each, which one answers it, and when it was made."""
     server.come_and_go(server.some(3, 6))
+    peers = server.hold(server.some(20, 28))
+    server.serving(peers).must_be("thread-per-connection")
+    for peer in peers:
+        peer.close()
     server.settle()
     server.must_greet_by_new("thread")
-    server.serving(server.hold(server.some(20, 28))).must_be("thread-per-connection")
 
 
 @points(

@@ -31,6 +31,7 @@ def main(host: str, port: str) -> None:
 def converse(connection: socket.socket, client: tuple[str, int], number: int) -> None:
     """Hold the whole conversation with one client: steps 8a to 12."""
     with connection, suppress(OSError):  # a client that is gone is nobody else's concern
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         worker = f"{os.getpid()}/{get_native_id()}"
         description = f"server={written(connection.getsockname())} client={written(client)}"
