@@ -64,7 +64,9 @@ def _await_listening(keeper: Keeper, words: list[str], output: Output, port: int
                 return Started(one.reachable, one.pid, keeper.pid)
         if keeper.gone:
             code = keeper.exit_code
-            raise KitError(f"{words[0]} ended with exit code {code} before it was seen to listen{_last(keeper, output)}")
+            raise KitError(
+                f"{words[0]} ended with exit code {code} before it was seen to listen{_last(keeper, output)}"
+            )
     where = f" on port {port}" if port else ""
     last = _last(keeper, output)
     raise KitError(f"{words[0]} did not listen{where} within {seconds:g} s{last}; --start-limit gives it longer")
