@@ -103,11 +103,11 @@ def main(host: str, port: int) -> None:
                 begin(*listener.accept(), accepted)
             except OSError:
                 pass
-        for client in readable:
-            attempt(read, client)
         for client in writable:
+            attempt(write, client)
+        for client in readable:
             if client in numbers:
-                attempt(write, client)
+                attempt(read, client)
 
 
 main(sys.argv[1], int(sys.argv[2]))
