@@ -1,10 +1,15 @@
 """Out of descriptors, out of threads: those who are served stay served, the rest is told, and it recovers."""
 
+import os
 import resource
+
+import pytest
 
 from clients import Client
 from clients.client import ConnectError
 from tests.conftest import descriptors, dial, eventually, read_all
+from threadserver.accepting import Acceptor
+from threadserver.room import Room
 
 
 def fill(server, clients, most=1000):
@@ -95,3 +100,27 @@ def test_with_no_descriptor_left_a_waiting_server_does_not_spin(serve):
     assert spent < 1.5, f"{spent} s of CPU for 2000 answers"
     for sock in clients:
         sock.close()
+
+
+def test_the_reserve_is_said_to_be_gone_before_somebody_else_can_get_its_descriptor(monkeypatch):
+    acceptor, said, close = Acceptor(), [], os.close
+
+    def note(descriptor):
+        said.append(acceptor._reserve)
+        close(descriptor)
+
+    monkeypatch.setattr(os, "close", note)
+    acceptor.give_up()
+    assert said == [None]
+
+
+def test_who_leaves_a_room_that_is_closed_writes_on_nobody():
+    room = Room(1)
+    assert room.enter()
+    room.close()
+    taken = [os.eventfd(0, os.EFD_NONBLOCK) for _ in range(4)]  # one of them has its number now
+    room.leave()
+    for descriptor in taken:
+        with pytest.raises(BlockingIOError):
+            os.eventfd_read(descriptor)
+        os.close(descriptor)

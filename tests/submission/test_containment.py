@@ -21,6 +21,7 @@ from threadserver.submission import view
 from threadserver.submission.containment import BUBBLEWRAP, FORCED, SELF_CHECK, USER, strongest, why_not
 from threadserver.submission.limits import Limits
 from threadserver.submission.network import privately
+from threadserver.submission.place import Place
 
 ROOT = Path(threadserver.__file__).parents[1]
 HEAD = "import json, os, socket, sys\ndef tell(what): print(json.dumps(what), flush=True)\n"
@@ -346,3 +347,11 @@ def test_for_root_without_namespaces():
         "user and not for_ and (right_one or daemon or kills or leaves or without_bound or only_we or of_ours or model)"
     )
     assert others(["--bounding-set=-sys_admin", "--inh-caps=-sys_admin"], chosen) >= 10
+
+
+def test_what_vanishes_while_a_place_is_swept_is_gone(monkeypatch, tmp_path):
+    (tmp_path / "somebody's").touch()
+    listed = list(os.scandir(tmp_path))
+    (tmp_path / "somebody's").unlink()
+    monkeypatch.setattr(os, "scandir", lambda _: listed)
+    Place(tmp_path, os.getuid(), kit=False, mounted=False).sweep()
