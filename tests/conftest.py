@@ -14,11 +14,15 @@ from threading import Event
 from time import monotonic
 
 import pytest
+from hypothesis import HealthCheck, settings
 from selenium import webdriver
 
 from clients import Client
 from threadserver.address import Address
 
+# How long an example takes says how busy the machine is.
+settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("untimed")
 # A shell starts what runs in its background with SIGINT ignored, and so would be everything that is started here.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 

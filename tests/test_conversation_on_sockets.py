@@ -42,7 +42,7 @@ def server():
     logging.getLogger("threadserver").setLevel(logging.NOTSET)
 
 
-@settings(max_examples=CONVERSATIONS, deadline=None, suppress_health_check=list(HealthCheck), database=None)
+@settings(max_examples=CONVERSATIONS, suppress_health_check=list(HealthCheck), database=None)
 @given(confirmation=CONFIRM, pieces=st.lists(PIECE, max_size=6), cut=st.integers(0, 40))
 def test_a_real_socket_gives_the_same_bytes(server, confirmation, pieces, cut):
     with dial(server.address) as sock:

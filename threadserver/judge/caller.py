@@ -133,6 +133,8 @@ class Caller:
     def wrong(self, message: str) -> WrongError:
         """Make the error that fails a check, with what the kernel shows. What it said is in the transcript."""
         self.settle()
+        if all(one.state == "Z" for one in self.process.members().values()):
+            self.process.wait(PATIENCE)  # nothing of it runs: how it ended is on its way to us
         if (code := self.ended) is not None:
             self._note_end(code)
         self._note_said()
