@@ -8,6 +8,7 @@ tried once more, with everything made anew. Each result is handed on as soon as 
 import time
 import traceback
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from math import inf
 from typing import Any
 
@@ -127,7 +128,8 @@ class Judging:
         evidence = getattr(failure, "evidence", "") or getattr(failure, "output", "")
         if isinstance(failure, SubmissionError | StartError):
             message = f"{failure}. The contract: {failure.contract}" if failure.contract else str(failure)
-            return _result(check, Outcome.FAILED, message, evidence, self.transcript)
+            result = _result(check, Outcome.FAILED, message, evidence, self.transcript)
+            return replace(result, hint="") if isinstance(failure, SubmissionError) else result
         if isinstance(failure, AssertionError):
             return _result(check, Outcome.FAILED, str(failure), evidence, self.transcript)
         if isinstance(failure, UndeterminedError):
