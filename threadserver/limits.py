@@ -30,7 +30,7 @@ from threadserver.conversation import Conversation
 
 GRACE = 1.0
 """Seconds from a half-close to a shutdown for good."""
-LONGEST = 1.0  # seconds that a thread sleeps between two looks
+NAP = 1.0  # seconds that a thread sleeps between two looks at most
 
 
 @dataclass(slots=True)
@@ -53,8 +53,8 @@ class Limits:
         self._closing = RLock()
         self._stopping = False
         self._due = 0.0
-        self.beside: Callable[[], None] = lambda: None
-        """What a thread that looks does as well each time: at least once a second."""
+        self.before_each_look: Callable[[], None] = lambda: None
+        """For whoever needs a thread that is awake at least once a second: a `ThreadLimits` calls it."""
 
     def watch(self, connection: socket.socket, conversation: Conversation) -> None:
         """Start the clock of a conversation that is about to greet."""
@@ -167,8 +167,8 @@ class ThreadLimits(Limits):
 
     def _run(self) -> None:
         while not (self._stopping and not self._watched):
-            self.beside()
-            pause = min(self._sweep(monotonic()), LONGEST)
+            self.before_each_look()
+            pause = min(self._sweep(monotonic()), NAP)
             with suppress(Empty):
                 self._woken.get(timeout=pause)
 

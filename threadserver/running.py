@@ -76,7 +76,7 @@ class _Signals:
     def stop(self, server: Server) -> None:
         """Name the server that is to be stopped."""
         self._server = server
-        server.limits.beside = self._look_what_arrived
+        server.limits.before_each_look = self._look_what_arrived
         if self._asked:
             server.stop()
 
@@ -91,7 +91,7 @@ class _Signals:
             self._looking = False
             signal.set_wakeup_fd(self._written_before)
             if self._server:
-                self._server.limits.beside = lambda: None
+                self._server.limits.before_each_look = lambda: None
 
     def _handle(self, _: int, __: FrameType | None) -> None:
         self._asked += 1

@@ -19,6 +19,7 @@ from threadserver.judge.common import (  # the conversation: 36 points
     test_worker,
 )
 from threadserver.judge.concurrent import (  # many clients at once: 25 points
+    one_made_for_each,
     test_many_at_once,
     test_silent_client,
     test_unread_answers,
@@ -47,13 +48,7 @@ CHANCES = 60
 )
 def test_model(server: Trial) -> None:
     """Hold clients, and see which process waits for each, which one answers it, and when it was made."""
-    server.come_and_go(server.some(3, 6))
-    peers = server.hold(server.some(20, 28))
-    server.serving(peers).must_be("fork-per-connection")
-    for peer in peers:
-        peer.close()
-    server.settle()
-    server.must_greet_by_new("process")
+    one_made_for_each(server, "fork-per-connection", "process")
 
 
 @points(

@@ -18,6 +18,7 @@ from threadserver.judge.common import (  # the conversation: 36 points
     test_worker,
 )
 from threadserver.judge.concurrent import (  # many clients at once: 25 points
+    one_made_for_each,
     test_many_at_once,
     test_silent_client,
     test_unread_answers,
@@ -40,13 +41,7 @@ from threadserver.judge.trial import Trial
 )
 def test_model(server: Trial) -> None:
     """Hold clients, and see which task waits for each, which one answers it, and when it was made."""
-    server.come_and_go(server.some(3, 6))
-    peers = server.hold(server.some(20, 28))
-    server.serving(peers).must_be("thread-per-connection")
-    for peer in peers:
-        peer.close()
-    server.settle()
-    server.must_greet_by_new("thread")
+    one_made_for_each(server, "thread-per-connection", "thread")
 
 
 @points(

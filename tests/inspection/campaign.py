@@ -4,13 +4,12 @@ python -m tests.inspection.campaign [-n 20] [--busy 2] [--time-limit 60] [--at-o
 """
 
 import argparse
-import os
-import subprocess
 import sys
 import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 
+from tests.busy import busy_beside
 from tests.inspection.catalogue import ELSEWHERE, IN_C, OWN, SERVERS, Known, examine, missed
 from threadserver.errors import KitError
 from threadserver.inspection.classify import TIME_LIMIT
@@ -35,12 +34,8 @@ def main() -> None:
     chosen = [
         known for known in (*SERVERS, *OWN, *ELSEWHERE, *IN_C) if not options.names or known.name in options.names
     ]
-    busy = [
-        subprocess.Popen([sys.executable, "-c", f"import os\nwhile os.getppid() == {os.getpid()}: pass"])
-        for _ in range(options.busy)
-    ]
     wrong = 0
-    try:
+    with busy_beside(options.busy):
         for known in chosen:
             begun = time.monotonic()
             with ThreadPoolExecutor(options.at_once) as at_once:
@@ -51,10 +46,6 @@ def main() -> None:
             for text, count in results.items():
                 if text:
                     print(f"    {count} × {text}", flush=True)  # noqa: RUF001
-    finally:
-        for one in busy:
-            one.kill()
-            one.wait()
     sys.exit(1 if wrong else 0)
 
 

@@ -4,12 +4,11 @@ python -m tests.judge.campaign [--busy 4] [--repeat 50] [LAB …]
 """
 
 import argparse
-import os
-import subprocess
 import sys
 
 from rich.console import Console
 
+from tests.busy import busy_beside
 from threadserver.judge.lab import find, labs
 from threadserver.judge.selftest import KINDS, Matrix, Reported, selftest
 
@@ -25,16 +24,8 @@ def tell(reported: Reported) -> None:
 def stage(title: str, *, busy: int, **options: object) -> Matrix:
     """Judge with so many busy processes beside."""
     CONSOLE.rule(title)
-    beside = [
-        subprocess.Popen([sys.executable, "-c", f"import os\nwhile os.getppid() == {os.getpid()}: pass"])
-        for _ in range(busy)
-    ]
-    try:
+    with busy_beside(busy):
         matrix = selftest(**options, tell=tell)
-    finally:
-        for one in beside:
-            one.kill()
-            one.wait()
     CONSOLE.print(matrix.table())
     return matrix
 

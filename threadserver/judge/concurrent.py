@@ -81,3 +81,14 @@ def test_unread_answers(server: Trial) -> None:
     server.ask_in_any_order(server.hold(6), rounds=2)
     deaf.read_slowly(line + b"\n", "had not read its answer until others were served, and expected it whole")
     deaf.ask(b"and a short one")
+
+
+def one_made_for_each(server: Trial, model: str, what: str) -> None:
+    """Expect that each client is served, from HELLO on, by a task of its own; ``what`` names it: thread, process."""
+    server.come_and_go(server.some(3, 6))
+    peers = server.hold(server.some(20, 28))
+    server.serving(peers).must_be(model)
+    for peer in peers:
+        peer.close()
+    server.settle()
+    server.must_greet_by_new(what)
