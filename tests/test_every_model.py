@@ -13,10 +13,11 @@ from tests.test_exhaustion import admitted, served
 from threadserver import Server, models, services, serving
 from threadserver.judge.stillness import Stillness
 
-EVERY = models.names()
+EVERY = [*models.names(), "pool/parent-passes"]
+"""The variant is the one whose parent accepts for its children, who were there before."""
 CONCURRENT = [name for name in EVERY if name != "iterative"]
 """Those that serve two clients at once."""
-BOUNDED = {"pool", "prefork", "prethreaded"}
+BOUNDED = {"pool", "prefork", "prethreaded", "pool/parent-passes"}
 """Those that serve only so many at once; the others wait."""
 WORKERS = 4
 """Loops that the model reuseport has, each with a table of descriptors of its own."""

@@ -136,6 +136,14 @@ def test_a_labs_solution_is_the_model_of_its_name(tmp_path, monkeypatch):
         models.find("raw")
 
 
+def test_an_alternative_that_stands_on_the_kit_is_a_variant(tmp_path, monkeypatch):
+    for name, text in {"mine": "def serve(server): ...\nthreadserver.main(serve)\n", "raw": "import socket\n"}.items():
+        (tmp_path / "lab" / "alternatives" / name).mkdir(parents=True)
+        (tmp_path / "lab" / "alternatives" / name / "server.py").write_text(text)
+    monkeypatch.setattr(models, "LABS", tmp_path)
+    assert list(models.variants()) == ["lab/mine"]
+
+
 def test_without_labs_there_are_the_built_in_models(tmp_path, monkeypatch):
     monkeypatch.setattr(models, "LABS", tmp_path / "none")
     assert models.names() == ["thread", "iterative"]
@@ -253,8 +261,9 @@ def test_another_child_of_the_program_is_left_to_the_program():
         assert os.waitpid(other.pid, os.WNOHANG)[0] == other.pid
 
 
-def test_a_worker_of_prefork_that_is_killed_is_replaced_and_all_numbers_differ(serve):
-    server = serve("tcp://127.0.0.1:0", "--model", "prefork")
+@pytest.mark.parametrize("name", ["prefork", "pool/parent-passes"])
+def test_a_forked_worker_that_is_killed_is_replaced_and_all_numbers_differ(serve, name):
+    server = serve("tcp://127.0.0.1:0", "--model", name)
     workers = eventually(lambda: len(server.children) == 8 and server.children, "eight were forked")
     with Client(server.address) as first, Client(server.address) as second:
         killed = int(first.hello.worker.partition("/")[0])
@@ -269,7 +278,17 @@ def test_a_worker_of_prefork_that_is_killed_is_replaced_and_all_numbers_differ(s
             client.close()
 
 
-@pytest.mark.parametrize("name", ["fork", "prefork"])
+def test_workers_that_are_all_killed_while_all_are_taken_are_replaced(serve):
+    server = serve("tcp://127.0.0.1:0", "--model", "pool/parent-passes")
+    clients = [Client(server.address) for _ in range(8)]
+    for client in clients:
+        os.kill(int(client.hello.worker.partition("/")[0]), signal.SIGKILL)
+        client.close()
+    with Client(server.address) as another:
+        assert another.ask(b"hello") == b"hello"
+
+
+@pytest.mark.parametrize("name", ["fork", "prefork", "pool/parent-passes"])
 def test_children_do_not_outlive_a_parent_that_is_killed(serve, name):
     server = serve("tcp://127.0.0.1:0", "--model", name)
     with Client(server.address) as client:

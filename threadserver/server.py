@@ -36,6 +36,7 @@ from contextlib import contextmanager, suppress
 from functools import partial
 from itertools import count
 from time import monotonic
+from typing import Any
 
 from threadserver.accepting import Accepted, Acceptor
 from threadserver.address import Address
@@ -119,14 +120,38 @@ class Server:
 
     def accept(self) -> socket.socket | None:
         """Accept one client; None when this try gave none, or one who had to be refused."""
+        accepted = self.fetch()
+        return self.admit(*accepted) if accepted else None
+
+    def fetch(self) -> Accepted | None:
+        """Accept one client for whom another process will have the conversation; None when this try gave none."""
         try:
-            accepted = self.acceptor.accept(self.listener)
+            return self.acceptor.accept(self.listener)
         except OSError as error:
             if not self.stopping and error.errno != errno.EINVAL:
                 raise
             self.stopping = True  # a forked child learns like this that its parent has shut the listener down
             return None
-        return self._admit(accepted) if accepted else None
+
+    def admit(self, connection: socket.socket, peer: Any, last: bool = False) -> socket.socket | None:  # noqa: ANN401
+        """Give an accepted client its number and its conversation; None when it had to be refused.
+
+        ``peer`` is what the socket module calls its address; ``last`` tells that no descriptor was left beside its own.
+        """
+        server, client = (Address.of(connection.family, name) for name in (connection.getsockname(), peer))
+        with self._admitting:
+            number = next(self._numbers)
+        introduce(connection, number)
+        if not self.room.enter():
+            self.refuse(connection, f"{self.room.most} connections are open")
+            return None
+        self.conversations[connection] = self._make_conversation(number, server, client)
+        if last:
+            self.refuse(connection, "no descriptor is left")
+            self.acceptor.set_aside()
+            return None
+        self._refusing = False
+        return connection
 
     def conversation(self, connection: socket.socket) -> Conversation:
         """Give the conversation, without I/O, that belongs to a connection."""
@@ -264,24 +289,6 @@ class Server:
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: self.stop())
         end_with_parent(self._owner)
-
-    def _admit(self, accepted: Accepted) -> socket.socket | None:
-        """Give a client its number and its conversation, unless there is no room for it."""
-        connection, peer, last = accepted
-        server, client = (Address.of(connection.family, name) for name in (connection.getsockname(), peer))
-        with self._admitting:
-            number = next(self._numbers)
-        introduce(connection, number)
-        if not self.room.enter():
-            self.refuse(connection, f"{self.room.most} connections are open")
-            return None
-        self.conversations[connection] = self._make_conversation(number, server, client)
-        if last:
-            self.refuse(connection, "no descriptor is left")
-            self.acceptor.set_aside()
-            return None
-        self._refusing = False
-        return connection
 
     def _forget(self, connection: socket.socket | None) -> None:
         if connection and connection in self.conversations:

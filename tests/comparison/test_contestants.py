@@ -7,7 +7,7 @@ import pytest
 
 from tests.comparison import faulty
 from threadserver import models
-from threadserver.comparison import contestants
+from threadserver.comparison import contestants, stevens
 from threadserver.comparison.running import plan
 from threadserver.comparison.workloads import TOUR, Cell
 from threadserver.errors import UsageError
@@ -86,6 +86,27 @@ def test_a_tour_takes_about_three_minutes_whoever_takes_part():
         schedule = plan([one] * count, (), (), None, None, None)
         assert [name for name, _ in groupby(cell.workload for cell in schedule.cells)] == list(TOUR)
         assert 60 < schedule.seconds < 240
+
+
+def test_every_design_of_the_classic_table_is_measured_in_octets_where_all_models_enter():
+    everyone = [contestants.find(name) for name in contestants.own()]
+    schedule = plan(everyone, ["echo", "octets"], (), None, None, None)
+    echo, octets = (
+        {one.name for _, cell, one in schedule.runs() if cell.workload == name} for name in ("echo", "octets")
+    )
+    assert echo == set(contestants.own())
+    assert octets == {*echo, *(design.model for design in stevens.TABLE)}
+    assert not plan(everyone[:3], ["octets"], (), None, None, None).designs
+
+
+@pytest.mark.parametrize(
+    ("name", "family"),
+    [("prefork/mutex", "processes"), ("pool/parent-passes", "processes"), ("poll/poll-selector", "loop")],
+)
+def test_a_variant_of_a_model_is_one_of_its_labs_alternatives(name, family):
+    found = contestants.find(name)
+    assert (found.name, found.kind, found.family) == (name, "model", family)
+    assert found.file == models.variants()[name]
 
 
 def test_open_loop_is_for_those_who_have_a_rate():

@@ -6,7 +6,7 @@ from tests.comparison.samples import load, results
 from threadserver.comparison import against, findings, pictures, stevens
 from threadserver.comparison.results import Server
 from threadserver.comparison.summary import LIMITED, NO_DIFFERENCE, TOO_FEW, Summary
-from threadserver.comparison.wording import amount, interval, number
+from threadserver.comparison.wording import amount, interval, number, times
 from threadserver.comparison.workloads import Cell
 
 ECHO = Cell("echo", 10)
@@ -85,9 +85,10 @@ def test_the_books_order_is_compared_pair_by_pair(sample):
     one = sample
     cell = stevens.cell_of(one)
     orders = {(order.cheaper.model, order.dearer.model): order.holds for order in stevens.orders(one, cell)}
-    assert len(orders) == 10  # of fork, prefork, thread, prethreaded, pool
+    assert len(orders) == 28  # of all eight designs beside the baseline
     assert orders["prefork", "fork"] is True
     assert orders["thread", "fork"] is True
+    assert orders["prefork", "pool/parent-passes"] is True
     assert stevens.today(one, "iterative", cell).median == 0
     assert stevens.today(one, "fork", cell).low > 0
 
@@ -133,6 +134,11 @@ def test_against_says_what_else_has_changed():
 )
 def test_numbers_have_three_digits_that_mean_something(value, unit, said):
     assert amount(value, unit) == said
+
+
+@pytest.mark.parametrize(("ratio", "said"), [(1.034, "1.03 times"), (2.345, "2.3 times"), (31.4, "31 times")])
+def test_a_small_difference_is_not_rounded_away(ratio, said):
+    assert times(ratio) == said
 
 
 def test_an_interval_names_its_unit_once():

@@ -56,9 +56,10 @@ def compare(
 ) -> None:  # fmt: skip
     """Measure servers under the same load, and report it in numbers and pictures.
 
-    MODEL is a model of the kit, a well-known server as peer:NAME, a file with serve(server), a program that is started
-    as `python server.py HOST PORT [SERVICE]` and greets with HELLO (labs/PROTOCOL.md), or a folder that holds one, in
-    any language. Without arguments: a tour of all models over all workloads, in about three minutes.
+    MODEL is a model of the kit, or a variant of one such as prefork/mutex; a well-known server as peer:NAME; a file
+    with serve(server); a program that is started as `python server.py HOST PORT [SERVICE]` and greets with HELLO
+    (labs/PROTOCOL.md); or a folder that holds one, in any language. Without arguments: a tour of all models over all
+    workloads, in about three minutes.
 
     A server that crashes, hangs or answers wrongly is reported in its row, and the rest goes on: the exit code is 0.
 

@@ -2,6 +2,7 @@
 
 ======================  ==================================================================================
 ``thread``              a model of the kit: built in, or the solution of a lab
+``prefork/mutex``       a variant of one: an alternative of a lab that stands on the kit
 ``peer:asyncio``        a well-known server kept beside the kit's own, in ``peers/``
 ``mine/model.py``       anyone's own model: a file with ``serve(server)`` that does not run by itself
 ``mine/server.py``      anyone's own program, started as a submission is: ``python server.py HOST PORT [SERVICE]``
@@ -42,7 +43,7 @@ _FAMILY = {
     "iterative": "one", "thread": "threads", "pool": "threads", "prethreaded": "threads", "fork": "processes",
     "prefork": "processes", "reuseport": "processes", "select": "loop", "poll": "loop", "epoll": "loop",
     "asyncio": "loop", "peer:socketserver": "threads", "peer:socketserver-fork": "processes", "peer:asyncio": "loop",
-    "peer:gevent": "loop", "peer:uvloop": "loop",
+    "peer:gevent": "loop", "peer:uvloop": "loop", "pool/parent-passes": "processes",
 }  # fmt: skip
 ORDER = (
     "iterative", "fork", "prefork", "reuseport", "thread", "pool", "prethreaded", "select", "poll", "epoll", "asyncio",
@@ -91,6 +92,8 @@ def find(name: str) -> Contestant:
     """Find a contestant by its name or path. Raises UsageError, in one line that lists what there is."""
     if name in models.names():
         return Contestant(name, "model", _FAMILY.get(name, "own"), _model(name))
+    if variant := models.variants().get(name):
+        return Contestant(name, "model", _FAMILY.get(name) or _FAMILY.get(name.partition("/")[0], "own"), variant)
     if name.startswith("peer:"):
         return _peer(name)
     path = Path(name)
@@ -99,7 +102,7 @@ def find(name: str) -> Contestant:
     if path.is_file():
         raise UsageError(f"{name} is neither a Python file nor a program that may be run (chmod +x {name})")
     raise UsageError(
-        f"no such model: {name!r}: there are {', '.join(own())}, {', '.join(peers())}, "
+        f"no such model: {name!r}: there are {', '.join([*own(), *models.variants(), *peers()])}, "
         "or your own as path/to/file.py or path/to/folder"
     )
 

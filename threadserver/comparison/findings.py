@@ -3,6 +3,9 @@
 Only what `Summary.compare` claims is called more, less, faster or slower; all else is "no difference seen".
 """
 
+from collections.abc import Iterator
+from itertools import groupby
+
 from threadserver.comparison import stevens
 from threadserver.comparison.intervals import Estimate
 from threadserver.comparison.results import Results
@@ -199,6 +202,10 @@ def octets(summary: Summary, cell: Cell) -> str:
     said.append(f"is turned round in {len(turned)} and cannot be told in {len(orders) - len(holds) - len(turned)}.")
     text = ", ".join(said)
     if turned:
-        pairs = [f"{order.cheaper.model} now costs more than {order.dearer.model}" for order in turned]
-        text += f" Turned round: {'; '.join(pairs)}."
+        text += f" Turned round: {'; '.join(_costs_more(turned))}."
     return text
+
+
+def _costs_more(turned: list[stevens.Order]) -> Iterator[str]:
+    for dearer, orders in groupby(turned, key=lambda order: order.cheaper.model):
+        yield f"{dearer} now costs more than {listed([order.dearer.model for order in orders])}"

@@ -102,11 +102,11 @@ def _book(summary: Summary) -> list[dict[str, str]]:
     cell = stevens.cell_of(summary)
     rows = []
     for design in stevens.TABLE if cell else ():
-        found = stevens.today(summary, design.model, cell) if design.model and cell else None
-        here = f"{found.median:.2f} s" if found else "not measured" if design.model else ""
+        found = stevens.today(summary, design.model, cell) if cell else None
+        here = f"{found.median:.2f} s" if found else "not measured"
         bounds = f"{found.low:.2f} to {found.high:.2f}" if found and found.bounded and design.row else ""
         rows.append({"row": str(design.row), "title": design.title, "book": f"{design.seconds:.2f} s",
-                     "model": design.model or "", "today": here, "bounds": bounds})  # fmt: skip
+                     "model": design.model, "today": here, "bounds": bounds})  # fmt: skip
     return rows
 
 

@@ -8,7 +8,8 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
 
-from threadserver.comparison.contestants import Contestant, ready
+from threadserver.comparison import stevens
+from threadserver.comparison.contestants import Contestant, find, own, ready
 from threadserver.comparison.measuring import Pace
 from threadserver.comparison.results import Results
 from threadserver.comparison.room import make_room
@@ -23,13 +24,19 @@ def plan(
     contestants: Sequence[Contestant], workloads: Sequence[str], connections: Sequence[int], rounds: int | None,
     seconds: float | None, rate: float | None,
 ) -> Schedule:  # fmt: skip
-    """Plan what was wished; what was left open is as in the tour: about three minutes, three rounds."""
+    """Plan what was wished; what was left open is as in the tour: about three minutes, three rounds.
+
+    Where all models of the kit enter, `octets` is for the classic table: its other designs enter as well.
+    """
     wished = cells(workloads, connections, rate)
+    octets = sum(cell.workload == "octets" for cell in wished)
+    names = {one.name for one in contestants}
+    designs = [find(name) for name in stevens.variants() if name not in names] if octets and names >= {*own()} else []
     tour = not (workloads or connections or rounds or seconds)
-    pace = tour_pace(len(contestants), len(wished)) if tour else PACE
+    pace = tour_pace(len(contestants) * len(wished) + len(designs) * octets) if tour else PACE
     if seconds:
         pace = Pace(seconds, min(0.3 * seconds, 2.0), PACE.timeout)
-    return Schedule(list(contestants), wished, rounds or (TOUR_ROUNDS if tour else ROUNDS), pace)
+    return Schedule(list(contestants), wished, rounds or (TOUR_ROUNDS if tour else ROUNDS), pace, designs)
 
 
 def compare(schedule: Schedule, interpreter: str | None, folder: Path, console: Console) -> Results:

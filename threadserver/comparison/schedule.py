@@ -5,7 +5,7 @@ comparison that is cut short has whole cells.
 """
 
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from pathlib import Path
 from time import monotonic
@@ -36,11 +36,17 @@ class Schedule:
     cells: list[Cell]
     rounds: int
     pace: Pace
+    designs: list[Contestant] = field(default_factory=list)
+    """Those that are there for the classic table only, and so for `octets`."""
 
     @property
     def seconds(self) -> float:
         """How long it takes, about."""
-        return self.rounds * len(self.contestants) * sum(map(self.cost, self.cells))
+        return self.rounds * sum(len(self.entering(cell)) * self.cost(cell) for cell in self.cells)
+
+    def entering(self, cell: Cell) -> list[Contestant]:
+        """Give those that are measured in a cell."""
+        return self.contestants + (self.designs if cell.workload == "octets" else [])
 
     def cost(self, cell: Cell) -> float:
         """How many seconds a run takes, about."""
@@ -50,13 +56,13 @@ class Schedule:
         """Give every run, in order."""
         for number in range(self.rounds):
             for cell in self.cells:
-                for contestant in self.contestants:
+                for contestant in self.entering(cell):
                     yield number, cell, contestant
 
 
-def tour_pace(contestants: int, cells: int) -> Pace:
-    """Choose how long a run of a tour takes, so that all of it takes about three minutes."""
-    each = TOUR_SECONDS / (TOUR_ROUNDS * contestants * cells) - STARTING
+def tour_pace(runs: int) -> Pace:
+    """Choose how long a run of a tour takes, so that all of it, so many runs a round, takes about three minutes."""
+    each = TOUR_SECONDS / (TOUR_ROUNDS * runs) - STARTING
     seconds = round(min(max(0.8 * each, 0.2), 1.0), 2)
     return Pace(seconds, warm_up=round(seconds / 4, 2), timeout=1.0)
 
@@ -74,7 +80,7 @@ def begin(schedule: Schedule, site: Site) -> Results:
         planned=schedule.rounds,
         contestants=[
             {"name": one.name, "kind": one.kind, "family": one.family, "file": str(one.file)}
-            for one in schedule.contestants
+            for one in schedule.contestants + schedule.designs
         ],
         cells=schedule.cells,
     )
@@ -117,7 +123,7 @@ def _measure(schedule: Schedule, site: Site, file: Path, results: Results, show:
             if run is None:
                 return False
             results.runs.append(run)
-            if contestant is schedule.contestants[-1]:  # after each of them would take as long as the runs themselves
+            if contestant is schedule.entering(cell)[-1]:  # after each would take as long as the runs themselves
                 results.write(file)
             if run.outcome in FINAL:
                 settled.add((contestant.name, cell))

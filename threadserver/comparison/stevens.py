@@ -9,6 +9,7 @@ compared, never the seconds.
 from dataclasses import dataclass
 from itertools import combinations
 
+from threadserver import models
 from threadserver.comparison.intervals import Estimate, paired_difference
 from threadserver.comparison.summary import Summary
 from threadserver.comparison.workloads import Cell
@@ -26,19 +27,19 @@ class Design:
     title: str
     seconds: float
     """CPU seconds over the iterative server that the book found."""
-    model: str | None
-    """The kit's model of this design; None: it has none."""
+    model: str
+    """The kit's model of this design, or the variant of one."""
 
 
 TABLE = (
     Design(0, "iterative server (baseline)", 0.0, "iterative"),
     Design(1, "concurrent, one fork for each client", 20.90, "fork"),
     Design(2, "prefork, each child calls accept", 1.80, "prefork"),
-    Design(3, "prefork, file locking around accept", 2.07, None),
-    Design(4, "prefork, mutex around accept", 1.75, None),
-    Design(5, "prefork, parent passes the descriptor", 2.58, None),
+    Design(3, "prefork, file locking around accept", 2.07, "prefork/file-lock"),
+    Design(4, "prefork, mutex around accept", 1.75, "prefork/mutex"),
+    Design(5, "prefork, parent passes the descriptor", 2.58, "pool/parent-passes"),
     Design(6, "concurrent, one thread for each client", 0.99, "thread"),
-    Design(7, "prethreaded, mutex around accept", 1.93, "prethreaded"),
+    Design(7, "prethreaded, mutex around accept", 1.93, "prethreaded/in-turns"),
     Design(8, "prethreaded, main thread accepts", 2.05, "pool"),
 )
 
@@ -53,6 +54,11 @@ class Order:
     """None: the rounds cannot tell."""
 
 
+def variants() -> list[str]:
+    """Name the designs that are variants of the kit's models, and here: the student edition has none of them."""
+    return [design.model for design in TABLE if design.model in models.variants()]
+
+
 def cell_of(summary: Summary) -> Cell | None:
     """Find the cell that the table is made of."""
     return next((cell for cell in summary.cells if cell.workload == "octets"), None)
@@ -65,11 +71,10 @@ def today(summary: Summary, name: str, cell: Cell) -> Estimate | None:
 
 def orders(summary: Summary, cell: Cell) -> list[Order]:
     """Take each pair of designs that both know, the baseline left out, and see whether the book's order holds."""
-    known = [design for design in TABLE[1:] if design.model and summary.values("cpu", design.model, cell)]
+    known = [design for design in TABLE[1:] if summary.values("cpu", design.model, cell)]
     found = []
-    for pair in combinations(known, 2):
-        cheaper, dearer = sorted(pair, key=lambda design: design.seconds)
-        verdict = summary.compare("cpu", str(cheaper.model), str(dearer.model), cell)
+    for cheaper, dearer in combinations(sorted(known, key=lambda design: design.seconds), 2):
+        verdict = summary.compare("cpu", cheaper.model, dearer.model, cell)
         found.append(Order(cheaper, dearer, verdict.word == "less" if verdict and verdict.claims else None))
     return found
 

@@ -81,7 +81,7 @@ def _octets(summary: Summary) -> Iterator[Row]:
     if cell is None:
         return
     for design in stevens.TABLE:
-        found = stevens.today(summary, design.model, cell) if design.model else None
+        found = stevens.today(summary, design.model, cell)
         today = _values(found)[:3] if found else (None, None, None)
         yield (design.row, design.title, design.model, design.seconds, *today)
 

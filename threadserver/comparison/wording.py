@@ -47,8 +47,8 @@ def interval(found: Estimate, unit: str) -> str:
 
 
 def times(ratio: float) -> str:
-    """Show how many times as much: ``1.3 times``, above ten without a fraction."""
-    return f"{number(round(ratio, 1) if ratio < 10 else round(ratio))} times"
+    """Show how many times as much: ``1.03 times``, ``2.3 times``, above ten without a fraction."""
+    return f"{number(round(ratio, 2 if ratio < 2 else 1 if ratio < 10 else 0))} times"
 
 
 def listed(names: Sequence[str]) -> str:

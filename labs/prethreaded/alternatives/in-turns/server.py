@@ -4,7 +4,7 @@ from threading import Lock, Thread
 
 import threadserver
 
-WORKERS = 5
+WORKERS = 8
 
 
 def serve(server: threadserver.Server) -> None:

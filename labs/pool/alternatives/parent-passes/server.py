@@ -1,0 +1,63 @@
+"""A pool on the kit: the parent accepts, and passes each connection to a child that is free (Stevens, 30.9)."""
+
+import os
+import select
+import socket
+from contextlib import suppress
+
+import threadserver
+
+WORKERS = 8
+
+
+def serve(server: threadserver.Server) -> None:
+    """Accept only while a child is free; a child that has gone is replaced."""
+    free: list[socket.socket] = []
+    hatches: list[socket.socket] = []
+    while not server.stopping:
+        while len(hatches) < WORKERS:
+            hatches.append(hire(server, hatches))
+        ready, _, _ = select.select([*hatches, *([server.listener] if free else [])], [], [])
+        for hatch in hatches[:]:
+            if hatch in ready and hatch.recv(1):
+                free.append(hatch)
+            elif hatch in ready:  # the end: this child is no more
+                hatch.close()
+                hatches.remove(hatch)
+                free = [one for one in free if one is not hatch]
+        if server.listener in ready and free and (accepted := server.fetch()):
+            with accepted.connection as connection, suppress(OSError):
+                socket.send_fds(free.pop(0), [b"!"], [connection.fileno()])
+    for hatch in hatches:
+        hatch.close()
+
+
+def hire(server: threadserver.Server, others: list[socket.socket]) -> socket.socket:
+    """Fork a child; return the hatch to it."""
+    outside, inside = socket.socketpair()
+    if child := os.fork():
+        inside.close()
+        server.children.add(child)
+        return outside
+    with server.as_child():
+        for other in (server.listener, outside, *others):
+            other.close()
+        work(server, inside)
+
+
+def work(server: threadserver.Server, hatch: socket.socket) -> None:
+    """Say that one is free, receive a connection, converse; until the parent has closed the hatch."""
+    with suppress(ConnectionError):
+        while not server.stopping:
+            hatch.send(b"!")
+            _, descriptors, _, _ = socket.recv_fds(hatch, 1, 1)
+            if not descriptors:
+                return
+            connection = socket.socket(fileno=descriptors[0])
+            with suppress(OSError):  # its client has gone already
+                if server.admit(connection, connection.getpeername()):
+                    server.converse(connection)
+
+
+if __name__ == "__main__":
+    threadserver.main(serve)
