@@ -72,6 +72,11 @@ def finish(connection):
     kept.append((connection, connection.dup()))
     threading.Event().wait()
 """,
+    "grows": """
+def answer(line, number):
+    kept.append(line + bytes(1000))
+    return line
+""",
     "ends": """
 print("no, not today", file=sys.stderr, flush=True)
 os._exit(1)

@@ -102,8 +102,15 @@ def test_a_leak_is_told(with_fault):
     assert "more descriptors" in found.why
 
 
+def test_memory_that_grows_with_the_requests_is_a_leak(with_fault):
+    found = with_fault("grows", pace=LONG)
+    assert (found.outcome, found.counted) == ("leaked", True)
+    assert "its memory had grown by" in found.why
+
+
 def test_a_right_server_does_not_leak(with_fault):
     assert with_fault("none", workload="churn", connections=10).outcome == "measured"
+    assert with_fault("none", pace=LONG).outcome == "measured"
 
 
 @pytest.mark.parametrize("workload", ["sleep", "spin", "octets"])

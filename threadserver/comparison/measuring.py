@@ -18,6 +18,7 @@ from threadserver.comparison.contestants import Contestant
 from threadserver.comparison.kernel import Sample
 from threadserver.comparison.results import Memory, Run, Server
 from threadserver.comparison.serving import NotStartedError, Site, Subject, offers, serving
+from threadserver.comparison.wording import amount
 from threadserver.comparison.workloads import MILLISECONDS, OCTETS, SLOW_CLIENTS, Cell
 from threadserver.errors import KitError, reason
 
@@ -27,6 +28,12 @@ PATIENCE = 15.0
 """Seconds after which one that never rests is judged as it is."""
 SLACK = 32
 """Descriptors, tasks or zombies that are no leak: a pool that has grown, a few children not yet waited for."""
+GROWTH = 2 << 20
+"""Bytes by which a server may grow under a steady load: a thread's first use of its stack, a heap in pieces."""
+GROWTH_EACH = 16
+"""Bytes for each request that are no leak."""
+WEIGHED = 64
+"""So many processes are weighed while the load is on; more would take too long."""
 LAST = 1.2 * LOOK
 """Seconds before the end of the measured time in which the kernel's counts are taken for the second time."""
 FIRST = 15.0
@@ -71,11 +78,12 @@ def _examine(run_: Run, subject: Subject, plan: Plan, tick: Tick) -> Run | None:
         outcome = "crashed" if subject.ended(within=DYING) else "hung"
         return _with_output(run_.failed(outcome, f"the first client: {why}"), subject)
     before = kernel.sample(subject.keeper)
+    watch = _Watch(subject.keeper, plan.seconds, tick)
     try:
-        finished = _idle(run_, subject, plan) if plan.workload == "idle" else _loaded(run_, subject, plan, tick)
+        finished = _idle(run_, subject, plan) if plan.workload == "idle" else _loaded(run_, plan, watch)
     except LoadError as error:
         return run_.failed("generator failed", str(error))
-    return finished and _with_output(_judge(finished, subject, before), subject)
+    return finished and _with_output(_judge(finished, subject, before, watch), subject)
 
 
 def _why(error: KitError | OSError) -> str:
@@ -94,8 +102,7 @@ def _plan(subject: Subject, cell: Cell, site: Site, pace: Pace) -> Plan:
     )  # fmt: skip
 
 
-def _loaded(run_: Run, subject: Subject, plan: Plan, tick: Tick) -> Run | None:
-    watch = _Watch(subject.keeper, plan.seconds, tick)
+def _loaded(run_: Run, plan: Plan, watch: "_Watch") -> Run | None:
     result = run(plan, watch)
     if result.interrupted:
         return None
@@ -129,11 +136,14 @@ class _Watch:
     tick: Tick
     first: Sample | None = None
     last: Sample | None = None
+    weight: int | None = None
+    """Bytes of memory at the first count."""
 
     def __call__(self, what: str, done: float) -> None:
         self.tick()
         if what == "measuring" and self.first is None:
             self.first = kernel.sample(self.keeper)
+            self.weight = kernel.memory(self.keeper) if self.first.processes <= WEIGHED else None
         elif self.first and self.last is None and (what != "measuring" or (1 - done) * self.seconds < LAST):
             self.last = kernel.sample(self.keeper)
 
@@ -156,7 +166,7 @@ class _Watch:
         )
 
 
-def _judge(run_: Run, subject: Subject, before: Sample) -> Run:
+def _judge(run_: Run, subject: Subject, before: Sample, watch: _Watch) -> Run:
     """Find the word for what happened."""
     faults = ", ".join(f"{count} {kind}" for kind, count in sorted(run_.errors.items()))
     if ended := subject.ended(within=DYING if run_.errors.keys() & _ENDS else 0.0):
@@ -165,7 +175,7 @@ def _judge(run_: Run, subject: Subject, before: Sample) -> Run:
         return run_.failed("wrong answers", faults)
     if not run_.served:
         return run_.failed("refused" if run_.errors.keys() & _REFUSALS else "hung", faults or "nothing was answered")
-    if leaked := _leaked(subject, before, run_.cell.connections):
+    if leaked := _leaked(subject, before, run_.cell.connections) or _grown(watch, run_.requests):
         return run_.failed("leaked", leaked)
     if run_.errors:
         return run_.failed("partly", f"{run_.served} of {run_.cell.connections} clients were served: {faults}")
@@ -184,6 +194,17 @@ def _leaked(subject: Subject, before: Sample, connections: int) -> str | None:
         time.sleep(REST / 50)
         now = kernel.sample(subject.keeper)
     return None
+
+
+def _grown(watch: _Watch, requests: int) -> str | None:
+    """Say by how much a server has grown since the load was on in full, although its clients have gone."""
+    if watch.weight is None or not requests:
+        return None
+    more = (kernel.memory(watch.keeper) or 0) - watch.weight
+    if more < max(GROWTH, GROWTH_EACH * requests):
+        return None
+    grown = f"its memory had grown by {amount(more, 'bytes')} since: {more // requests} bytes for each request"
+    return f"all clients of a steady load had gone, and {grown}"
 
 
 def _held(now: Sample, before: Sample, slack: int) -> str:
