@@ -34,6 +34,11 @@ class Buckets:
         self.counts.update(map(rshift, bits, repeat(_SHIFT)))
         self.latest.clear()
 
+    def add(self, nanoseconds: int, count: int) -> None:
+        """Count so many latencies of the same length at once."""
+        (bits,) = struct.unpack("I", struct.pack("f", nanoseconds))
+        self.counts[bits >> _SHIFT] += count
+
     def clear(self) -> None:
         """Forget all."""
         self.latest.clear()

@@ -10,6 +10,7 @@ answers come later: else a server that stalls at the end would hide its stall.
 
 import time
 from abc import abstractmethod
+from collections import Counter
 from contextlib import suppress
 from pathlib import Path
 from time import perf_counter_ns
@@ -44,23 +45,32 @@ class Loop(Connections):
     lateness: Buckets | None = None
     """Open loop: how late requests were sent though nothing but the loop itself was in the way."""
 
+    def __init__(self, *arguments: Any) -> None:  # noqa: ANN401
+        super().__init__(*arguments)
+        self.warm_up_errors: Counter[str] = Counter()
+        """What went wrong between the start and the measured time."""
+
     def run(self, times: Times) -> None:
         """Ask until the end, then wait for what is owed. Raises StoppedError when it is ended before."""
         while (left := times.start - perf_counter_ns()) > 0:
             self.attend(left / 1e9)
         self.asking = True
+        connecting = self.errors.copy()
         self.start(times.start)
         if not self.open:
             raise StoppedError
         times = times.delayed(perf_counter_ns() - times.begin)  # to ask on ten thousand connections takes a moment
         self.measured_from = times.begin
         self.drive(times.begin)
+        self.warm_up_errors, self.errors = self.errors - connecting, connecting
         self.meter = Meter(self)
         try:
             self.drive(times.end)
         finally:
             self.meter.stop()
             self.asking = False
+        if not self.open:  # in open loop the time goes on when nobody is left
+            self.meter.nanoseconds = max(self.meter.nanoseconds, times.end - times.begin)
         self.drain(times.give_up)
 
     @abstractmethod
@@ -73,9 +83,13 @@ class Loop(Connections):
 
     def drain(self, give_up: int) -> None:
         """Take the answers that are owed, until then; count those that have not come."""
+        self.wait(give_up)
+        self.errors[errors.TIMEOUT] += self.owed
+
+    def wait(self, give_up: int) -> None:
+        """Take the answers that are owed, until then."""
         while self.owed and perf_counter_ns() < give_up:
             self.attend(TICK)
-        self.errors[errors.TIMEOUT] += self.owed
 
     def tallies(self) -> list[int]:
         """Tell how many right answers came so far, for each connection."""

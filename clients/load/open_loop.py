@@ -5,10 +5,15 @@ and is due k/rate seconds after the start. A connection that still waits for an 
 and the latency of that one counts from when it was due, not from when it could be sent. So a server that stalls for a
 second spoils a second's worth of requests, as it would in the world, and not one for each connection. (G. Tene called
 leaving them out coordinated omission, and wrote wrk2 to show it.)
+
+A request that is never answered, since the server hangs, has closed the connection, or does not keep up, took at least
+as long as from when it was due until nobody waits for it any more: it is counted so among the latencies, else a server
+would look better that answers nobody instead of late. What was answered wrongly is no latency.
 """
 
 import os
 import select
+from math import ceil
 from time import perf_counter_ns
 from typing import Any
 
@@ -16,6 +21,9 @@ from clients.load import errors
 from clients.load.buckets import FOLD, Buckets
 from clients.load.connections import StoppedError
 from clients.load.loop import Loop
+
+AT_LEAST = 1000
+"""So many of a connection's latencies are told apart, of requests that were never answered: there may be millions."""
 
 
 class OpenLoop(Loop):
@@ -32,6 +40,12 @@ class OpenLoop(Loop):
         """How many turns have been due."""
         self.turn: dict[int, int] = {}
         """The turn that a connection is at: asked already, or to be asked when it is due."""
+        self.busy = 0
+        """How many connections owe an answer: when all do, no request can be sent, whatever is due."""
+        self.overdue: set[int] = set()
+        """Connections that were asked after the end: the server is late, but it does not hang."""
+        self.lost_turns: list[int] = []
+        """Turns whose answer was owed when the connection was lost."""
 
     def start(self, now: int) -> None:
         """Begin the schedule."""
@@ -49,20 +63,36 @@ class OpenLoop(Loop):
         """Leave out a connection that is established after the start: it has no turn."""
         self.unready.discard(fd)
 
+    def turns_before(self, moment: int) -> int:
+        """Count the turns that are due before a moment."""
+        turn = max(0, ceil((moment - self.origin) / self.interval))
+        while self.due(turn) < moment:
+            turn += 1
+        while turn and self.due(turn - 1) >= moment:
+            turn -= 1
+        return turn
+
     def drive(self, until: int) -> None:
-        """Ask what is due before then, and take answers."""
-        while (now := perf_counter_ns()) < until:
+        """Ask what is due before then, and take answers; while nobody is there to be asked, the schedule goes on."""
+        while (now := perf_counter_ns()) < until and self.open:
             next_due = self._ask_what_is_due(now, until)
-            self.attend((min(next_due, until) - perf_counter_ns()) / 1e9)
+            wake = until if self.busy == len(self.open) else min(next_due, until)
+            self.attend((wake - perf_counter_ns()) / 1e9)
+        self._ask_what_is_due(until, until)
 
     def _ask_what_is_due(self, now: int, until: int) -> int:
         """Ask on each connection whose turn has come and that is free; return when the next turn is due."""
+        all_had_theirs = self.passed + len(self.order)
         while (due := self.due(self.passed)) <= now and due < until:
+            if self.passed == all_had_theirs:  # nobody is free any more, so those that are due as well only pass
+                self.passed = max(self.passed, self.turns_before(min(now + 1, until)))
+                continue
             fd = self.order[self.passed % len(self.order)]
             self.passed += 1
             if self.expected[fd] is None and fd in self.open:
                 if due >= self.measured_from:
                     self.lateness.latest.append(now - due)
+                self.busy += 1
                 self.ask(fd, due)
         return due
 
@@ -98,22 +128,44 @@ class OpenLoop(Loop):
         """Ask the next request of this connection if it is due already."""
         self.turn[fd] = turn = self.turn[fd] + len(self.order)
         if turn < self.passed:
+            if not self.asking:
+                self.overdue.add(fd)
             self.ask(fd, self.due(turn))
         else:
+            self.busy -= 1
             self.expected[fd] = None
 
     def lose(self, fd: int, kind: str) -> None:
-        """Close a connection; the request that it owed has been counted as an error."""
+        """Close a connection; the request that it owed is counted as an error of this kind."""
         if self.expected[fd] is not None:
+            self.busy -= 1
+            self.lost_turns.append(self.turn[fd])
             self.turn[fd] += len(self.order)
         super().lose(fd, kind)
 
-    def drain(self, give_up: int) -> None:
-        """Take the answers that are owed, and ask what is overdue, until then."""
-        super().drain(give_up)
-        self.errors[errors.NOT_SENT] += sum(map(self._not_sent, self.order))
+    def lost(self, fd: int) -> None:
+        """Go on, though it was the last one: what is due from now on is not sent."""
 
-    def _not_sent(self, fd: int) -> int:
-        """Count the turns of the measured time that a connection never got to."""
-        first = self.turn[fd] + (len(self.order) if self.expected[fd] is not None else 0)
-        return sum(self.due(turn) >= self.measured_from for turn in range(first, self.passed, len(self.order)))
+    def drain(self, give_up: int) -> None:
+        """Take the answers that are owed, and ask what is overdue, until then; count what was never answered."""
+        self.wait(give_up)
+        first = self.turns_before(self.measured_from)
+        for turn in self.lost_turns:
+            self._never_answered(range(turn, turn + 1), first, give_up)
+        for fd in self.order:
+            self.errors[errors.NOT_SENT] += self._never_answered(self._left(fd), first, give_up)
+            if self.expected[fd] is not None and fd not in self.overdue:
+                self.errors[errors.TIMEOUT] += 1
+                self.errors[errors.NOT_SENT] -= self.turn[fd] >= first
+
+    def _left(self, fd: int) -> range:
+        """Give the turns that a connection did not come to an end with."""
+        return range(self.turn[fd], self.passed, len(self.order))
+
+    def _never_answered(self, turns: range, first: int, give_up: int) -> int:
+        """Count those of these turns that are of the measured time, whose first is given, and take their latencies."""
+        measured = turns[max(0, ceil((first - turns.start) / turns.step)) :]
+        together = len(measured) // AT_LEAST + 1
+        for at in range(0, len(measured), together):
+            self.latencies.add(give_up - self.due(measured[at]), min(together, len(measured) - at))
+        return len(measured)

@@ -11,6 +11,7 @@ from threadserver.address import Address
 from threadserver.conversation import MAX_LINE
 from threadserver.errors import UsageError
 
+MOST_PROCESSES = 256
 LARGEST = {"echo": MAX_LINE, "octets": 16_384, "sleep": 60_000, "spin": 60_000}
 """The most that each service takes: bytes, or milliseconds."""
 
@@ -79,6 +80,8 @@ class Plan:
         yield from self._too_large()
 
     def _too_large(self) -> Iterator[str]:
+        if self.processes > MOST_PROCESSES:
+            yield f"processes are {MOST_PROCESSES} at most, not {self.processes}"
         service = SERVICE[self.workload]
         if service in MILLISECONDS:
             what, value, least = "milliseconds", self.milliseconds or 0, 0

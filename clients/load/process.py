@@ -117,7 +117,9 @@ def _report(task: Task, loop: Loop) -> dict[str, Any]:
         meter = loop.meter.as_dict()
     meter["answered"] += [0] * (task.connections - len(meter["answered"]))
     lateness = _counts(loop.lateness) if loop.lateness else None
-    return {"errors": +loop.errors, "latencies": _counts(loop.latencies), "lateness": lateness, **meter}
+    errors = {"errors": +loop.errors, "warm_up_errors": loop.warm_up_errors}
+    latencies = _counts(loop.latencies) if loop.meter else []
+    return {**errors, "latencies": latencies, "lateness": lateness, **meter}
 
 
 def _dawdle(task: Task, plan: Plan) -> None:

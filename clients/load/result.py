@@ -1,10 +1,13 @@
 """The result of a load: what was answered, how soon, what went wrong, and whether the generator was the limit."""
 
+from collections import Counter
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from clients.load.errors import EARLY, ERROR_LINE, WRONG
 from clients.load.latency import Latency
 from clients.load.plan import Plan
+from clients.load.workloads import SERVICE
 
 SCHEMA = "threadserver-load/1"
 
@@ -12,6 +15,8 @@ BUSY = 0.9
 """The part of the time from which on a generating process counts as the bottleneck."""
 LATE = 0.001
 """Seconds by which one request in a hundred may be sent late in open loop."""
+_OTHERS = {EARLY, ERROR_LINE, WRONG}
+"""What a server says that does not know the service."""
 
 
 @dataclass(frozen=True)
@@ -60,11 +65,14 @@ class Result:
     latency: Latency
     """From sending, or in open loop from when a request was due, to the whole answer; for churn from connecting.
 
-    Also of requests of the measured time whose answer came only after it: so `latency.count` may exceed `requests`."""
+    Also of requests of the measured time whose answer came only after it: so `latency.count` may exceed `requests`. In
+    open loop also of those that were never answered, which took at least until nobody waited any more."""
     per_connection: list[int]
     """Right answers on each connection, 0 for those that were never served; for churn, of each client."""
     errors: dict[str, int] = field(default_factory=dict)
     """How many, by kind: see `clients.load.errors`."""
+    warm_up_errors: dict[str, int] = field(default_factory=dict)
+    """The same, of the warm-up; a connection that was lost then is not there in the measured time."""
     connected: int = 0
     """How many connections were made and greeted before measuring; for churn, the clients."""
     connect_failures: int = 0
@@ -127,24 +135,33 @@ class Result:
         """Why nothing at all was measured, in one line; None when something was."""
         if self.requests or self.interrupted or (self.plan.workload == "idle" and self.connected):
             return None
-        why = ", ".join(f"{kind} ({count} times)" for kind, count in sorted(self.errors.items()))
-        return f"nothing was answered by {self.plan.address}: {why or 'no answer came in time'}"
+        found = Counter(self.errors) + Counter(self.warm_up_errors)
+        if not (found or self.latency.count):
+            return f"nothing was asked: at {self.plan.rate:g} requests a second none was due in {self.plan.seconds:g} s"
+        why = ", ".join(f"{kind} ({count} times)" for kind, count in sorted(found.items()))
+        offered = "" if found.keys() - _OTHERS or self.plan.workload == "echo" else f"; does it offer {self._service}?"
+        when = " in the measured time" if self.warm_up_errors or (self.connected and not self.seconds) else ""
+        return f"nothing was answered by {self.plan.address}{when}: {why or 'no answer came in time'}{offered}"
+
+    @property
+    def _service(self) -> str:
+        return SERVICE[self.plan.workload]
 
     @property
     def flawed(self) -> bool:
         """Whether anything went wrong: a connection that was not had, a request without its right answer."""
-        return bool(self.errors or self.connect_failures or (self.slow and self.slow.errors))
+        return bool(self.errors or self.warm_up_errors or self.connect_failures or (self.slow and self.slow.errors))
 
     def as_dict(self) -> dict[str, Any]:
         """Give it as JSON takes it. Times are in seconds; these are the keys of `SCHEMA`.
 
         ``schema``, ``plan`` (as `Plan` has it), ``seconds``, ``requests``, ``requests_per_second``, ``latency`` (as
-        `Latency.as_dict` gives it), ``errors`` (kind: how many), ``connected``, ``connect_failures``, ``fairness``,
-        ``per_connection`` (``min`` and ``max``), ``generator`` (``cpu_seconds``, ``limited``, ``limited_by``, and under
-        ``processes`` each one's ``cpu_seconds``, ``cpu_share``, ``waiting_share``), ``lateness`` (as ``latency``; null
-        in closed loop), ``slow`` (``clients``, ``connected``, ``requests``, ``latency``, ``errors``; null but for that
-        workload), ``interrupted``. What was not measured is null. More keys may come; none goes or changes its meaning
-        without another number in ``schema``.
+        `Latency.as_dict` gives it), ``errors`` and ``warm_up_errors`` (kind: how many), ``connected``,
+        ``connect_failures``, ``fairness``, ``per_connection`` (``min`` and ``max``), ``generator`` (``cpu_seconds``,
+        ``limited``, ``limited_by``, and under ``processes`` each one's ``cpu_seconds``, ``cpu_share``,
+        ``waiting_share``), ``lateness`` (as ``latency``; null in closed loop), ``slow`` (``clients``, ``connected``,
+        ``requests``, ``latency``, ``errors``; null but for that workload), ``interrupted``. What was not measured is
+        null. More keys may come; none goes or changes its meaning without another number in ``schema``.
         """
         return {
             "schema": SCHEMA,
@@ -154,6 +171,7 @@ class Result:
             "requests_per_second": self.requests_per_second,
             "latency": self.latency.as_dict(),
             "errors": self.errors,
+            "warm_up_errors": self.warm_up_errors,
             "connected": self.connected,
             "connect_failures": self.connect_failures,
             "fairness": self.fairness,

@@ -132,7 +132,8 @@ class _Crew:
             requests=sum(answered),
             latency=Latency.merged(_latency(report["latencies"]) for report in reports),
             per_connection=answered,
-            errors=dict(sum((Counter(report["errors"]) for report in reports), Counter[str]())),
+            errors=_sum(reports, "errors"),
+            warm_up_errors=_sum(reports, "warm_up_errors"),
             connected=self.ready,
             connect_failures=self.plan.connections - self.ready,
             shares=[_share(report) for report in reports],
@@ -193,6 +194,10 @@ def _reachable(address: Address | str) -> Address:
             probe.connect(endpoint.sockaddr)
             return Address.of(endpoint.family, endpoint.sockaddr)
     return Address.of(endpoints[0].family, endpoints[0].sockaddr)
+
+
+def _sum(reports: Iterable[dict[str, Any]], what: str) -> dict[str, int]:
+    return dict(sum((Counter(report[what]) for report in reports), Counter[str]()))
 
 
 def _latency(counts: Iterable[tuple[int, int]]) -> Latency:

@@ -54,7 +54,9 @@ def _rows(result: Result) -> Iterator[tuple[str, str]]:
         least, most = min(result.per_connection), max(result.per_connection)
         yield "fairness", f"{result.fairness:.3f}  ({least} to {most} answers on a connection)"
     yield "connected", f"{result.connected} of {result.plan.connections}"
-    for whose, errors in (("errors", result.errors), ("their errors", result.slow.errors if result.slow else {})):
+    slow_errors = result.slow.errors if result.slow else {}
+    every = {"errors": result.errors, "in the warm-up": result.warm_up_errors, "their errors": slow_errors}
+    for whose, errors in every.items():
         if errors or whose == "errors":
             yield whose, ", ".join(f"{kind} {count}" for kind, count in sorted(errors.items())) or "none"
     shares = ", ".join(f"{share.cpu_share:.0%}" for share in result.shares)

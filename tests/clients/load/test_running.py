@@ -192,6 +192,59 @@ def test_a_stalled_server_cannot_hide_its_stall_in_open_loop():
     assert result.latency.percentile(100 * (1 - 70 / 300)) >= 0.1
 
 
+@pytest.mark.parametrize("ending", ["hangs", "closes"])
+def test_who_answers_no_more_looks_worse_in_open_loop_and_not_better(ending):
+    turns, all_over = count(1), Event()
+
+    def converse(connection):
+        greet(connection)
+        while line := read_line(connection):
+            if next(turns) > 50:
+                if ending == "hangs":
+                    all_over.wait()
+                return
+            connection.sendall(line)
+
+    with peers(converse) as address:
+        result = run(Plan(address, seconds=1.0, warm_up=0.0, rate=200, timeout=0.5))
+        all_over.set()
+    assert (result.requests, result.seconds) == (50, pytest.approx(1.0, abs=0.01))
+    assert sum(result.errors.values()) == pytest.approx(150, abs=2)  # of 200 that were due
+    assert result.latency.count == pytest.approx(result.requests + sum(result.errors.values()), abs=2)
+    assert result.latency.percentile(30) >= 0.5  # of the others it is known that it took 0.5 to 1.25 s at least
+    assert result.latency.max == pytest.approx(1.25, abs=0.02)
+
+
+def test_a_rate_that_nobody_could_keep_up_with_is_late_and_no_timeout():
+    with serving(thread.serve, service=services.sleep) as server:
+        result = run(Plan(server.address, "sleep", rate=1e9, timeout=0.2, **SHORT))
+    assert set(result.errors) == {"not sent"}
+    assert result.latency.count == pytest.approx(0.2e9, rel=0.01)
+    assert result.latency.max <= 0.41
+
+
+def test_what_goes_wrong_in_the_warm_up_is_told_apart():
+    service = Counting(lambda line: line[::-1] if service.served <= 20 else line)
+    with serving(thread.serve, service=service) as server:
+        result = run(Plan(server.address, connections=1, seconds=0.2, warm_up=0.2))
+    assert (result.errors, result.warm_up_errors) == ({}, {"wrong answer": 20})
+    assert result.flawed
+
+
+def test_who_ends_in_the_warm_up_answers_nothing():
+    turns = count(1)
+
+    def converse(connection):
+        greet(connection)
+        while (line := read_line(connection)) and next(turns) < 10:
+            connection.sendall(line)
+
+    with peers(converse) as address:
+        result = run(Plan(address, connections=1, seconds=0.2, warm_up=0.2))
+    assert (result.requests, result.latency.count, result.seconds) == (0, 0, 0)
+    assert result.failure.startswith(f"nothing was answered by {address} in the measured time: ")
+
+
 def test_wrong_answers_are_no_throughput():
     service = Counting(lambda line: line[::-1])
     with serving(thread.serve, service=service) as server:
