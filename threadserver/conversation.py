@@ -54,6 +54,14 @@ class ProtocolError(KitError):
     """The server broke the protocol, or said ERROR where a greeting or an answer was due."""
 
 
+class RefusalError(ProtocolError):
+    """The server said ERROR instead of HELLO."""
+
+
+class ClosedError(ProtocolError):
+    """The server closed the connection instead of saying HELLO."""
+
+
 class Conversation:
     """The server's side of one connection."""
 
@@ -215,7 +223,7 @@ class ClientConversation:
 
     def _confirmation(self, line: bytes) -> bytes:
         if line.startswith(b"ERROR"):
-            raise ProtocolError(f"the server said {shown(line)}")
+            raise RefusalError(f"the server said {shown(line)}")
         self.hello = Hello.parse(line)
         self.established = True
         return b"CONFIRM %d\n" % self.hello.connection
@@ -223,7 +231,7 @@ class ClientConversation:
     def _end(self) -> bytes:
         self.finished = True
         if not self.established:
-            raise ProtocolError("the server closed the connection without a HELLO")
+            raise ClosedError("the server closed the connection without a HELLO")
         if self._partial:
             self.answers.append(bytes(self._partial))
             self._partial.clear()

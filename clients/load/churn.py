@@ -77,6 +77,7 @@ class Churn(Loop):
         """Wait for the connections under way."""
         while self.open and perf_counter_ns() < give_up:
             self.attend(TICK)
+        self.kept = len(self.served) - len(self.open)
         for fd in self.open:
             self.errors[self.held_up(fd)] += 1
 

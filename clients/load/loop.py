@@ -47,6 +47,8 @@ class Loop(Connections):
 
     def __init__(self, *arguments: Any) -> None:  # noqa: ANN401
         super().__init__(*arguments)
+        self.kept = 0
+        """How many connections were there, and answered, to the end."""
         self.warm_up_errors: Counter[str] = Counter()
         """What went wrong between the start and the measured time."""
 
@@ -85,6 +87,7 @@ class Loop(Connections):
         """Take the answers that are owed, until then; count those that have not come."""
         self.wait(give_up)
         self.errors[errors.TIMEOUT] += self.owed
+        self.kept = len(self.open) - self.owed
 
     def wait(self, give_up: int) -> None:
         """Take the answers that are owed, until then."""

@@ -150,11 +150,13 @@ class OpenLoop(Loop):
         """Take the answers that are owed, and ask what is overdue, until then; count what was never answered."""
         self.wait(give_up)
         first = self.turns_before(self.measured_from)
+        self.kept = len(self.open)
         for turn in self.lost_turns:
             self._never_answered(range(turn, turn + 1), first, give_up)
         for fd in self.order:
             self.errors[errors.NOT_SENT] += self._never_answered(self._left(fd), first, give_up)
             if self.expected[fd] is not None and fd not in self.overdue:
+                self.kept -= 1
                 self.errors[errors.TIMEOUT] += 1
                 self.errors[errors.NOT_SENT] -= self.turn[fd] >= first
 

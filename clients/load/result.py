@@ -75,6 +75,8 @@ class Result:
     """The same, of the warm-up; a connection that was lost then is not there in the measured time."""
     connected: int = 0
     """How many connections were made and greeted before measuring; for churn, the clients."""
+    kept: int = 0
+    """How many of them were there, and answered, to the end; of connections that are only held that is not known."""
     connect_failures: int = 0
     """How many were not."""
     shares: list[Share] = field(default_factory=list)
@@ -156,7 +158,7 @@ class Result:
         """Give it as JSON takes it. Times are in seconds; these are the keys of `SCHEMA`.
 
         ``schema``, ``plan`` (as `Plan` has it), ``seconds``, ``requests``, ``requests_per_second``, ``latency`` (as
-        `Latency.as_dict` gives it), ``errors`` and ``warm_up_errors`` (kind: how many), ``connected``,
+        `Latency.as_dict` gives it), ``errors`` and ``warm_up_errors`` (kind: how many), ``connected``, ``kept``,
         ``connect_failures``, ``fairness``, ``per_connection`` (``min`` and ``max``), ``generator`` (``cpu_seconds``,
         ``limited``, ``limited_by``, and under ``processes`` each one's ``cpu_seconds``, ``cpu_share``,
         ``waiting_share``), ``lateness`` (as ``latency``; null in closed loop), ``slow`` (``clients``, ``connected``,
@@ -173,6 +175,7 @@ class Result:
             "errors": self.errors,
             "warm_up_errors": self.warm_up_errors,
             "connected": self.connected,
+            "kept": self.kept,
             "connect_failures": self.connect_failures,
             "fairness": self.fairness,
             "per_connection": {"min": min(self.per_connection, default=0), "max": max(self.per_connection, default=0)},

@@ -135,6 +135,7 @@ class _Crew:
             errors=_sum(reports, "errors"),
             warm_up_errors=_sum(reports, "warm_up_errors"),
             connected=self.ready,
+            kept=sum(report["kept"] for report in reports),
             connect_failures=self.plan.connections - self.ready,
             shares=[_share(report) for report in reports],
             lateness=Latency.merged(lateness) if lateness else None,

@@ -77,6 +77,44 @@ def answer(line, number):
     kept.append(line + bytes(1000))
     return line
 """,
+    "falls silent": """
+def answer(line, number):
+    global answers
+    answers += 1
+    if answers > 30:
+        threading.Event().wait()
+    return line
+""",
+    "drops": """
+def answer(line, number):
+    global answers
+    answers += 1
+    if answers > 30:
+        raise SystemExit  # of this thread
+    return line
+
+original = converse
+def converse(connection, number):
+    try:
+        original(connection, number)
+    finally:
+        connection.shutdown(socket.SHUT_RDWR)
+""",
+    "turns away": """
+def converse(connection, number):
+    connection.sendall(b"ERROR server is full\\n")
+""",
+    "leaks a little": """
+def finish(connection):
+    kept.append(connection.dup())
+    connection.shutdown(socket.SHUT_WR)
+""",
+    "keeps a pool": """
+def finish(connection):
+    connection.shutdown(socket.SHUT_WR)
+    if len(kept) < 10:
+        kept.append(connection.dup())
+""",
     "ends": """
 print("no, not today", file=sys.stderr, flush=True)
 os._exit(1)

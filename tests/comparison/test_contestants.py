@@ -1,5 +1,6 @@
 """Who takes part: by name, by path, in any language; and when the rounds are."""
 
+import os
 import sys
 from itertools import groupby
 
@@ -8,7 +9,10 @@ import pytest
 from tests.comparison import faulty
 from threadserver import models
 from threadserver.comparison import contestants, stevens
+from threadserver.comparison.measuring import Pace
 from threadserver.comparison.running import plan
+from threadserver.comparison.schedule import Schedule, carry_out
+from threadserver.comparison.serving import site
 from threadserver.comparison.workloads import TOUR, Cell
 from threadserver.errors import UsageError
 
@@ -74,10 +78,35 @@ def test_a_file_that_may_not_be_run_is_told(tmp_path):
         contestants.find(str(tmp_path / "server"))
 
 
+def test_names_that_are_the_same_are_told_apart_by_more_of_their_paths(tmp_path):
+    files = [tmp_path / who / "lab" / "server.py" for who in ("alice", "bob")]
+    for file in files:
+        file.parent.mkdir(parents=True)
+        file.write_text("")
+    found = contestants.gather([*map(str, files), str(files[0]), "thread"])
+    assert [one.name for one in found] == ["alice/lab/server.py", "bob/lab/server.py", "thread"]
+    assert [one.file for one in found[:2]] == files
+
+
+def test_a_path_that_is_no_text_has_a_name_that_is():
+    name = os.fsdecode(b"/tmp/caf\xe9/server.py")
+    assert contestants.printable(name) == r"/tmp/caf\xe9/server.py"
+
+
 def test_rounds_are_interleaved():
     schedule = plan([contestants.find(name) for name in ("thread", "iterative")], ["echo"], [1, 10], 2, 0.1, None)
     runs = [(number, cell.connections, one.name) for number, cell, one in schedule.runs()]
     assert runs == [(n, c, name) for n in (0, 1) for c in (1, 10) for name in ("thread", "iterative")]
+
+
+def test_who_never_starts_is_tried_three_times_and_no_more(tmp_path):
+    ends = contestants.find(str(faulty.write(tmp_path, "ends")))
+    entering = [contestants.find("iterative"), ends]
+    schedule = Schedule(entering, [Cell("churn", count) for count in (1, 2)], 3, Pace(0.05, 0.0, 5.0))
+    found = carry_out(schedule, site(sys.executable), tmp_path / "results.json", lambda *_: None)
+    tried = [run for run in found.runs if run.contestant == ends.name]
+    assert [(run.number, run.outcome) for run in tried] == [(0, "not started"), (0, "not started"), (1, "not started")]
+    assert len(found.runs) == 3 + 6
 
 
 def test_a_tour_takes_about_three_minutes_whoever_takes_part():

@@ -17,9 +17,9 @@ HASTY = Pace(0.1, 0.02, 0.5)
 LONG = Pace(0.5, 0.1, 20.0)
 
 
-def run(name, workload="echo", connections=2, pace=PATIENT):
+def run(name, workload="echo", connections=2, pace=PATIENT, rate=None):
     with contestants.ready([contestants.find(str(name))]) as (ready,):
-        return measure(ready, Cell(workload, connections), 0, site(sys.executable), pace, lambda: None)
+        return measure(ready, Cell(workload, connections, rate), 0, site(sys.executable), pace, lambda: None)
 
 
 @pytest.fixture
@@ -87,19 +87,63 @@ def test_who_does_not_greet_is_told_what_is_missing(with_fault, monkeypatch):
     monkeypatch.setattr(measuring, "FIRST", 0.5)
     found = with_fault("silent")
     assert found.outcome == "hung"
-    assert found.why == "the first client: no HELLO within 0.5 s: a server must greet as labs/PROTOCOL.md says"
+    assert (
+        found.why == "the first client: no HELLO within 0.5 s: a server must greet and answer as labs/PROTOCOL.md says"
+    )
 
 
-@pytest.mark.parametrize(("fault", "outcome"), [("hangs", "hung"), ("refuses", "refused")])
-def test_who_serves_nobody_is_told_apart(with_fault, fault, outcome):
+@pytest.mark.parametrize(
+    ("fault", "outcome"),
+    [
+        ("hangs", "hung"),
+        ("refuses", "refused"),
+        ("turns away", "refused"),
+        ("falls silent", "hung"),
+        ("drops", "dropped"),
+    ],
+)
+def test_who_serves_nobody_or_nobody_any_more_is_told_apart(with_fault, fault, outcome):
     found = with_fault(fault, pace=HASTY)
     assert (found.outcome, found.counted) == (outcome, False)
+
+
+@pytest.mark.parametrize("fault", ["falls silent", "drops"])
+def test_a_rate_does_not_hide_who_answers_no_more(with_fault, fault):
+    found = with_fault(fault, pace=HASTY, rate=1000.0)
+    assert (found.outcome, found.counted) == ({"falls silent": "hung", "drops": "dropped"}[fault], False)
+
+
+def test_who_is_late_is_told_apart_from_who_hangs():
+    found = run("iterative", "sleep", 1, HASTY, rate=1e6)
+    assert (found.outcome, found.counted) == ("overrun", True)
+    assert found.why.startswith("it did not keep up with the rate: ")
+
+
+def test_an_answer_that_is_none_is_no_lack_of_the_service(tmp_path):
+    file = tmp_path / "liar.py"
+    file.write_text(faulty.BASE.replace("{fault}", "def answer(line, number): return b'x' + line"))
+    found = run(file, "sleep")
+    assert (found.outcome, found.why) == ("wrong answers", "the first client: it was asked '50' and answered 'x50'")
+
+
+def test_what_cannot_be_built_is_told_with_the_compilers_words(tmp_path):
+    (tmp_path / "Makefile").write_text("server:\n\t@echo no such thing; false\n")
+    found = run(tmp_path)
+    assert (found.outcome, found.counted) == ("not built", False)
+    assert "no such thing" in found.output
 
 
 def test_a_leak_is_told(with_fault):
     found = with_fault("leaks", workload="churn", connections=10)
     assert (found.outcome, found.counted) == ("leaked", True)
     assert "more descriptors" in found.why
+
+
+def test_a_small_leak_is_told_from_a_pool_that_has_grown(with_fault):
+    found = with_fault("leaks a little", connections=10)
+    assert (found.outcome, found.counted) == ("leaked", True)
+    assert "it still held 10 more descriptors; 10 clients later 10 more descriptors" in found.why
+    assert with_fault("keeps a pool", connections=10).outcome == "measured"
 
 
 def test_memory_that_grows_with_the_requests_is_a_leak(with_fault):

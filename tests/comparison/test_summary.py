@@ -4,8 +4,10 @@ import pytest
 
 from tests.comparison.samples import load, results
 from threadserver.comparison import against, findings, pictures, stevens
+from threadserver.comparison.colours import shades
+from threadserver.comparison.drawing import draw
 from threadserver.comparison.results import Server
-from threadserver.comparison.summary import LIMITED, NO_DIFFERENCE, TOO_FEW, Summary
+from threadserver.comparison.summary import LIMITED, NO_DIFFERENCE, TOO_FEW, UNLIKE, Summary
 from threadserver.comparison.wording import amount, interval, number, times
 from threadserver.comparison.workloads import Cell
 
@@ -68,7 +70,58 @@ def test_who_served_but_some_is_not_called_the_best():
             run.failed("partly", "1 of 10 clients were served")
     said = findings.leader(one, "throughput", ECHO)
     assert said.startswith("thread answers most")
-    assert "Not every client was served by epoll." in said
+    assert "Left out: epoll (partly)." in said
+    assert one.compare("p99", A, B, ECHO).word == UNLIKE
+
+
+def test_who_crashed_in_some_rounds_is_not_ranked_on_the_others():
+    one = summary({A: lambda n: 1000, B: lambda n: 500})
+    for run in one.results.runs:
+        if run.contestant == A and run.number % 2:
+            run.failed("crashed", "it ended")
+    said = findings.leader(one, "throughput", ECHO)
+    assert said.startswith("thread answers most")
+    assert "Left out: epoll (crashed in 3 of 6)." in said
+
+
+def test_a_fall_is_said_only_where_the_rounds_bear_it():
+    cells = [Cell("echo", 10), Cell("echo", 100)]
+    for vary, fallen in ((1, True), (3, False)):
+        found = results(names=(A,), cells=cells, rounds=6)
+        for run in found.runs:
+            few = run.cell.connections == 10
+            rate = 1000 if few else 500 * vary ** (1 if run.number % 2 else -1)
+            run.load = load(rate, run.cell.connections)
+        assert ("has fallen to 50 %" in findings.growth(Summary(found), cells)) == fallen
+
+
+def test_one_connection_hides_nothing():
+    cell = Cell("sleep", 1)
+    assert "nothing to be hidden" in findings.sleep(Summary(results(names=(A, B), cells=[cell])), cell)
+
+
+def test_where_rounds_vary_nobody_is_said_to_use_one_core_only():
+    cell = Cell("spin", 8)
+    found = results(names=(A, B), cells=[cell], rounds=6)
+    for run in found.runs:
+        run.load = load(200 * (3.0 if run.contestant == B and run.number % 2 else 1.0), 8)
+    said = findings.spin(Summary(found), cell)
+    assert "epoll does the work of one core, or less." in said
+    assert "Of thread the rounds tell too little." in said
+
+
+def test_a_latency_is_said_as_it_is_drawn():
+    one = summary({A: lambda n: 1000, B: lambda n: 500})
+    said, drawn = findings.latency(one, ECHO), one.latency(B, ECHO).percentile(99)
+    assert f"one of a hundred takes {amount(one.latency(A, ECHO).percentile(99), 'seconds')} or longer from {A}" in said
+    assert f"{amount(drawn, 'seconds')} or longer from {B}" in said
+
+
+def test_who_may_have_been_limited_is_starred_in_every_picture():
+    one = summary({A: lambda n: 1000, B: lambda n: 500}, limited=A)
+    curves = pictures._over_connections(one, [ECHO])
+    assert [curve.starred for curve in curves.curves] == [True, False]
+    assert ">epoll *</text>" in draw(curves, 900, shades(one.results.families))
 
 
 def test_the_tour_shows_what_its_workloads_are_there_for(drawn):

@@ -76,7 +76,7 @@ def compare(
         found, folder = results.read(report), out or report.parent
     else:
         folder = out or Path(f"comparison-{datetime.now().astimezone():%Y-%m-%d-%H%M%S}")
-        entering = [contestants.find(name) for name in dict.fromkeys(models or contestants.own())]
+        entering = contestants.gather(models or contestants.own())
         schedule = plan(entering, workloads, connections or (), rounds, seconds, rate)
         found = carry_out(schedule, interpreter, folder, output.console(stderr=True))
     _show(found, folder, old, as_json=as_json)

@@ -46,6 +46,8 @@ class Curve:
     family: str
     points: Sequence[Point]
     note: str = ""
+    starred: bool = False
+    """Whether its end is marked with an asterisk."""
 
 
 @dataclass(frozen=True, slots=True)

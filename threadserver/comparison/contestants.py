@@ -16,6 +16,7 @@ import ast
 import importlib.util
 import os
 import sys
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
@@ -25,6 +26,7 @@ from threadserver import models
 from threadserver.comparison import launch
 from threadserver.errors import UsageError
 from threadserver.submission.containment import SELF_CHECK
+from threadserver.submission.folder import SubmissionError
 from threadserver.submission.folder import find as find_folder
 from threadserver.submission.preparing import prepared
 
@@ -49,6 +51,8 @@ ORDER = (
     "iterative", "fork", "prefork", "reuseport", "thread", "pool", "prethreaded", "select", "poll", "epoll", "asyncio",
 )  # fmt: skip
 """The models of the kit, like beside like."""
+SHORT = 2
+"""Parts of a path that a name has."""
 NEEDS = {"gevent": "gevent", "uvloop": "uvloop"}
 """Peers that are there only where this module is."""
 
@@ -64,6 +68,8 @@ class Contestant:
     """One of `FAMILIES`."""
     file: Path
     """What is run: a Python file, or a program; of a submission that is a folder, the folder."""
+    broken: SubmissionError | None = None
+    """Why a folder cannot be run at all."""
 
     def command(self, service: str, interpreter: str = sys.executable) -> list[str]:
         """Give the command that starts it, up to HOST and PORT, and what follows them.
@@ -107,9 +113,22 @@ def find(name: str) -> Contestant:
     )
 
 
+def gather(names: Iterable[str]) -> list[Contestant]:
+    """Find them all, each once; where short names are the same, as many more parts of the paths tell them apart."""
+    found = list({one.file: one for one in map(find, names)}.values())
+    parts = SHORT
+    while len(times := Counter(one.name for one in found)) < len(found):
+        parts += 1
+        found = [one if times[one.name] == 1 else replace(one, name=_short(str(one.file), parts)) for one in found]
+    return found
+
+
 @contextmanager
 def ready(contestants: Iterable[Contestant]) -> Iterator[list[Contestant]]:
-    """Copy and build those that are folders, once for all rounds. Raises SubmissionError where that cannot be done."""
+    """Copy and build those that are folders, once for all rounds; where that fails, they are ``broken``.
+
+    Raises SubmissionError for a folder in which there is no submission.
+    """
     with ExitStack() as stack:
         yield [_ready(one, stack) for one in contestants]
 
@@ -117,7 +136,11 @@ def ready(contestants: Iterable[Contestant]) -> Iterator[list[Contestant]]:
 def _ready(one: Contestant, stack: ExitStack) -> Contestant:
     if not one.file.is_dir():
         return one
-    made = stack.enter_context(prepared(find_folder(one.file), SELF_CHECK))
+    submission = find_folder(one.file)
+    try:
+        made = stack.enter_context(prepared(submission, SELF_CHECK))
+    except SubmissionError as error:
+        return replace(one, broken=error)
     file = made.place.copy / ("server.py" if made.submission.kind == "python" else "server")
     return replace(one, file=file, kind="model" if _is_model(file) else one.kind)
 
@@ -166,10 +189,14 @@ def _installed(plain: str) -> bool:
     return plain not in NEEDS or importlib.util.find_spec(NEEDS[plain]) is not None
 
 
-def _short(name: str) -> str:
-    """Shorten a path to what tells it from others on a slide: its last two parts."""
-    parts = Path(os.path.normpath(name)).parts
-    return "/".join(parts[-2:]).lstrip("/")
+def _short(name: str, parts: int = SHORT) -> str:
+    """Shorten a path to what tells it from others on a slide: its last parts."""
+    return printable("/".join(Path(os.path.normpath(name)).parts[-parts:]).lstrip("/"))
+
+
+def printable(path: str) -> str:
+    """Show a path whose bytes may be no text."""
+    return os.fsencode(path).decode("utf-8", "backslashreplace")
 
 
 if __name__ == "__main__":  # for `make compare`

@@ -122,7 +122,7 @@ def _whisker(bar: Bar, axis: Axis, y: float) -> str:
 def _curves(chart: Curves, width: int, shades: Shades) -> tuple[list[str], float]:
     narrow = width < NARROW
     shown = [curve for curve in chart.curves if curve.points]
-    names = min(max((len(curve.name) for curve in shown), default=0) * LETTER, 100.0 if narrow else 180.0)
+    names = min(max((len(curve.name) + 2 for curve in shown), default=0) * LETTER, 100.0 if narrow else 180.0)
     height = 360.0 if narrow else 430.0
     left, right, top, bottom = 62.0, width - names - 26, 30.0, height - 48
     y, ticks = _upright(chart, bottom, top, 4 if narrow else 6)
@@ -181,13 +181,15 @@ def _curve(curve: Curve, x: Axis, y: Axis, shades: Shades) -> str:
 
 def _labels(curves: list[Curve], x: Axis, y: Axis, width: int, shades: Shades) -> list[str]:
     """Write each name at the end of its curve, moved apart where several end together."""
-    ends = sorted((y(curve.points[-1].y), x(curve.points[-1].x), curve.name) for curve in curves)
+    ends = sorted((y(curve.points[-1].y), x(curve.points[-1].x), curve.name, curve.starred) for curve in curves)
     places = spread([end[0] for end in ends], 15.0, y.end - 8, y.start + 4)
     parts = []
-    for (own, at, name), place in zip(ends, places, strict=True):
+    for (own, at, name, starred), place in zip(ends, places, strict=True):
         colour = shades[name][0]
         lead = f'<path d="M{at + 6:.1f} {own:.1f}L{x.end + 8:.1f} {own:.1f}L{x.end + 16:.1f} {place:.1f}" '
         lead += f'stroke-dasharray="1.5 3" style="stroke:{colour};fill:none"/>'
-        text = _text(x.end + 19, place + 4.5, shortened(name, width - x.end - 16), extra=' font-size="12.5"')
+        text = _text(
+            x.end + 19, place + 4.5, shortened(name, width - x.end - 24) + " *" * starred, extra=' font-size="12.5"'
+        )
         parts.append(_series(name, [lead, text], ""))
     return parts

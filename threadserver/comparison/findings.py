@@ -7,12 +7,14 @@ from collections.abc import Iterator
 from itertools import groupby
 
 from threadserver.comparison import stevens
-from threadserver.comparison.intervals import Estimate
+from threadserver.comparison.intervals import Estimate, paired
 from threadserver.comparison.results import Results
 from threadserver.comparison.summary import FIGURES, LIMITED, NO_DIFFERENCE, Summary
 from threadserver.comparison.wording import amount, interval, listed, number, times
 from threadserver.comparison.workloads import MILLISECONDS, SLOW_CLIENTS, Cell
 
+MANY = 10_000
+"""So many latencies say how long one of a thousand takes."""
 NAMED = 5
 """So many are named; of more their number is given."""
 BEST = {
@@ -38,9 +40,17 @@ def leader(summary: Summary, figure: str, cell: Cell) -> str:
 
 
 def fallen_short(summary: Summary, cell: Cell) -> str:
-    """Name who did not serve every client."""
-    short = [name for name in summary.results.names if summary.fell_short(name, cell)]
-    return f"Not every client was served by {listed(short)}." if short else ""
+    """Name with whom something went wrong, and what."""
+    short: dict[str, list[str]] = {}
+    for name in summary.results.names:
+        if summary.fell_short(name, cell):
+            short.setdefault(summary.word(name, cell), []).append(name)
+    return f"Left out: {'; '.join(f'{listed(names)} ({word})' for word, names in short.items())}." if short else ""
+
+
+def too_little(names: list[str]) -> str:
+    """Name those of whom nothing can be said."""
+    return f"Of {listed(names)} the rounds tell too little." if names else ""
 
 
 def over(cell: Cell) -> str:
@@ -87,29 +97,36 @@ def _percent(ratio: Estimate) -> str:
 
 def growth(summary: Summary, cells: list[Cell]) -> str:
     """Say who loses most from the fewest connections on which there was something to lose to the most."""
-    where, best = f"Over {over(cells[-1])} ", leader(summary, "throughput", cells[-1])
-    shares = {}
-    for name, last in summary.whole("throughput", cells[-1]):
-        found = [summary.estimate("throughput", name, cell) for cell in cells]
-        shares[name] = last.median / max(one.median for one in found if one)
-    worst = min(shares, key=shares.__getitem__, default=None)
-    if worst is None or shares[worst] > 0.8:
-        return where + best
-    return f"{where}{best} From its best, {worst} has fallen to {number(100 * shares[worst])} %."
+    said = f"Over {over(cells[-1])} {leader(summary, 'throughput', cells[-1])}"
+    shares = {name: _kept(summary, name, cells) for name, _ in summary.whole("throughput", cells[-1])}
+    fallen = {name: share for name, share in shares.items() if share and share.bounded and share.high < 0.9}
+    if not fallen:
+        return said
+    worst, share = min(fallen.items(), key=lambda one: one[1].median)
+    return f"{said} From its best, {worst} has fallen to {number(100 * share.median)} % ({_percent(share)})."
+
+
+def _kept(summary: Summary, name: str, cells: list[Cell]) -> Estimate | None:
+    """Give what a contestant has kept of its best over the last cell's connections, round by round."""
+    found = {cell: summary.estimate("throughput", name, cell) for cell in cells}
+    best = max(cells, key=lambda cell: one.median if (one := found[cell]) else 0.0)
+    return paired(summary.values("throughput", name, cells[-1]), summary.values("throughput", name, best))
 
 
 def latency(summary: Summary, cell: Cell) -> str:
-    """Say how long half of the requests take, and how long the slowest of a thousand."""
-    half, tail = summary.whole("p50", cell), summary.whole("p99.9", cell)
-    if not half:
+    """Say how long half of the requests take, and how long the slowest of a thousand or a hundred: as it is drawn."""
+    found = {name: summary.latency(name, cell) for name, _ in summary.whole("p50", cell)}
+    if not found:
         return fallen_short(summary, cell) or nothing(summary.results)
-    (quick, least), (slow, most) = half[0], tail[-1]
+    rare, percent = ("thousand", 99.9) if min(one.count for one in found.values()) >= MANY else ("hundred", 99.0)
+    half = sorted((one.percentile(50) or 0.0, name) for name, one in found.items())
+    tail = sorted((one.percentile(percent) or 0.0, name) for name, one in found.items())
     said = (
-        f"Half of the answers come within {amount(least.median, 'seconds')} from {quick}; one of a thousand takes "
-        f"{amount(tail[0][1].median, 'seconds')} or longer from {tail[0][0]}"
+        f"Half of the answers come within {amount(half[0][0], 'seconds')} from {half[0][1]}; one of a {rare} takes "
+        f"{amount(tail[0][0], 'seconds')} or longer from {tail[0][1]}"
     )
-    if slow != tail[0][0]:
-        said += f", and {amount(most.median, 'seconds')} or longer from {slow}"
+    if len(tail) > 1:
+        said += f", and {amount(tail[-1][0], 'seconds')} or longer from {tail[-1][1]}"
     kind = f"open loop at {cell.rate:g} requests/s: counted from when each was due" if cell.rate else "closed loop"
     return f"{said} ({kind}). {fallen_short(summary, cell)}".strip()
 
@@ -129,29 +146,32 @@ def fairness(summary: Summary, cell: Cell) -> str:
 
 def tasks(summary: Summary, cell: Cell) -> str:
     """Say how many tasks a crowd costs."""
-    ranked = summary.ranking("tasks", cell)
+    ranked = summary.whole("tasks", cell)
     if not ranked:
-        return nothing(summary.results)
+        return fallen_short(summary, cell) or nothing(summary.results)
     few = [name for name, found in ranked if found.median == ranked[0][1].median]
     many, most = ranked[-1]
     verb = "gets" if len(few) == 1 else "get"
     said = f"For {over(cell)} {listed(few)} {verb} by with {number(ranked[0][1].median)}"
-    return said + (f"; {many} has {number(most.median)}." if many not in few else " each.")
+    said += f"; {many} has {number(most.median)}." if many not in few else " each."
+    return f"{said} {fallen_short(summary, cell)}".strip()
 
 
 def slow(summary: Summary, cell: Cell, kept: dict[str, Estimate | None]) -> str:
     """Say whom a few slow clients block: head-of-line blocking."""
-    blocked = [name for name, share in kept.items() if share is None or share.median < 10]
-    held = [name for name, share in kept.items() if share and share.median >= 50]
+    blocked = [name for name, share in kept.items() if share is None or (share.bounded and share.high < 10)]
+    whole = {name: share for name, share in kept.items() if share and not summary.fell_short(name, cell)}
+    held = [name for name, share in whole.items() if share.bounded and share.low >= 50]
+    losing = [name for name, share in whole.items() if share.bounded and 10 <= share.high < 50]
+    unclear = [name for name in whole if name not in (*blocked, *held, *losing)]
     said = []
     if blocked:
         said.append(f"{SLOW_CLIENTS} slow clients stop all others at {listed(blocked)}: head-of-line blocking.")
     if held:
-        said.append(
-            f"At {listed(held)} the fast ones keep half of their throughput or more, in the median of the rounds."
-        )
-    if not said and kept:
-        said.append(f"{SLOW_CLIENTS} slow clients cost everyone more than half of the fast ones' throughput.")
+        said.append(f"At {listed(held)} the fast ones keep half of their throughput or more.")
+    if losing:
+        said.append(f"At {listed(losing)} they lose more than half of it.")
+    said.append(too_little(unclear))
     return " ".join(filter(None, [*said, fallen_short(summary, cell)])) or nothing(summary.results)
 
 
@@ -160,15 +180,19 @@ def sleep(summary: Summary, cell: Cell) -> str:
     ranked = summary.ranking("overlap", cell)
     if not ranked:
         return nothing(summary.results)
-    hides = [name for name, found in ranked if found.median >= min(2, cell.connections * 0.75)]
-    blocks = [name for name, found in ranked if found.median < 1.2]
+    if cell.connections == 1:
+        return "One connection asks for one thing at a time: there is nothing to be hidden."
+    hides = [name for name, found in ranked if found.bounded and found.low >= min(2, cell.connections * 0.75)]
+    blocks = [name for name, found in ranked if found.bounded and found.high < 1.2]
     each = f"each waits {MILLISECONDS['sleep']} ms for a back end that blocks"
     said = [f"{cell.connections} requests at once, {each}."]
     if hides:
-        said.append(f"{ranked[0][0]} lets {number(ranked[0][1].median)} wait at a time: the back end is hidden.")
+        most = number(dict(ranked)[hides[0]].median)
+        said.append(f"{hides[0]} lets {most} wait at a time: the back end is hidden.")
     if blocks:
         said.append(f"{listed(blocks)} {'waits' if len(blocks) == 1 else 'wait'} for one after the other.")
-    return " ".join(said)
+    said.append(too_little([name for name, _ in ranked if name not in (*hides, *blocks)]))
+    return " ".join(filter(None, said))
 
 
 def spin(summary: Summary, cell: Cell) -> str:
@@ -178,17 +202,16 @@ def spin(summary: Summary, cell: Cell) -> str:
         return nothing(summary.results)
     cores = len({*summary.results.servers, *summary.results.generators})
     several = [name for name, found in ranked if found.low > 1.1] if cores > 1 else []
-    single = [name for name, found in ranked if found.median <= 1.1]
+    single = [name for name, found in ranked if found.bounded and found.high <= 1.2]
     lock = "one global lock (GIL)" if summary.results.interpreter["gil"] else "no global lock"
     said = [f"{cores} cores, an interpreter with {lock}."]
     if several:
         said.append(f"{listed(several)} {'computes' if len(several) == 1 else 'compute'} on more than one.")
     if single:
         said.append(f"{listed(single)} {'does' if len(single) == 1 else 'do'} the work of one core, or less.")
-    unclear = [name for name, _ in ranked if name not in (*several, *single)]
-    if unclear and cores > 1:
-        said.append(f"Of {listed(unclear)} the rounds vary too much to tell.")
-    return " ".join(said)
+    if cores > 1:
+        said.append(too_little([name for name, _ in ranked if name not in (*several, *single)]))
+    return " ".join(filter(None, said))
 
 
 def octets(summary: Summary, cell: Cell) -> str:

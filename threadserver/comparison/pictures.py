@@ -120,11 +120,13 @@ def _over_connections(summary: Summary, cells: list[Cell]) -> Curves:
             found, fault = summary.estimate("throughput", name, cell), summary.fault(name, cell)
             if found:
                 low, high = (max(found.low, 0.0), found.high) if found.bounded else (None, None)
-                text = f"{name}, {cell}: {amount(found.median, 'requests/s')} ({interval(found, 'requests/s')})"
+                star = " *" if summary.limited(name, cell) else ""
+                text = f"{name}, {cell}: {amount(found.median, 'requests/s')}{star} ({interval(found, 'requests/s')})"
                 points.append(Point(cell.connections, found.median, low, high, text))
             if fault:
                 notes.append(f"{number(cell.connections)}: {fault.outcome}")
-        curves.append(Curve(name, summary.results.families[name], points, "; ".join(notes)))
+        starred = bool(points and summary.limited(name, cells[-1]))
+        curves.append(Curve(name, summary.results.families[name], points, "; ".join(notes), starred))
     ticks = [(cell.connections, number(cell.connections)) for cell in cells]
     return Curves(curves, "connections", ticks, "requests/s")
 
@@ -145,11 +147,9 @@ def _latency(summary: Summary) -> Group:
 
 
 def _curve(summary: Summary, name: str, cell: Cell) -> Curve:
-    runs = [run for run in summary.runs(name, cell) if run.counted and run.load and run.load["latency"]["count"]]
-    merged = Latency.merged(Latency.from_dict(run.load["latency"]) for run in runs if run.load)
     points = [
         Point(percent, seconds, text=f"{name}: {percent:.4g} % within {amount(seconds, 'seconds')}")
-        for percent, seconds in _thinned(merged)
+        for percent, seconds in _thinned(summary.latency(name, cell))
     ]
     return Curve(name, summary.results.families[name], points)
 

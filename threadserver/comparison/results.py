@@ -20,7 +20,7 @@
         why, output   in one line what went wrong; what the server said last. Empty when all was well
         served        clients that were answered at least once
         requests      right answers in the measured time
-        errors        how many, by kind (clients/load/errors.py)
+        errors        how many, by kind (clients/load/errors.py), those of the warm-up among them
         load          the load generator's result as it gives it, schema threadserver-load/1; null for `idle`
                       and where none was made
         server        the kernel's counts while the load was on, or null: tasks (threads of all its processes),
@@ -49,19 +49,22 @@ from threadserver.errors import KitError, UsageError, reason
 SCHEMA = "threadserver-comparison/1"
 OUTCOMES = {
     "measured": "all was well",
-    "partly": "some clients were not served; what the others got is counted",
-    "leaked": "it kept what it held for clients that had gone; its figures are counted",
+    "partly": "some clients or requests were not served; what the others got is counted",
+    "overrun": "it did not keep up with the rate; its figures are counted",
+    "leaked": "it kept more and more for clients that had gone; its figures are counted",
     "wrong answers": "other bytes than the service's answer came; nothing of it is counted",
     "crashed": "it ended under load; nothing of it is counted",
-    "hung": "nobody was answered",
+    "hung": "nobody was answered, or nobody any more",
+    "dropped": "it ended every connection while it owed an answer",
     "refused": "every client was refused",
     "not offered": "it does not know this service",
+    "not built": "it cannot be built",
     "not started": "it did not come to listen",
     "generator failed": "the load generator could not work",
 }
-COUNTED = ("measured", "partly", "leaked")
+COUNTED = ("measured", "partly", "overrun", "leaked")
 """Outcomes whose figures are figures."""
-FINAL = ("not offered",)
+FINAL = ("not offered", "not built")
 """Outcomes that another round would not change."""
 
 

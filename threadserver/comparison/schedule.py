@@ -4,20 +4,23 @@ So what disturbs the machine for a while disturbs all contestants of a cell alik
 comparison that is cut short has whole cells.
 """
 
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from pathlib import Path
 from time import monotonic
 
-from threadserver.comparison.contestants import Contestant
+from threadserver.comparison.contestants import Contestant, printable
 from threadserver.comparison.machine import interpreter, load_average, machine
 from threadserver.comparison.measuring import Pace, measure
-from threadserver.comparison.results import FINAL, Results
+from threadserver.comparison.results import FINAL, Results, Run
 from threadserver.comparison.serving import Site
 from threadserver.comparison.workloads import Cell
 from threadserver.errors import KitError, reason
 
+TRIES = 3
+"""So often in a row a server may not start, or not answer its first client, until it is given up."""
 TOUR_SECONDS = 180.0
 TOUR_ROUNDS = 3
 STARTING = 0.5
@@ -79,7 +82,7 @@ def begin(schedule: Schedule, site: Site) -> Results:
         pace=asdict(schedule.pace),
         planned=schedule.rounds,
         contestants=[
-            {"name": one.name, "kind": one.kind, "family": one.family, "file": str(one.file)}
+            {"name": one.name, "kind": one.kind, "family": one.family, "file": printable(str(one.file))}
             for one in schedule.contestants + schedule.designs
         ],
         cells=schedule.cells,
@@ -114,21 +117,42 @@ def _make(folder: Path) -> None:
 def _measure(schedule: Schedule, site: Site, file: Path, results: Results, show: Show) -> bool:
     """Make every run; False when one was cut short."""
     clock = _Clock(schedule, show)
-    settled: set[tuple[str, Cell]] = set()
+    patience = _Patience()
     for number, cell, contestant in schedule.runs():
         clock.what = f"round {number + 1} of {schedule.rounds}: {contestant.name}, {cell}"
         clock.tick()
-        if (contestant.name, cell) not in settled:
+        if patience.has_left(contestant.name, cell):
             run = measure(contestant, cell, number, site, schedule.pace, clock.tick)
             if run is None:
                 return False
             results.runs.append(run)
-            if contestant is schedule.entering(cell)[-1]:  # after each would take as long as the runs themselves
-                results.write(file)
-            if run.outcome in FINAL:
-                settled.add((contestant.name, cell))
+            patience.learn(run)
+        if contestant is schedule.entering(cell)[-1]:  # after each would take as long as the runs themselves
+            results.write(file)
         clock.done += schedule.cost(cell)
     return True
+
+
+class _Patience:
+    """Knows where another round would tell nothing new: each would cost the seconds that it takes to give one up."""
+
+    def __init__(self) -> None:
+        self._settled: set[tuple[str, Cell]] = set()
+        self._in_vain: Counter[str] = Counter()
+        """How often in a row nobody was answered, or nothing came to listen."""
+
+    def has_left(self, name: str, cell: Cell) -> bool:
+        """Tell whether a contestant is to be tried in a cell."""
+        return (name, cell) not in self._settled and self._in_vain[name] < TRIES
+
+    def learn(self, run: Run) -> None:
+        """Take what a run has shown."""
+        if run.outcome in FINAL:
+            self._settled.add((run.contestant, run.cell))
+        if run.outcome in ("not started", "hung") and run.load is None:
+            self._in_vain[run.contestant] += 1
+        else:
+            self._in_vain[run.contestant] = 0
 
 
 class _Clock:

@@ -10,6 +10,7 @@ from clients import Client
 from threadserver.address import Address
 from threadserver.comparison import kernel
 from threadserver.comparison.contestants import KIT, Contestant
+from threadserver.conversation import shown
 from threadserver.errors import KitError
 from threadserver.submission.keeping import Keeper, Order, keep
 from threadserver.submission.listening import free_port, listening, serves
@@ -46,6 +47,10 @@ def site(interpreter: str) -> Site:
     cores = sorted(os.sched_getaffinity(0))
     half = (len(cores) + 1) // 2
     return Site(frozenset(cores[:half]), tuple(cores[half:] or cores), interpreter)
+
+
+class AnswerError(KitError):
+    """An answer that is none of the service's, nor of a server that does not know it."""
 
 
 class NotStartedError(KitError):
@@ -142,13 +147,17 @@ def offers(address: Address, service: str, timeout: float) -> bool:
     """Ask once whether a server offers a service: one that knows only ``echo`` answers with the question.
 
     For ``sleep`` and ``spin`` that is the right answer, so they are known by what only haste can do: being too early.
-    Raises KitError or an OSError when it does not answer.
+    Raises AnswerError for any other answer, KitError or an OSError when there is none.
     """
     question = {"octets": b"10", "sleep": b"50", "spin": b"30"}.get(service, b"hello")
     with Client(address, timeout=timeout) as client:
         begun = time.monotonic()
         answer = client.ask(question)
         took = time.monotonic() - begun
-    if service == "octets":
-        return len(answer) == 9 and not answer.startswith(b"ERROR")
-    return service not in ("sleep", "spin") or (answer == question and took * 1000 >= int(question))
+    if service == "octets" and len(answer) == 9 and not answer.startswith(b"ERROR"):
+        return True
+    if service == "echo" or not (answer == question or answer.startswith(b"ERROR")):
+        if answer != question:
+            raise AnswerError(f"it was asked {shown(question)} and answered {shown(answer)}")
+        return True
+    return answer == question and service in ("sleep", "spin") and took * 1000 >= int(question)

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from clients.load import Latency
 from threadserver.comparison.intervals import Estimate, estimate, paired
 from threadserver.comparison.results import Results, Run
 from threadserver.comparison.workloads import MILLISECONDS, Cell
@@ -81,6 +82,9 @@ class Verdict:
 NO_DIFFERENCE = "no difference seen"
 TOO_FEW = "too few rounds"
 LIMITED = "the generator was the limit"
+UNLIKE = "not all clients were served"
+FAIR = ("measured", "overrun", "leaked")
+"""Outcomes of one who served everybody."""
 
 
 class Summary:
@@ -88,6 +92,7 @@ class Summary:
 
     def __init__(self, results: Results) -> None:
         self.results = results
+        self._latencies: dict[tuple[str, Cell], Latency] = {}
         self._runs: dict[tuple[str, Cell], list[Run]] = {}
         for run in results.runs:
             self._runs.setdefault((run.contestant, run.cell), []).append(run)
@@ -112,6 +117,13 @@ class Summary:
         values = self.values(figure, name, cell)
         return estimate(list(values.values())) if values else None
 
+    def latency(self, name: str, cell: Cell) -> Latency:
+        """Give the latencies of a contestant in a cell, of all rounds that count together."""
+        if (name, cell) not in self._latencies:
+            loads = [run.load["latency"] for run in self.runs(name, cell) if run.counted and run.load]
+            self._latencies[name, cell] = Latency.merged(Latency.from_dict(one) for one in loads if one["count"])
+        return self._latencies[name, cell]
+
     def ranking(self, figure: str, cell: Cell) -> list[tuple[str, Estimate]]:
         """Give all who have the figure, best first."""
         found = [(name, self.estimate(figure, name, cell)) for name in self.results.names]
@@ -119,18 +131,20 @@ class Summary:
         return sorted(((n, e) for n, e in found if e is not None), key=lambda one: sign * one[1].median)
 
     def whole(self, figure: str, cell: Cell) -> list[tuple[str, Estimate]]:
-        """Give the ranking of those who served every client."""
+        """Give the ranking of those with whom nothing went wrong."""
         return [(name, found) for name, found in self.ranking(figure, cell) if not self.fell_short(name, cell)]
 
     def fell_short(self, name: str, cell: Cell) -> bool:
-        """Whether some clients were not served in a round that counts: what the others got is no fair comparison."""
-        return any(run.outcome == "partly" for run in self.runs(name, cell))
+        """Whether anything went wrong in any round: what was measured beside that is no fair comparison."""
+        return any(run.outcome not in FAIR for run in self.runs(name, cell))
 
     def compare(self, figure: str, one: str, other: str, cell: Cell) -> Verdict | None:
         """Say whether a contestant has more or less of a figure than another; None where they share no round."""
         ratio = paired(self.values(figure, one, cell), self.values(figure, other, cell))
         if ratio is None:
             return None
+        if self.fell_short(one, cell) or self.fell_short(other, cell):
+            return Verdict(ratio, UNLIKE)
         if not ratio.bounded:
             return Verdict(ratio, TOO_FEW)
         if not ratio.excludes(1):

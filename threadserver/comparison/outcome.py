@@ -1,0 +1,87 @@
+"""What became of a server under load: the word for it (`results.OUTCOMES`), and why in one line.
+
+A right server that merely cannot do what was asked is told apart from one that is wrong: it let clients wait
+(``partly``), did not keep up with a rate (``overrun``), knows no such service (``not offered``).
+"""
+
+from collections.abc import Iterable
+
+from clients.client import ConnectError, DisconnectedError
+from clients.load import Plan
+from clients.load import errors as kinds
+from threadserver.comparison import leaks
+from threadserver.comparison.kernel import Sample
+from threadserver.comparison.results import Run
+from threadserver.comparison.serving import AnswerError, Subject
+from threadserver.conversation import ClosedError, ProtocolError, RefusalError
+from threadserver.errors import KitError, reason
+
+DYING = 1.0
+"""Seconds in which a server that has dropped its clients may turn out to have ended."""
+_ENDS = {kinds.REFUSED, kinds.RESET, kinds.CLOSED}
+_REFUSALS = {*_ENDS, kinds.FULL, kinds.ERROR_LINE}
+_LIES = {kinds.WRONG, kinds.EARLY, kinds.BAD_HELLO}
+
+
+def of_first_client(run_: Run, subject: Subject, error: KitError | OSError, patience: float) -> Run:
+    """Say why the first client, who was alone and had so many seconds, got no answer."""
+    cause = error.__cause__ if isinstance(error, ConnectError) else error
+    why = f"the first client: {_why(error, cause, patience)}"
+    if ended := subject.ended(within=DYING):
+        return run_.failed("crashed", f"it ended {ended}; {why}")
+    if isinstance(cause, RefusalError | ConnectionRefusedError):
+        return run_.failed("refused", why)
+    if isinstance(cause, ClosedError | DisconnectedError | ConnectionError):
+        return run_.failed("dropped", why)
+    return run_.failed("wrong answers" if isinstance(cause, ProtocolError | AnswerError) else "hung", why)
+
+
+def _why(error: KitError | OSError, cause: BaseException | None, patience: float) -> str:
+    if isinstance(cause, TimeoutError):  # a client's own words end in an advice for another command
+        what = "no HELLO" if isinstance(error, ConnectError) else "no answer"
+        return f"{what} within {patience:g} s: a server must greet and answer as labs/PROTOCOL.md says"
+    return str(error) if isinstance(error, KitError) else reason(error)
+
+
+def of_load(run_: Run, subject: Subject, plan: Plan, before: Sample, weight: int | None) -> Run:
+    """Find the word for what happened; ``before`` is the state, ``weight`` the memory under load, to come back to."""
+    errors = run_.errors.keys()
+    faults = ", ".join(f"{count} {kind}" for kind, count in sorted(run_.errors.items()))
+    if ended := subject.ended(within=DYING if errors & _ENDS else 0.0):
+        return run_.failed("crashed", f"it ended {ended} under load: {faults}".removesuffix(": "))
+    if errors & _LIES:
+        return run_.failed("wrong answers", faults)
+    if not run_.served:
+        return run_.failed(_nobody(run_, errors), faults or "nothing was answered")
+    if not _kept(run_):
+        hung = kinds.TIMEOUT in errors
+        why = "in the end nobody was answered" if hung else "in the end no connection was left"
+        return run_.failed("hung" if hung else "dropped", f"{why}: {faults}")
+    if leaked := leaks.held(subject, before, plan) or leaks.grown(subject, weight, run_.requests):
+        return run_.failed("leaked", leaked)
+    return _short(run_, faults) if run_.errors else run_
+
+
+def _nobody(run_: Run, errors: Iterable[str]) -> str:
+    """Tell why nobody was served: refused before, or dropped after, a connection was there."""
+    if not _REFUSALS.intersection(errors):
+        return "hung"
+    return "dropped" if run_.load and run_.load["connected"] else "refused"
+
+
+def _kept(run_: Run) -> int:
+    """Count the connections that were there, and answered, to the end."""
+    return int(run_.load["kept"]) if run_.load else run_.served
+
+
+def _short(run_: Run, faults: str) -> Run:
+    """Say of a server that answered, but not everybody and everything, in what it fell short."""
+    if run_.errors.keys() == {kinds.NOT_SENT}:
+        limited = run_.load and run_.load["generator"]["limited_by"]
+        return run_.failed("overrun", f"{'the generator' if limited else 'it'} did not keep up with the rate: {faults}")
+    kept, connections = _kept(run_), run_.cell.connections
+    served = min(run_.served, kept)
+    if served == connections:
+        return run_.failed("partly", f"not every request was answered as it should be: {faults}")
+    to_the_end = " to the end" if kept < run_.served else ""
+    return run_.failed("partly", f"{served} of {connections} clients were served{to_the_end}: {faults}")
