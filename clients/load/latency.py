@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from hdrh.codec import HdrCookieException, HdrLengthException
 from hdrh.histogram import HdrHistogram
 
 from clients.load.buckets import nanoseconds
@@ -79,7 +80,10 @@ class Latency:
 
     @classmethod
     def from_dict(cls, given: Mapping[str, Any]) -> "Latency":
-        """Read what `as_dict` wrote, to draw or merge it again."""
+        """Read what `as_dict` wrote, to draw or merge it again. Raises ValueError for what is none."""
         latency = cls()
-        latency._histogram.decode_and_add(given["hdr"])
+        try:
+            latency._histogram.decode_and_add(given["hdr"])
+        except (HdrCookieException, HdrLengthException) as error:
+            raise ValueError(f"no HDR histogram: {error}") from error
         return latency

@@ -48,6 +48,33 @@ def test_a_result_is_drawn_again_and_compared(measured, threadserver, tmp_path):
     assert json.loads(threadserver("compare", "--report", results, "--out", tmp_path, "--json").stdout)["runs"]
 
 
+@pytest.mark.parametrize(("option", "value"), [("--seconds", "nan"), ("--rate", "nan"), ("--rate", "inf")])
+def test_what_is_no_number_is_refused(threadserver, option, value):
+    found = threadserver("compare", "thread", option, value)
+    assert (found.returncode, found.stdout) == (2, "")
+    assert f"{value!r} is no amount" in found.stderr
+
+
+def test_what_an_earlier_comparison_left_is_replaced(measured, threadserver, tmp_path):
+    results = measured[1] / "results.json"
+    given = json.loads(results.read_text())
+    assert threadserver("compare", "--report", results, "--out", tmp_path / "out").returncode == 0
+    assert json.loads((tmp_path / "out" / "results.json").read_text()) == given
+    pictures = set(os.listdir(tmp_path / "out" / "pictures"))
+    given["runs"] = [run for run in given["runs"] if run["contestant"] == "thread" and run["connections"] == 1]
+    (tmp_path / "few.json").write_text(json.dumps(given))
+    assert threadserver("compare", "--report", tmp_path / "few.json", "--out", tmp_path / "out").returncode == 0
+    assert not (tmp_path / "out" / "faults.csv").exists()
+    assert "throughput-echo-a-line-comes-back.svg" in pictures - set(os.listdir(tmp_path / "out" / "pictures"))
+
+
+def test_where_nothing_was_measured_no_page_is_named(measured, threadserver, tmp_path):
+    given = json.loads((measured[1] / "results.json").read_text())
+    (tmp_path / "none.json").write_text(json.dumps({**given, "runs": []}))
+    found = threadserver("compare", "--report", tmp_path / "none.json")
+    assert (found.returncode, found.stdout, found.stderr) == (0, "nothing was measured\n", "")
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
@@ -59,7 +86,7 @@ def test_a_result_is_drawn_again_and_compared(measured, threadserver, tmp_path):
         (("thread", "--report", "results.json"), "--report draws what was measured"),
         (("--report", "nonsense.json"), "cannot read nonsense.json"),
         (("labs",), "there is no server.py in"),
-        (("thread", "-w", "echo", "-c", "4000000000"), "4000000000 connections need 4000000100 descriptors"),
+        (("thread", "-w", "echo", "-c", "4000000000"), "4000000000 connections need 4000000040 descriptors"),
     ],
 )
 def test_what_makes_no_sense_is_one_line(threadserver, tmp_path, arguments, said):
@@ -116,5 +143,5 @@ def test_too_many_connections_are_refused_before_anything_starts(tmp_path):
         "except Exception as error:\n    print(error)\n"
     )
     found = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60)
-    assert "1000 connections need 1100 descriptors" in found.stdout, found.stderr
-    assert "at most 200" in found.stdout
+    assert "1000 connections need 1040 descriptors" in found.stdout, found.stderr
+    assert "ask for 260 --connections at most" in found.stdout

@@ -38,6 +38,37 @@ def test_writing_replaces_the_file_in_one_stroke(written):
     assert [each.name for each in path.parent.iterdir()] == ["results.json"]
 
 
+DAMAGES = {
+    "no name": lambda given: given["contestants"][0].pop("name"),
+    "no time": lambda given: given.update(begun=None),
+    "no machine": lambda given: given.update(machine={}),
+    "no pace": lambda given: given.update(pace={}),
+    "no load average": lambda given: given.update(load_average=[]),
+    "nobody": lambda given: given.update(contestants=[]),
+    "an outcome": lambda given: given["runs"][-1].update(outcome="nonsense"),
+    "a family": lambda given: given["contestants"][0].update(family="nonsense"),
+    "a histogram": lambda given: given["runs"][-1]["load"]["latency"].update(hdr="AAAA"),
+    "a generator": lambda given: given["runs"][-1]["load"].pop("generator"),
+    "a number": lambda given: given["runs"][-1]["load"].update(requests_per_second="x"),
+    "infinite": lambda given: given["runs"][-1]["load"].update(requests_per_second=float("inf")),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+@pytest.mark.parametrize("option", ["--report", "--against"])
+def test_whatever_is_damaged_is_told_in_one_line(written, threadserver, tmp_path, damage, option):
+    _, path = written
+    given = json.loads(path.read_text())
+    DAMAGES[damage](given)
+    (tmp_path / "damaged.json").write_text(json.dumps(given))
+    first = () if option == "--report" else ("--report", path)
+    found = threadserver("compare", *first, option, tmp_path / "damaged.json", "--out", tmp_path / "out")
+    if option == "--report" or found.returncode:  # what it has not in common with the other is not looked at
+        assert found.returncode == 2
+        assert found.stderr.startswith(f"threadserver: {tmp_path}/damaged.json is ")
+        assert found.stderr.count("\n") == 1
+
+
 @pytest.mark.parametrize(
     ("text", "said"),
     [

@@ -2,14 +2,18 @@
 
 import json
 import signal
+from collections.abc import Sequence
+from contextlib import nullcontext
 from datetime import datetime
 from pathlib import Path
 
 import click
 
 from threadserver.cli import output
+from threadserver.cli.parameters import Amount
 from threadserver.comparison import against as comparing
 from threadserver.comparison import contestants, results, terminal
+from threadserver.comparison.charts import Group
 from threadserver.comparison.pictures import groups
 from threadserver.comparison.results import Results
 from threadserver.comparison.running import compare as carry_out
@@ -38,8 +42,8 @@ class Numbers(click.ParamType[tuple[int, ...]]):
               help="echo, churn, idle, sleep, spin, slow or octets; repeatable. Default: all.")  # fmt: skip
 @click.option("--connections", "-c", type=Numbers(), help="How many at once. Default: by workload, as in the tour.")
 @click.option("--rounds", "-n", type=click.IntRange(1, 1000), help="Default: 3 for the tour, else 6.")
-@click.option("--seconds", type=click.FloatRange(0.1, 3600), help="Of each run, its warm-up left out. Default: 1.")
-@click.option("--rate", type=click.FloatRange(min=0, min_open=True), metavar="R",
+@click.option("--seconds", type=Amount(0.1, 3600), help="Of each run, its warm-up left out. Default: 1.")
+@click.option("--rate", type=Amount(min=0, min_open=True), metavar="R",
               help="Open loop: so many requests a second in all, whatever the server does.")  # fmt: skip
 @click.option("--python", "interpreter", metavar="PATH", help="Run the servers under another interpreter.")
 @click.option("--out", type=click.Path(file_okay=False, path_type=Path), metavar="DIR",
@@ -69,7 +73,7 @@ def compare(
     threadserver compare thread epoll peer:asyncio -w sleep -w spin --rounds 10 --out lecture
     threadserver compare --report lecture/results.json --against before/results.json
     """
-    old = Summary(results.read(against)) if against else None
+    before = results.read(against) if against else None
     if report:
         if models or workloads or connections or rounds or seconds or rate or interpreter:
             raise UsageError("--report draws what was measured: it goes with --out, --against and --json only")
@@ -79,25 +83,29 @@ def compare(
         entering = contestants.gather(models or contestants.own())
         schedule = plan(entering, workloads, connections or (), rounds, seconds, rate)
         found = carry_out(schedule, interpreter, folder, output.console(stderr=True))
-    _show(found, folder, old, as_json=as_json)
+    with results.intact(report) if report else nullcontext():
+        summary = Summary(found)
+        drawn = groups(summary)
+        page = write(summary, drawn, folder) if found.runs else None
+    with results.intact(against) if against else nullcontext():
+        changes = list(comparing.told(Summary(before), summary)) if before else []
+    if as_json:
+        click.echo(json.dumps(found.as_dict(), indent=1, ensure_ascii=False))
+    elif page:
+        _print(summary, drawn, before, changes)
+    if page:
+        click.echo(f"\nopen {page} in a browser; results.json, CSV tables and pictures lie beside it", err=as_json)
+    else:
+        click.echo("nothing was measured", err=as_json)
     if found.interrupted and not report:
         click.get_current_context().exit(128 + signal.SIGINT)
 
 
-def _show(found: Results, folder: Path, old: Summary | None, *, as_json: bool) -> None:
-    summary = Summary(found)
-    drawn = groups(summary)
-    page = write(summary, drawn, folder) if found.runs else None
-    if as_json:
-        click.echo(json.dumps(found.as_dict(), indent=1, ensure_ascii=False))
-    elif not found.runs:
-        click.echo("nothing was measured")
-    else:
-        console = output.console()
-        for piece in terminal.report(summary, drawn, console.width):
-            console.print(piece)
-        if old:
-            console.print(f"\n[bold]Since {old.results.begun[:16].replace('T', ' ')}[/bold]")
-            for line in comparing.told(old, summary):
-                console.print(line, markup=False, highlight=False)
-    click.echo(f"\nopen {page} in a browser; results.json, CSV tables and pictures lie beside it", err=as_json)
+def _print(summary: Summary, drawn: Sequence[Group], before: Results | None, changes: Sequence[str]) -> None:
+    console = output.console()
+    for piece in terminal.report(summary, drawn, console.width):
+        console.print(piece)
+    if before:
+        console.print(f"\n[bold]Since {before.begun[:16].replace('T', ' ')}[/bold]")
+        for line in changes:
+            console.print(line, markup=False, highlight=False)

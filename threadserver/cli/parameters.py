@@ -11,23 +11,19 @@ import click
 from threadserver.trace import Recorder
 
 
-class Seconds(click.FloatRange):
-    """A length of time in seconds, up to a year."""
-
-    name = "seconds"
-
-    def __init__(self) -> None:
-        super().__init__(0, 31_536_000)
+class Amount(click.FloatRange):
+    """A number in a range; ``nan`` is in none."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:  # noqa: ANN401
-        """Refuse what is no length of time, also ``nan``."""
-        seconds = float(super().convert(value, param, ctx))
-        if not isfinite(seconds):
-            self.fail(f"{value!r} is no length of time.", param, ctx)
-        return seconds
+        """Refuse what is no amount."""
+        amount = float(super().convert(value, param, ctx))
+        if not isfinite(amount):
+            self.fail(f"{value!r} is no amount.", param, ctx)
+        return amount
 
 
-SECONDS = Seconds()
+SECONDS = Amount(0, 31_536_000)
+"""A length of time, up to a year."""
 
 
 def cores(text: str) -> frozenset[int]:

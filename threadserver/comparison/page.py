@@ -49,9 +49,11 @@ def page(summary: Summary, drawn: Sequence[Group]) -> str:
 
 
 def write_pictures(summary: Summary, drawn: Sequence[Group], folder: Path) -> None:
-    """Write each picture as an SVG file, light, with its title: for slides and documents."""
+    """Write each picture as an SVG file, light, with its title: for slides and documents. Older ones go."""
     painted = shades(summary.results.families)
     folder.mkdir(exist_ok=True)
+    for older in folder.glob("*.svg"):
+        older.unlink()
     for group in drawn:
         for picture in group.pictures:
             svg = literal(draw(picture.chart, BROAD, painted, picture.sentence), LIGHT)

@@ -37,9 +37,11 @@ All times are in seconds, all amounts of memory in bytes.
 
 import json
 import os
+import zlib
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -200,16 +202,40 @@ class Results:
 def read(path: Path) -> Results:
     """Read results. Raises UsageError, in one line, for what is none, or of another version."""
     try:
-        given = json.loads(path.read_text(encoding="utf-8"))
+        given = json.loads(path.read_text(encoding="utf-8"), parse_constant=_refuse)
     except OSError as error:
         raise UsageError(f"cannot read {path}: {reason(error)}") from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise UsageError(f"{path} is no results.json: {error}") from error
     schema = given.pop("schema", None) if isinstance(given, dict) else None
     if schema != SCHEMA:
         raise UsageError(f"{path} is no results.json of this version: its schema is {schema!r}, not {SCHEMA!r}")
-    try:
+    with intact(path):
         cells = [Cell(**cell) for cell in given.pop("cells")]
-        return Results(cells=cells, runs=[Run.from_dict(run) for run in given.pop("runs")], **given)
-    except (KeyError, TypeError, AttributeError) as error:
-        raise UsageError(f"{path} is damaged: {type(error).__name__}: {error}") from error
+        found = Results(cells=cells, runs=[Run.from_dict(run) for run in given.pop("runs")], **given)
+        _check(found)
+        return found
+
+
+def _check(found: Results) -> None:
+    """See whether it can be told what was measured of whom, and when. Raises ValueError or TypeError where not."""
+    datetime.fromisoformat(found.begun)
+    for run in found.runs:
+        if run.contestant not in found.names:
+            raise ValueError(f"{run.contestant!r} is no contestant")
+        if run.outcome not in OUTCOMES:
+            raise ValueError(f"{run.outcome!r} is no outcome")
+
+
+def _refuse(constant: str) -> float:
+    raise ValueError(f"{constant} is no number of JSON")
+
+
+@contextmanager
+def intact(path: Path) -> Iterator[None]:
+    """Read, or draw, what a file says: whatever is not as it must be is told as damage, in one line, by UsageError."""
+    try:
+        yield
+    except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError, zlib.error) as error:
+        said = " ".join(f"{type(error).__name__}: {error}".split())
+        raise UsageError(f"{path} is damaged: {said}") from error

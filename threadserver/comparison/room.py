@@ -9,7 +9,7 @@ from threadserver.comparison.machine import limits
 from threadserver.errors import KitError
 from threadserver.inspection.processes import everyone, tasks
 
-SPARE = 100
+SPARE = 40
 """Descriptors that a program needs beside its connections."""
 
 
@@ -37,9 +37,10 @@ def _allow_descriptors(wished: int) -> None:
     with suppress(OSError, ValueError):
         resource.setrlimit(resource.RLIMIT_NOFILE, (min(wished, allowed) if allowed > 0 else wished, allowed))
         return
+    fewer = f"ask for {hard - SPARE} --connections at most, or " if hard > SPARE else ""
     raise KitError(
         f"{wished - SPARE} connections need {wished} descriptors in each program, and only {hard} are allowed "
-        f"(ulimit -Hn): ask for fewer --connections, at most {max(hard - SPARE, 0)}, or have the limit raised"
+        f"(ulimit -Hn): {fewer}have the limit raised"
     )
 
 
@@ -52,18 +53,26 @@ def _allow_tasks() -> None:
 
 def _tasks_left() -> int | None:
     """How many tasks can still be had, as far as that can be known."""
-    known = limits()
-    bounds = [known["tasks_of_machine"], known["process_ids"], _of_group()]
-    if os.geteuid() != 0:
-        bounds.append(known["tasks_of_user"])
-    least = min((bound for bound in bounds if bound is not None), default=None)
-    return None if least is None else least - sum(len(tasks(pid)) for pid in everyone())
+    known, running = limits(), everyone()
+    all_tasks = sum(len(tasks(pid)) for pid in running)
+    left = [bound - all_tasks for bound in (known["tasks_of_machine"], known["process_ids"]) if bound is not None]
+    if os.geteuid() != 0 and known["tasks_of_user"] is not None:
+        left.append(known["tasks_of_user"] - sum(len(tasks(pid)) for pid in running if _is_ours(pid)))
+    left += _left_in_group()
+    return max(min(left), 0) if left else None
 
 
-def _of_group() -> int | None:
-    """Give the bound of our control group, version 2: pids.max, cgroups(7)."""
+def _is_ours(pid: int) -> bool:
+    """Tell whether a process counts against our user's limit of tasks, RLIMIT_NPROC."""
+    with suppress(OSError):
+        return Path(f"/proc/{pid}").stat().st_uid == os.getuid()
+    return False
+
+
+def _left_in_group() -> list[int]:
+    """Give what our control group, version 2, has left: pids.max less pids.current, cgroups(7). Empty: no bound."""
     with suppress(OSError, ValueError, StopIteration):
         lines = Path("/proc/self/cgroup").read_text().splitlines()
-        group = next(line[3:] for line in lines if line.startswith("0::"))
-        return int(Path(f"/sys/fs/cgroup{group}/pids.max").read_text())
-    return None
+        group = Path(f"/sys/fs/cgroup{next(line[3:] for line in lines if line.startswith('0::'))}")
+        return [int((group / "pids.max").read_text()) - int((group / "pids.current").read_text())]
+    return []

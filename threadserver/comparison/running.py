@@ -7,6 +7,7 @@ from pathlib import Path
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
+from rich.table import Column
 
 from threadserver.comparison import stevens
 from threadserver.comparison.contestants import Contestant, find, own, ready
@@ -52,10 +53,14 @@ class _Bar(Progress):
     """What runs now, how far we are, and how long it will still take."""
 
     def __init__(self, console: Console) -> None:
-        columns = (BarColumn(), TextColumn("{task.fields[left]}"), TextColumn("{task.description}"))
-        super().__init__(
-            *columns, console=console, transient=True, refresh_per_second=4, disable=not console.is_terminal
+        narrow = Column(ratio=1, no_wrap=True, overflow="ellipsis")
+        columns = (
+            BarColumn(bar_width=min(40, console.width // 4)),
+            TextColumn("{task.fields[left]}", table_column=Column(no_wrap=True, min_width=9)),
+            TextColumn("{task.description}", table_column=narrow),
         )
+        off = not console.is_terminal
+        super().__init__(*columns, console=console, transient=True, refresh_per_second=4, disable=off, expand=True)
         self._task = self.add_task("", total=1.0, left="")
 
     def show(self, what: str, done: float, left: float) -> None:

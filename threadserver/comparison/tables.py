@@ -21,8 +21,8 @@ class Table(NamedTuple):
 
 
 def tables(summary: Summary) -> list[Table]:
-    """Give every table that has a row."""
-    every = [
+    """Give every table; one that has no row says nothing."""
+    return [
         Table("figures", (*_CELL, "model", "figure", "unit", *_ESTIMATE), list(_figures(summary))),
         Table("comparisons", (*_CELL, "figure", "model", "compared to", *_RATIO, "verdict"),
               list(_comparisons(summary))),
@@ -31,13 +31,16 @@ def tables(summary: Summary) -> list[Table]:
         Table("octets-order", ("cheaper in the book", "dearer in the book", "today"), list(_orders(summary))),
         Table("faults", ("model", *_CELL, "outcome", "why", "output"), list(_faults(summary))),
     ]  # fmt: skip
-    return [table for table in every if table.rows]
 
 
 def write(summary: Summary, folder: Path) -> None:
-    """Write each table as a CSV file."""
+    """Write each table that has a row as a CSV file; an older one of the others goes."""
     for table in tables(summary):
-        with (folder / f"{table.name}.csv").open("w", newline="", encoding="utf-8") as file:
+        path = folder / f"{table.name}.csv"
+        path.unlink(missing_ok=True)
+        if not table.rows:
+            continue
+        with path.open("w", newline="", encoding="utf-8") as file:
             writer = csv.writer(file)
             writer.writerow(table.head)
             writer.writerows(table.rows)

@@ -4,15 +4,16 @@ from collections.abc import Sequence
 
 from threadserver.comparison.intervals import Estimate
 
+EXACT = 10_000
 THIN = "\N{NARROW NO-BREAK SPACE}"
 _SECONDS = ((1.0, "s"), (1e-3, "ms"), (1e-6, "µs"), (1e-9, "ns"))
 _BYTES = ((1 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB"), (1, "bytes"))
 
 
 def number(value: float) -> str:
-    """Show three significant digits, thousands apart: 52 300, 1.25, 0.004."""
-    if value == 0:
-        return "0"
+    """Show three significant digits, thousands apart: 52 300, 1.25, 0.004; whole numbers below 10 000 are exact."""
+    if value == round(value) and abs(value) < EXACT:
+        return f"{round(value):,}".replace(",", THIN)
     digits = max(2 - _exponent(value), 0) if abs(value) < 100 else 0
     rounded = round(value, digits) if digits else round(value, 2 - _exponent(value))
     text = f"{rounded:,.{digits}f}".replace(",", THIN)

@@ -1,4 +1,4 @@
-"""Writes a report: the page, the tables, the pictures."""
+"""Writes a report: the result itself, the page, the tables, the pictures."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,6 +14,7 @@ def write(summary: Summary, drawn: Sequence[Group], folder: Path) -> Path:
     """Write everything into a folder; give the page. Raises KitError when that cannot be done."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
+        summary.results.write(folder / "results.json")
         file = folder / "report.html"
         file.write_text(page(summary, drawn), encoding="utf-8")
         tables.write(summary, folder)
