@@ -57,7 +57,7 @@ def _bars(chart: Bars, width: int, shades: Shades) -> tuple[list[str], float]:
     narrow = width < NARROW
     names = max((len(bar.name) for bar in chart.bars), default=0) * LETTER + 14
     right = max((len(bar.text) for bar in chart.bars), default=0) * LETTER + 18
-    left, end = (8.0, width - 12.0) if narrow else (min(names, 230.0), width - min(right, 250.0))
+    left, end = (8.0, width - 24.0) if narrow else (min(names, 230.0), width - min(right, 250.0))
     row, top = (40.0, 10.0) if narrow else (27.0, 8.0)
     bottom = top + row * len(chart.bars)
     axis, ticks = _value_axis(chart, left, end, 3 if narrow else 6)
@@ -140,11 +140,13 @@ def _reach(chart: Curves) -> float:
 
 
 def _upright(chart: Curves, bottom: float, top: float, count: int) -> tuple[Axis, list[float]]:
-    values = [point.y for curve in chart.curves for point in curve.points] or [1.0]
+    points = [point for curve in chart.curves for point in curve.points]
+    values = [point.y for point in points] or [1.0]
     if chart.y_scale == "log":
         least, most = round_bounds(min(values), max(values))
         return Axis(least, most, bottom, top, "log"), logarithmic(least, most)
-    ticks = nice(max(values), count)
+    highs = [point.high for point in points if point.high is not None]
+    ticks = nice(max(*values, min(max(highs, default=0.0), 1.25 * max(values))), count)
     return Axis(0.0, ticks[-1], bottom, top), ticks
 
 
@@ -170,6 +172,9 @@ def _curve(curve: Curve, x: Axis, y: Axis, shades: Shades) -> str:
     for at, (point, (px, py)) in enumerate(zip(curve.points, places, strict=True)):
         if point.low is not None and point.high is not None:
             parts.append(_line(px, y(point.low), px, y(point.high), colour, ' stroke-width="1.2" opacity=".55"'))
+            if point.high > y.most:  # it goes on beyond the picture
+                arrow = f"M{px - 4:.1f} {y.end + 6:.1f}L{px:.1f} {y.end:.1f}L{px + 4:.1f} {y.end + 6:.1f}"
+                parts.append(f'<path d="{arrow}" stroke-width="1.2" style="stroke:{colour};fill:none"/>')
         if not many or at % 10 == 0 or at == len(places) - 1:
             parts.append(
                 f'<path d="{mark(kind, px, py)}" style="fill:{colour}"><title>{escape(point.text)}</title></path>'
