@@ -3,8 +3,10 @@
 import json
 
 import pytest
+from click.testing import CliRunner
 
 from tests.comparison.samples import results
+from threadserver.cli.compare import compare
 from threadserver.comparison import results as module
 from threadserver.errors import UsageError
 
@@ -56,17 +58,18 @@ DAMAGES = {
 
 @pytest.mark.parametrize("damage", DAMAGES)
 @pytest.mark.parametrize("option", ["--report", "--against"])
-def test_whatever_is_damaged_is_told_in_one_line(written, threadserver, tmp_path, damage, option):
+def test_whatever_is_damaged_is_told_in_one_line(written, tmp_path, damage, option):
     _, path = written
     given = json.loads(path.read_text())
     DAMAGES[damage](given)
-    (tmp_path / "damaged.json").write_text(json.dumps(given))
-    first = () if option == "--report" else ("--report", path)
-    found = threadserver("compare", *first, option, tmp_path / "damaged.json", "--out", tmp_path / "out")
-    if option == "--report" or found.returncode:  # what it has not in common with the other is not looked at
-        assert found.returncode == 2
-        assert found.stderr.startswith(f"threadserver: {tmp_path}/damaged.json is ")
-        assert found.stderr.count("\n") == 1
+    damaged = tmp_path / "damaged.json"
+    damaged.write_text(json.dumps(given))
+    first = [] if option == "--report" else ["--report", path]
+    ended = CliRunner().invoke(compare, [*map(str, [*first, option, damaged, "--out", tmp_path / "out"])])
+    if option == "--report" or ended.exception:  # what it has not in common with the other is not looked at
+        assert isinstance(ended.exception, UsageError), ended.exception
+        assert str(ended.exception).startswith(f"{damaged} is ")
+        assert "\n" not in str(ended.exception)
 
 
 @pytest.mark.parametrize(
