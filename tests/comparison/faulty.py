@@ -74,7 +74,7 @@ def finish(connection):
 """,
     "grows": """
 def answer(line, number):
-    kept.append(line + bytes(1000))
+    kept.append(line + bytes(4000))
     return line
 """,
     "falls silent": """

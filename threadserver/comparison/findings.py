@@ -22,7 +22,12 @@ BEST = {
     "cpu": "A request costs {name} least processor time: {value} ({interval}).",
     "memory": "A silent connection costs {name} least memory: {value} ({interval}).",
     "switches": "{name} leaves its core least often: {value} times a request ({interval}).",
-    "tasks": "{name} gets by with {value} tasks.",
+}
+ALONE = {
+    "throughput": "{name} answers {value} ({interval}).",
+    "cpu": "A request costs {name} {value} of processor time ({interval}).",
+    "memory": "A silent connection costs {name} {value} of memory ({interval}).",
+    "switches": "{name} leaves its core {value} times a request ({interval}).",
 }
 
 
@@ -33,7 +38,8 @@ def leader(summary: Summary, figure: str, cell: Cell) -> str:
         return fallen_short(summary, cell) or nothing(summary.results)
     name, best = ranked[0]
     unit = FIGURES[figure].unit
-    said = [BEST[figure].format(name=name, value=amount(best.median, unit), interval=interval(best, unit))]
+    sentence = (BEST if len(summary.results.names) > 1 else ALONE)[figure]
+    said = [sentence.format(name=name, value=amount(best.median, unit), interval=interval(best, unit))]
     if len(ranked) > 1:
         said += [_equals(summary, figure, cell, ranked), _last(summary, figure, cell, ranked)]
     return " ".join(filter(None, [*said, fallen_short(summary, cell)]))

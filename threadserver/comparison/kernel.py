@@ -88,14 +88,20 @@ def sample(keeper: int) -> Sample:
 
 def memory(keeper: int) -> int | None:
     """Sum up the proportional memory (PSS) in bytes; None where it may not be seen."""
-    total = 0
+    weights = weigh(keeper)
+    return None if weights is None else sum(weights.values())
+
+
+def weigh(keeper: int) -> dict[int, int] | None:
+    """Give the proportional memory (PSS) of each process in bytes; None where it may not be seen."""
+    found = {}
     for pid in members(keeper):
         with suppress(*_GONE):
             own = details(pid).proportional_memory
             if own is None and tasks(pid):  # a zombie has none, too
                 return None
-            total += own or 0
-    return total
+            found[pid] = own or 0
+    return found
 
 
 def _cpu_seconds(pid: int) -> float:

@@ -14,8 +14,9 @@ from threadserver.comparison.kernel import Sample
 from threadserver.comparison.serving import Subject
 from threadserver.comparison.wording import amount
 
-REST = 1.0
-"""Seconds of doing nothing after which a server that all clients have left will let go of nothing more."""
+MOMENT, REST = 0.2, 1.0
+"""Seconds of doing nothing after which a server that all clients have left is suspected, and after which it is known,
+to let go of nothing more."""
 PATIENCE = 15.0
 """Seconds after which one that never rests is judged as it is."""
 LITTLE = 3
@@ -23,14 +24,15 @@ LITTLE = 3
 AGAIN = 8, 64
 """So many clients it is given once more, at least and at most."""
 GROWTH = 2 << 20
-"""Bytes by which a server may grow under a steady load: a thread's first use of its stack, a heap in pieces."""
+"""Bytes by which each process may grow under a steady load: a thread's first use of its stack, a heap in pieces, pages
+that it shared with its parent until it wrote on them."""
 GROWTH_EACH = 16
 """Bytes for each request that are no leak."""
 
 
 def held(subject: Subject, before: Sample, plan: Plan) -> str | None:
     """Say what a server holds for clients that have gone; None when it has let go, or would hold no more than that."""
-    once = _left(subject, before, max(LITTLE, plan.connections // 2))
+    once = _left(subject, before, max(LITTLE, plan.connections // 2), MOMENT)
     if not once:
         return None
     clients = min(max(plan.connections, AGAIN[0]), AGAIN[1])
@@ -40,31 +42,35 @@ def held(subject: Subject, before: Sample, plan: Plan) -> str | None:
             pass
     except LoadError:
         return None
-    again = _left(subject, resting, clients // 2)
+    again = _left(subject, resting, clients // 2, REST)
     if not again:
         return None
     return f"all clients had gone, and it still held {once}; {clients} clients later {again}"
 
 
-def grown(subject: Subject, weight: int | None, requests: int) -> str | None:
-    """Say by how much a server has grown since the load was on in full, although its clients have gone."""
-    if weight is None or not requests:
+def grown(subject: Subject, weights: dict[int, int] | None, requests: int) -> str | None:
+    """Say by how much a server has grown since the load was on in full, although its clients have gone.
+
+    Nothing can be said where processes have come or gone: what they shared with the others now counts for these.
+    """
+    now = kernel.weigh(subject.keeper)
+    if not (weights and now and requests) or weights.keys() != now.keys():
         return None
-    more = (kernel.memory(subject.keeper) or 0) - weight
-    if more < max(GROWTH, GROWTH_EACH * requests):
+    more = sum(now.values()) - sum(weights.values())
+    if more < max(GROWTH * len(now), GROWTH_EACH * requests):
         return None
     since = f"its memory had grown by {amount(more, 'bytes')} since: {more // requests} bytes for each request"
     return f"all clients of a steady load had gone, and {since}"
 
 
-def _left(subject: Subject, before: Sample, slack: int) -> str:
-    """Wait until a server holds hardly more than before, or has nothing left to do; say what it still holds then."""
+def _left(subject: Subject, before: Sample, slack: int, rest: float) -> str:
+    """Wait until a server holds hardly more than before, or has rested so long; say what it still holds then."""
     now = resting = kernel.sample(subject.keeper)
     end = now.time + PATIENCE
     while found := _more(now, before, slack):
         if now.switches != resting.switches or now.zombies != resting.zombies:
             resting = now
-        if now.time - resting.time > REST or now.time > end:
+        if now.time - resting.time > rest or now.time > end:
             return found
         time.sleep(REST / 50)
         now = kernel.sample(subject.keeper)

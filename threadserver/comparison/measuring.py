@@ -68,7 +68,7 @@ def _examine(run_: Run, subject: Subject, plan: Plan, tick: Tick) -> Run | None:
         finished = _idle(run_, subject, plan) if plan.workload == "idle" else _loaded(run_, plan, watch)
     except LoadError as error:
         return run_.failed("generator failed", str(error))
-    return finished and _with_output(outcome.of_load(finished, subject, plan, before, watch.weight), subject)
+    return finished and _with_output(outcome.of_load(finished, subject, plan, before, watch.weights), subject)
 
 
 def _plan(subject: Subject, cell: Cell, site: Site, pace: Pace) -> Plan:
@@ -114,14 +114,14 @@ class _Watch:
     tick: Tick
     first: Sample | None = None
     last: Sample | None = None
-    weight: int | None = None
-    """Bytes of memory at the first count."""
+    weights: dict[int, int] | None = None
+    """Bytes of memory of each process at the first count."""
 
     def __call__(self, what: str, done: float) -> None:
         self.tick()
         if what == "measuring" and self.first is None:
             self.first = kernel.sample(self.keeper)
-            self.weight = kernel.memory(self.keeper) if self.first.processes <= WEIGHED else None
+            self.weights = kernel.weigh(self.keeper) if self.first.processes <= WEIGHED else None
         elif self.first and self.last is None and (what != "measuring" or (1 - done) * self.seconds < LAST):
             self.last = kernel.sample(self.keeper)
 

@@ -67,7 +67,7 @@ def tour_pace(runs: int) -> Pace:
     """Choose how long a run of a tour takes, so that all of it, so many runs a round, takes about three minutes."""
     each = TOUR_SECONDS / (TOUR_ROUNDS * runs) - STARTING
     seconds = round(min(max(0.8 * each, 0.2), 1.0), 2)
-    return Pace(seconds, warm_up=round(seconds / 4, 2), timeout=1.0)
+    return Pace(seconds, warm_up=round(seconds / 4, 2), timeout=0.6)
 
 
 def begin(schedule: Schedule, site: Site) -> Results:
