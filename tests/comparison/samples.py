@@ -62,7 +62,8 @@ def results(names=NAMES, cells=CELLS, rounds=5, seed=1):
         pace={"seconds": 1.0, "warm_up": 0.3, "timeout": 2.0},
         planned=rounds,
         contestants=[
-            {"name": name, "kind": "model", "family": FAMILY.get(name, "loop"), "file": f"{name}.py"}
+            {"name": name, "kind": "model", "family": FAMILY.get(name, "loop"), "file": f"{name}.py",
+             "only": "octets" if name in designs else None}
             for name in (*names, *designs)
         ],
         cells=list(cells),

@@ -1,9 +1,10 @@
 """What is concluded: only what the rounds bear, and in words that say it."""
 
 import pytest
+from rich.table import Table
 
 from tests.comparison.samples import load, results
-from threadserver.comparison import against, findings, pictures, stevens
+from threadserver.comparison import against, findings, pictures, stevens, terminal
 from threadserver.comparison.colours import shades
 from threadserver.comparison.drawing import draw
 from threadserver.comparison.results import Server
@@ -144,6 +145,12 @@ def test_the_books_order_is_compared_pair_by_pair(sample):
     assert orders["prefork", "pool/parent-passes"] is True
     assert stevens.today(one, "iterative", cell).median == 0
     assert stevens.today(one, "fork", cell).low > 0
+
+
+def test_designs_of_the_classic_table_stand_in_its_tables_only(sample, drawn):
+    tables = "".join(f"{piece.title}: {list(piece.columns[0].cells)}\n" for piece in terminal.report(sample, drawn, 200)
+                     if isinstance(piece, Table))  # fmt: skip
+    assert [line.partition(",")[0] for line in tables.splitlines() if "prefork/mutex" in line] == ["octets"]
 
 
 def test_fork_that_leaves_no_counts_is_said_to():

@@ -119,7 +119,7 @@ def _figures(summary: Summary) -> list[dict[str, Any]]:
         keys = [key for key in FIGURES if any(summary.values(key, name, cell) for name in summary.results.names)]
         keys = [key for key in keys if key != "overlap" or cell.workload in ("sleep", "spin")]
         rows = [(name, [_figure(summary, key, name, cell) for key in keys], summary.word(name, cell))
-                for name in summary.results.names]  # fmt: skip
+                for name in summary.results.entering(cell)]  # fmt: skip
         if keys:
             found.append({"cell": str(cell), "head": [FIGURES[key].title for key in keys], "rows": rows})
     return found

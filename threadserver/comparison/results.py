@@ -12,7 +12,8 @@
     servers, generators   the cores of each; `spin` has its servers on all cores
     pace          seconds, warm_up, timeout of each run, in seconds
     planned       rounds that were to be
-    contestants   of each: name, kind (model, peer, submission), family, file
+    contestants   of each: name, kind (model, peer, submission), family, file, only (the one workload that it is
+                  measured in; null: in all)
     cells         of each: workload, connections, rate (requests/s in open loop; null: closed loop)
     runs          one object a run, in the order in which they were made:
         contestant, workload, connections, rate, round (0, 1, …)
@@ -157,7 +158,7 @@ class Results:
     generators: list[int]
     pace: dict[str, float]
     planned: int
-    contestants: list[dict[str, str]]
+    contestants: list[dict[str, str | None]]
     cells: list[Cell]
     runs: list[Run] = field(default_factory=list)
     ended: str | None = None
@@ -166,12 +167,16 @@ class Results:
     @property
     def names(self) -> list[str]:
         """The contestants, in the order in which they were asked for."""
-        return [one["name"] for one in self.contestants]
+        return [str(one["name"]) for one in self.contestants]
+
+    def entering(self, cell: Cell) -> list[str]:
+        """Give those that are measured in a cell."""
+        return [str(one["name"]) for one in self.contestants if one.get("only") in (None, cell.workload)]
 
     @property
     def families(self) -> dict[str, str]:
         """What each contestant is made of."""
-        return {one["name"]: one["family"] for one in self.contestants}
+        return {str(one["name"]): str(one["family"]) for one in self.contestants}
 
     def of(self, contestant: str, cell: Cell) -> Iterator[Run]:
         """Give the runs of one contestant in one cell."""

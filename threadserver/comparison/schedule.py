@@ -82,7 +82,13 @@ def begin(schedule: Schedule, site: Site) -> Results:
         pace=asdict(schedule.pace),
         planned=schedule.rounds,
         contestants=[
-            {"name": one.name, "kind": one.kind, "family": one.family, "file": printable(str(one.file))}
+            {
+                "name": one.name,
+                "kind": one.kind,
+                "family": one.family,
+                "file": printable(str(one.file)),
+                "only": "octets" if one in schedule.designs else None,
+            }
             for one in schedule.contestants + schedule.designs
         ],
         cells=schedule.cells,

@@ -80,7 +80,7 @@ def _main(summary: Summary, key: str, name: str, cell: Cell) -> str:
 
 def _order(summary: Summary, cell: Cell, key: str) -> list[str]:
     ranked = [name for name, _ in summary.ranking(key, cell)]
-    return ranked + [name for name in summary.results.names if name not in ranked]
+    return ranked + [name for name in summary.results.entering(cell) if name not in ranked]
 
 
 def _plain(key: str) -> str:
