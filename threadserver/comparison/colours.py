@@ -11,7 +11,7 @@ LIGHT = {
     "paper": "#fbfaf8", "card": "#ffffff", "ink": "#1d2530", "quiet": "#5d6774", "rule": "#e3e0da", "line": "#b9bec7",
     "trouble": "#b3261e", "accent": "#1d63b3",
     "one": "#6b7280 #9aa1ac", "threads": "#1d63b3 #4d94dd #0d3b73 #7fb2e8",
-    "processes": "#b45309 #de8430 #7a3a08 #e3aa6c",
+    "processes": "#b45309 #de8430 #7a3a08 #e3aa6c #8f7326 #c7ad45",
     "loop": "#0f766e #36a899 #0a4a45 #4f8a2c #7aa93a #2f6f8f #6bb5a8",
     "own": "#b0257d #d662ad #741154 #e294c6",
 }  # fmt: skip
@@ -19,7 +19,7 @@ DARK = {
     "paper": "#14181e", "card": "#1b2028", "ink": "#e7eaee", "quiet": "#9aa4b2", "rule": "#2c333e", "line": "#4b5563",
     "trouble": "#ff8a80", "accent": "#74b0f4",
     "one": "#aab2bf #7d8694", "threads": "#74b0f4 #3f86d6 #b3d3fa #5a9be8",
-    "processes": "#f2a65a #d07a26 #ffd0a1 #e09046",
+    "processes": "#f2a65a #d07a26 #ffd0a1 #e09046 #c9b062 #efe0a0",
     "loop": "#4fd1bd #2a9d8c #a5ece0 #9bd36a #c3e88d #6cc3e8 #37b7a5", "own": "#f28ccb #d655a5 #ffc2e6 #e673b9",
 }  # fmt: skip
 MARKS = ("circle", "square", "triangle", "diamond", "cross", "down", "bar")
