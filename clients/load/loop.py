@@ -47,6 +47,8 @@ class Loop(Connections):
 
     def __init__(self, *arguments: Any) -> None:  # noqa: ANN401
         super().__init__(*arguments)
+        self.due_in_time = self.unanswered = 0
+        """Open loop: how many requests were due in the measured time, and how many of them were never answered."""
         self.kept = 0
         """How many connections were there, and answered, to the end."""
         self.warm_up_errors: Counter[str] = Counter()
@@ -64,6 +66,8 @@ class Loop(Connections):
         times = times.delayed(perf_counter_ns() - times.begin)  # to ask on ten thousand connections takes a moment
         self.measured_from = times.begin
         self.drive(times.begin)
+        times = times.delayed(perf_counter_ns() - times.begin)  # somebody else may have had the core
+        self.measured_from = times.begin
         self.warm_up_errors, self.errors = self.errors - connecting, connecting
         self.meter = Meter(self)
         try:

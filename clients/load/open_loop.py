@@ -6,9 +6,10 @@ and the latency of that one counts from when it was due, not from when it could 
 second spoils a second's worth of requests, as it would in the world, and not one for each connection. (G. Tene called
 leaving them out coordinated omission, and wrote wrk2 to show it.)
 
-A request that is never answered, since the server hangs, has closed the connection, or does not keep up, took at least
-as long as from when it was due until nobody waits for it any more: it is counted so among the latencies, else a server
-would look better that answers nobody instead of late. What was answered wrongly is no latency.
+A request that is never answered, since the server hangs or does not keep up, took at least as long as from when it was
+due until nobody waits for it any more; where the connection is gone, until the end of the measured time. So it is
+counted among the latencies, else a server would look better that answers nobody instead of late. What was answered
+wrongly is no latency.
 """
 
 import os
@@ -36,6 +37,7 @@ class OpenLoop(Loop):
         self.interval = interval
         self.offset = offset
         self.lateness = Buckets()
+        self.until = 0
         self.passed = 0
         """How many turns have been due."""
         self.turn: dict[int, int] = {}
@@ -74,6 +76,7 @@ class OpenLoop(Loop):
 
     def drive(self, until: int) -> None:
         """Ask what is due before then, and take answers; while nobody is there to be asked, the schedule goes on."""
+        self.until = until
         while (now := perf_counter_ns()) < until and self.open:
             next_due = self._ask_what_is_due(now, until)
             wake = until if self.busy == len(self.open) else min(next_due, until)
@@ -84,8 +87,8 @@ class OpenLoop(Loop):
         """Ask on each connection whose turn has come and that is free; return when the next turn is due."""
         all_had_theirs = self.passed + len(self.order)
         while (due := self.due(self.passed)) <= now and due < until:
-            if self.passed == all_had_theirs:  # nobody is free any more, so those that are due as well only pass
-                self.passed = max(self.passed, self.turns_before(min(now + 1, until)))
+            if self.passed == all_had_theirs:  # nobody is free any more
+                self._let_pass(now + 1)
                 continue
             fd = self.order[self.passed % len(self.order)]
             self.passed += 1
@@ -96,6 +99,10 @@ class OpenLoop(Loop):
                 self.ask(fd, due)
         return due
 
+    def _let_pass(self, moment: int) -> None:
+        """Let what is due before a moment only pass, since no connection is free: each is asked when it is answered."""
+        self.passed = max(self.passed, self.turns_before(min(moment, self.until)))
+
     def attend(self, seconds: float) -> None:
         """Wait so long at most, then take what has come.
 
@@ -103,6 +110,8 @@ class OpenLoop(Loop):
         """
         if seconds > 0 and not select.select([self.poll], [], [], seconds)[0]:
             return
+        if self.asking and self.busy == len(self.open):
+            self._let_pass(perf_counter_ns())
         expected, read, size = self.expected, os.read, self.read_size
         for fd, _ in self.poll.poll(0):
             try:
@@ -151,10 +160,12 @@ class OpenLoop(Loop):
         self.wait(give_up)
         first = self.turns_before(self.measured_from)
         self.kept = len(self.open)
+        self.due_in_time = max(0, self.passed - first)
         for turn in self.lost_turns:
-            self._never_answered(range(turn, turn + 1), first, give_up)
+            self._never_answered(range(turn, turn + 1), first, self.until)
         for fd in self.order:
-            self.errors[errors.NOT_SENT] += self._never_answered(self._left(fd), first, give_up)
+            last = give_up if fd in self.open else self.until
+            self.errors[errors.NOT_SENT] += self._never_answered(self._left(fd), first, last)
             if self.expected[fd] is not None and fd not in self.overdue:
                 self.kept -= 1
                 self.errors[errors.TIMEOUT] += 1
@@ -164,10 +175,11 @@ class OpenLoop(Loop):
         """Give the turns that a connection did not come to an end with."""
         return range(self.turn[fd], self.passed, len(self.order))
 
-    def _never_answered(self, turns: range, first: int, give_up: int) -> int:
+    def _never_answered(self, turns: range, first: int, last: int) -> int:
         """Count those of these turns that are of the measured time, whose first is given, and take their latencies."""
         measured = turns[max(0, ceil((first - turns.start) / turns.step)) :]
         together = len(measured) // AT_LEAST + 1
         for at in range(0, len(measured), together):
-            self.latencies.add(give_up - self.due(measured[at]), min(together, len(measured) - at))
+            self.latencies.add(last - self.due(measured[at]), min(together, len(measured) - at))
+        self.unanswered += len(measured)
         return len(measured)

@@ -119,7 +119,8 @@ def _report(task: Task, loop: Loop) -> dict[str, Any]:
     lateness = _counts(loop.lateness) if loop.lateness else None
     errors = {"errors": +loop.errors, "warm_up_errors": loop.warm_up_errors}
     latencies = _counts(loop.latencies) if loop.meter else []
-    return {**errors, "kept": loop.kept, "latencies": latencies, "lateness": lateness, **meter}
+    counts = {"kept": loop.kept, "due": loop.due_in_time, "unanswered": loop.unanswered}
+    return {**errors, **counts, "latencies": latencies, "lateness": lateness, **meter}
 
 
 def _dawdle(task: Task, plan: Plan) -> None:

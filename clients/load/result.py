@@ -59,9 +59,9 @@ class Result:
 
     plan: Plan
     seconds: float
-    """How long was measured: less than planned when it was interrupted, or every connection was lost."""
+    """How long was measured: less than planned when interrupted, or, in closed loop, when every connection was lost."""
     requests: int
-    """Right answers (for churn: connections that got one) within that time."""
+    """Right answers (for churn: connections that got one) within that time, whenever they had been asked for."""
     latency: Latency
     """From sending, or in open loop from when a request was due, to the whole answer; for churn from connecting.
 
@@ -69,6 +69,10 @@ class Result:
     open loop also of those that were never answered, which took at least until nobody waited any more."""
     per_connection: list[int]
     """Right answers on each connection, 0 for those that were never served; for churn, of each client."""
+    due: int | None = None
+    """Open loop: how many requests were due within that time: each is in `latency`, or was answered wrongly."""
+    unanswered: int | None = None
+    """Open loop: how many of them were never answered."""
     errors: dict[str, int] = field(default_factory=dict)
     """How many, by kind: see `clients.load.errors`."""
     warm_up_errors: dict[str, int] = field(default_factory=dict)
@@ -157,13 +161,14 @@ class Result:
     def as_dict(self) -> dict[str, Any]:
         """Give it as JSON takes it. Times are in seconds; these are the keys of `SCHEMA`.
 
-        ``schema``, ``plan`` (as `Plan` has it), ``seconds``, ``requests``, ``requests_per_second``, ``latency`` (as
-        `Latency.as_dict` gives it), ``errors`` and ``warm_up_errors`` (kind: how many), ``connected``, ``kept``,
-        ``connect_failures``, ``fairness``, ``per_connection`` (``min`` and ``max``), ``generator`` (``cpu_seconds``,
-        ``limited``, ``limited_by``, and under ``processes`` each one's ``cpu_seconds``, ``cpu_share``,
-        ``waiting_share``), ``lateness`` (as ``latency``; null in closed loop), ``slow`` (``clients``, ``connected``,
-        ``requests``, ``latency``, ``errors``; null but for that workload), ``interrupted``. What was not measured is
-        null. More keys may come; none goes or changes its meaning without another number in ``schema``.
+        ``schema``, ``plan`` (as `Plan` has it), ``seconds``, ``requests``, ``requests_per_second``, ``due`` and
+        ``unanswered`` (null in closed loop), ``latency`` (as `Latency.as_dict` gives it), ``errors`` and
+        ``warm_up_errors`` (kind: how many), ``connected``, ``kept``, ``connect_failures``, ``fairness``,
+        ``per_connection`` (``min`` and ``max``), ``generator`` (``cpu_seconds``, ``limited``, ``limited_by``, and under
+        ``processes`` each one's ``cpu_seconds``, ``cpu_share``, ``waiting_share``), ``lateness`` (as ``latency``; null
+        in closed loop), ``slow`` (``clients``, ``connected``, ``requests``, ``latency``, ``errors``; null but for that
+        workload), ``interrupted``. What was not measured is null. More keys may come; none goes or changes its meaning
+        without another number in ``schema``.
         """
         return {
             "schema": SCHEMA,
@@ -171,6 +176,8 @@ class Result:
             "seconds": self.seconds,
             "requests": self.requests,
             "requests_per_second": self.requests_per_second,
+            "due": self.due,
+            "unanswered": self.unanswered,
             "latency": self.latency.as_dict(),
             "errors": self.errors,
             "warm_up_errors": self.warm_up_errors,

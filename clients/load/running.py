@@ -135,6 +135,8 @@ class _Crew:
             errors=_sum(reports, "errors"),
             warm_up_errors=_sum(reports, "warm_up_errors"),
             connected=self.ready,
+            due=sum(report["due"] for report in reports) if self.plan.rate else None,
+            unanswered=sum(report["unanswered"] for report in reports) if self.plan.rate else None,
             kept=sum(report["kept"] for report in reports),
             connect_failures=self.plan.connections - self.ready,
             shares=[_share(report) for report in reports],

@@ -45,6 +45,8 @@ def _rows(result: Result) -> Iterator[tuple[str, str]]:
     if result.plan.workload != "idle":
         unit = "connections" if result.plan.workload in ANEW else "requests"
         yield f"{unit}/s", f"{result.requests_per_second:,.0f}  ({result.requests:,} in all)".replace(",", " ")
+        if result.due is not None:
+            yield "due", f"{result.due:,}, of which {result.unanswered:,} were never answered".replace(",", " ", 1)
         yield "latency", _latency(result.latency)
     if result.slow:
         slow = result.slow
