@@ -115,6 +115,18 @@ def finish(connection):
     if len(kept) < 10:
         kept.append(connection.dup())
 """,
+    "remembers the last": """
+from collections import deque
+kept = deque(maxlen=50)
+def answer(line, number):
+    kept.append(line + bytes(100_000))
+    return line
+""",
+    "forgets to free": """
+def finish(connection):
+    kept.append(bytes([1]) * 120_000)
+    connection.shutdown(socket.SHUT_WR)
+""",
     "ends": """
 print("no, not today", file=sys.stderr, flush=True)
 os._exit(1)

@@ -65,7 +65,8 @@ def compare(
     (labs/PROTOCOL.md); or a folder that holds one, in any language. Without arguments: a tour of all models over all
     workloads, in about three minutes.
 
-    A server that crashes, hangs or answers wrongly is reported in its row, and the rest goes on: the exit code is 0.
+    A server that crashes, hangs, leaks or answers wrongly is reported in its row, and the rest goes on: the exit code
+    is 0. Answers are compared byte by byte; whether HELLO is true is what `threadserver lab check` judges.
 
     \b
     threadserver compare

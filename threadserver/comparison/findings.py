@@ -36,12 +36,28 @@ def leader(summary: Summary, figure: str, cell: Cell) -> str:
     ranked = summary.whole(figure, cell)
     if not ranked:
         return fallen_short(summary, cell) or nothing(summary.results)
+    if cell.rate and figure == "throughput":
+        return _rated(summary, cell)
     name, best = ranked[0]
     unit = FIGURES[figure].unit
     sentence = (BEST if len(summary.results.names) > 1 else ALONE)[figure]
     said = [sentence.format(name=name, value=amount(best.median, unit), interval=interval(best, unit))]
     if len(ranked) > 1:
         said += [_equals(summary, figure, cell, ranked), _last(summary, figure, cell, ranked)]
+    return " ".join(filter(None, [*said, fallen_short(summary, cell)]))
+
+
+def _rated(summary: Summary, cell: Cell) -> str:
+    """Say who keeps up with a rate: at a fixed one nobody can be faster."""
+    whole = [name for name, _ in summary.whole("throughput", cell)]
+    late = [name for name in whole if summary.fault(name, cell)]
+    steady = [name for name in whole if name not in late]
+    said = [
+        f"{listed(steady)} {'keeps' if len(steady) == 1 else 'keep'} up with {cell.rate:g} requests/s."
+        if steady
+        else ""
+    ]
+    said.append(f"{listed(late)} {'does' if len(late) == 1 else 'do'} not." if late else "")
     return " ".join(filter(None, [*said, fallen_short(summary, cell)]))
 
 
@@ -134,6 +150,7 @@ def latency(summary: Summary, cell: Cell) -> str:
     if len(tail) > 1:
         said += f", and {amount(tail[-1][0], 'seconds')} or longer from {tail[-1][1]}"
     kind = f"open loop at {cell.rate:g} requests/s: counted from when each was due" if cell.rate else "closed loop"
+    kind += ", all rounds together"
     return f"{said} ({kind}). {fallen_short(summary, cell)}".strip()
 
 

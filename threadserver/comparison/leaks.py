@@ -1,83 +1,130 @@
 """Leaks: what a server keeps of clients that have gone, and what it gathers while it serves.
 
-A server may keep something for the next client, and some have to: a pool of threads that has grown, a child that is
-waited for when the next one comes. So whoever holds more than before is given some clients more: a pool does not grow
-again, a leak does.
+A server may keep something for the next client: a pool of threads that has grown, a heap, a child that is waited for
+when the next one comes. So whoever holds more than before is given as many clients at a time once more, thousands of
+them where it is quick: a pool, and a heap that has reached its bound, do not grow again, and a leak does.
 """
 
 import time
+from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 
-from clients.load import LoadError, Plan, holding
+from clients.load import LoadError, Plan, Result, run
+from clients.load.workloads import ANEW
 from threadserver.comparison import kernel
 from threadserver.comparison.kernel import Sample
 from threadserver.comparison.serving import Subject
-from threadserver.comparison.wording import amount
+from threadserver.comparison.wording import amount, number
 
-MOMENT, REST = 0.2, 1.0
+MOMENT, REST = 0.2, 4.0
 """Seconds of doing nothing after which a server that all clients have left is suspected, and after which it is known,
 to let go of nothing more."""
 PATIENCE = 15.0
 """Seconds after which one that never rests is judged as it is."""
+AGAIN = 0.3
+"""Seconds for which clients come once more."""
 LITTLE = 3
 """Descriptors, tasks or zombies up to which nobody looks any further."""
-AGAIN = 8, 64
-"""So many clients it is given once more, at least and at most."""
+ONE_IN = 50
+"""A leak is what grows by one for so many connections, and by `LITTLE`."""
 GROWTH = 2 << 20
-"""Bytes by which each process may grow under a steady load: a thread's first use of its stack, a heap in pieces, pages
-that it shared with its parent until it wrote on them."""
-GROWTH_EACH = 16
-"""Bytes for each request that are no leak."""
+"""Bytes by which each process may grow: a thread's first use of its stack, a heap in pieces, pages that it shared with
+its parent until it wrote on them."""
+REQUEST, CONNECTION = 16, 1024
+"""Bytes for each request, and for each connection, that are no leak."""
+TWICE = 2
+"""So often memory must grow again: a heap that is collected now and then grows for a while, and then no more."""
+
+Weights = dict[int, int] | None
+"""Proportional memory (PSS) in bytes of each process; None where it may not be seen or is not looked at."""
 
 
 def held(subject: Subject, before: Sample, plan: Plan) -> str | None:
     """Say what a server holds for clients that have gone; None when it has let go, or would hold no more than that."""
-    once = _left(subject, before, max(LITTLE, plan.connections // 2), MOMENT)
+    once = _left(subject, before, LITTLE, MOMENT)
     if not once:
         return None
-    clients = min(max(plan.connections, AGAIN[0]), AGAIN[1])
     resting = kernel.sample(subject.keeper)
-    try:
-        with holding(replace(plan, connections=clients, processes=1, rate=None)):
-            pass
-    except LoadError:
-        return None
-    again = _left(subject, resting, clients // 2, REST)
+    connections = _answered(_clients_again(plan))
+    again = _left(subject, resting, LITTLE + connections // ONE_IN, REST)
     if not again:
         return None
-    return f"all clients had gone, and it still held {once}; {clients} clients later {again}"
+    return f"all clients had gone, and it still held {once}; {number(connections)} connections later {again}"
 
 
-def grown(subject: Subject, weights: dict[int, int] | None, requests: int) -> str | None:
-    """Say by how much a server has grown since the load was on in full, although its clients have gone.
+def grown(subject: Subject, before: Weights, loaded: Weights, plan: Plan, requests: int) -> str | None:
+    """Say by how much the memory of a server grows with its requests or connections, although its clients have gone.
 
-    Nothing can be said where processes have come or gone: what they shared with the others now counts for these.
+    ``before`` is its memory before the load, ``loaded`` when the load was on in full. Nothing can be said where
+    processes have come or gone: what they shared with the others now counts for these.
     """
     now = kernel.weigh(subject.keeper)
-    if not (weights and now and requests) or weights.keys() != now.keys():
+    said = ""
+    if _more(loaded, now, REQUEST * requests):
+        said = _grows(subject, partial(_load_again, plan), "request", CONNECTION if plan.workload in ANEW else REQUEST)
+    if not said and _more(before, now, 0):
+        said = _grows(subject, partial(_clients_again, plan), "connection", CONNECTION)
+    return said or None
+
+
+def _grows(subject: Subject, load: Callable[[], Result | None], what: str, slack: int) -> str:
+    """Load a server again and again, and say by how much it has grown every time."""
+    now = kernel.weigh(subject.keeper)
+    for _ in range(TWICE):
+        earlier, count = now, _answered(load())
+        now = kernel.weigh(subject.keeper)
+        more = _more(earlier, now, slack * count)
+        if not (more and count):
+            return ""
+    grown = f"its memory grew by {amount(more, 'bytes')}, {number(more // count)} bytes for each"
+    return f"all clients had gone, and with each load more, the last of {number(count)} {what}s, {grown}"
+
+
+def _clients_again(plan: Plan) -> Result | None:
+    """Let as many clients at a time come, ask once, and go, again and again."""
+    return _run(replace(plan, workload="churn", seconds=AGAIN, warm_up=0.0, rate=None, processes=1, payload=64))
+
+
+def _load_again(plan: Plan) -> Result | None:
+    return _run(replace(plan, seconds=min(plan.seconds, AGAIN)))
+
+
+def _run(plan: Plan) -> Result | None:
+    try:
+        return run(plan)
+    except LoadError:
         return None
-    more = sum(now.values()) - sum(weights.values())
-    if more < max(GROWTH * len(now), GROWTH_EACH * requests):
-        return None
-    since = f"its memory had grown by {amount(more, 'bytes')} since: {more // requests} bytes for each request"
-    return f"all clients of a steady load had gone, and {since}"
+
+
+def _answered(result: Result | None) -> int:
+    """Count the requests, or connections, that were answered in whatever way."""
+    return result.latency.count + sum(result.errors.values()) if result else 0
+
+
+def _more(before: Weights, now: Weights, slack: int) -> int:
+    """Give by how many bytes the same processes have grown; 0 where that is no more than it may be."""
+    if not (before and now) or before.keys() != now.keys():
+        return 0
+    more = sum(now.values()) - sum(before.values())
+    return more if more > max(GROWTH * len(now), slack) else 0
 
 
 def _left(subject: Subject, before: Sample, slack: int, rest: float) -> str:
     """Wait until a server holds hardly more than before, or has rested so long; say what it still holds then."""
     now = resting = kernel.sample(subject.keeper)
     end = now.time + PATIENCE
-    while found := _more(now, before, slack):
+    while found := _held_more(now, before, slack):
         if now.switches != resting.switches or now.zombies != resting.zombies:
             resting = now
         if now.time - resting.time > rest or now.time > end:
             return found
-        time.sleep(REST / 50)
+        time.sleep(MOMENT / 10)
         now = kernel.sample(subject.keeper)
     return ""
 
 
-def _more(now: Sample, before: Sample, slack: int) -> str:
+def _held_more(now: Sample, before: Sample, slack: int) -> str:
     more = {
         "descriptors": (now.descriptors or 0) - (before.descriptors or 0),
         "tasks": now.tasks - before.tasks,

@@ -43,8 +43,8 @@ def _why(error: KitError | OSError, cause: BaseException | None, patience: float
     return str(error) if isinstance(error, KitError) else reason(error)
 
 
-def of_load(run_: Run, subject: Subject, plan: Plan, before: Sample, weights: dict[int, int] | None) -> Run:
-    """Find the word for what happened; ``before`` is the state, ``weights`` the memory under load, to come back to."""
+def of_load(run_: Run, subject: Subject, plan: Plan, before: Sample) -> Run:
+    """Find the word for what happened; ``before`` is the state to come back to."""
     errors = run_.errors.keys()
     faults = ", ".join(f"{count} {kind}" for kind, count in sorted(run_.errors.items()))
     if ended := subject.ended(within=DYING if errors & _ENDS else 0.0):
@@ -55,9 +55,11 @@ def of_load(run_: Run, subject: Subject, plan: Plan, before: Sample, weights: di
         return run_.failed(_nobody(run_, errors), faults or "nothing was answered")
     if not _kept(run_):
         hung = kinds.TIMEOUT in errors
-        why = "in the end nobody was answered" if hung else "in the end no connection was left"
+        why = (
+            f"in the end nobody was answered within {plan.timeout:g} s" if hung else "in the end no connection was left"
+        )
         return run_.failed("hung" if hung else "dropped", f"{why}: {faults}")
-    if leaked := leaks.held(subject, before, plan) or leaks.grown(subject, weights, run_.requests):
+    if leaked := leaks.held(subject, before, plan):
         return run_.failed("leaked", leaked)
     return _short(run_, faults) if run_.errors else run_
 

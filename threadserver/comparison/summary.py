@@ -82,9 +82,9 @@ class Verdict:
 NO_DIFFERENCE = "no difference seen"
 TOO_FEW = "too few rounds"
 LIMITED = "the generator was the limit"
-UNLIKE = "not all clients were served"
-FAIR = ("measured", "overrun", "leaked")
-"""Outcomes of one who served everybody."""
+UNLIKE = "not all went well"
+FAIR = ("measured", "overrun")
+"""Outcomes of one who is right, be it not quick enough."""
 
 
 class Summary:
