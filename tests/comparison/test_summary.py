@@ -75,6 +75,16 @@ def test_who_served_but_some_is_not_called_the_best():
     assert one.compare("p99", A, B, ECHO).word == UNLIKE
 
 
+def test_at_a_fixed_rate_it_is_told_who_keeps_up():
+    cell = Cell("echo", 10, 500.0)
+    found = results(names=(A, B), cells=[cell], rounds=6)
+    for run in found.runs:
+        run.load = load(500 if run.contestant == A else 300, 10)
+        if run.contestant == B:
+            run.failed("overrun", "it did not keep up with the rate: 200 not sent")
+    assert findings.leader(Summary(found), "throughput", cell) == "epoll keeps up with 500 requests/s. thread does not."
+
+
 def test_who_crashed_in_some_rounds_is_not_ranked_on_the_others():
     one = summary({A: lambda n: 1000, B: lambda n: 500})
     for run in one.results.runs:
