@@ -154,13 +154,13 @@ def test_a_heap_that_has_reached_its_bound_is_no_leak(with_fault):
 def test_what_is_lost_with_every_connection_is_a_leak_whatever_the_load(with_fault):
     found = with_fault("forgets to free", connections=20)
     assert (found.outcome, found.counted) == ("leaked", True)
-    assert "connections, its memory grew by" in found.why
+    assert "its memory grew by" in found.why
 
 
 def test_memory_that_grows_with_the_requests_is_a_leak(with_fault):
     found = with_fault("grows", pace=LONG)
     assert (found.outcome, found.counted) == ("leaked", True)
-    assert "requests, its memory grew by" in found.why
+    assert "its memory grew by" in found.why
 
 
 def test_a_right_server_does_not_leak(with_fault):
