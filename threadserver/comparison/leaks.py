@@ -56,7 +56,7 @@ def held(subject: Subject, before: Sample, plan: Plan) -> str | None:
 def grown(subject: Subject, before: Weights, loaded: Weights, plan: Plan, requests: int) -> str | None:
     """Say by how much the memory of a server grows with its requests or connections, although its clients have gone.
 
-    ``before`` is its memory before the load, ``loaded`` when the load was on in full. Whether each of few connections or
+    ``before`` is its memory before the load, ``loaded`` when it was on in full. Whether each of few connections or
     each of their requests costs it, a load may not be able to tell. Nothing can be said where processes have come or
     gone: what they shared with the others now counts for these.
     """
