@@ -1,5 +1,6 @@
 """Real servers under a short load: what is measured of a right one, and the word for each thing that goes wrong."""
 
+import re
 import sys
 from pathlib import Path
 
@@ -142,8 +143,8 @@ def test_a_leak_is_told(with_fault):
 def test_a_small_leak_is_told_from_a_pool_that_has_grown(with_fault):
     found = with_fault("leaks a little", connections=10)
     assert (found.outcome, found.counted) == ("leaked", True)
-    assert "it still held 10 more descriptors; " in found.why
-    assert "connections later" in found.why
+    # The first client, who came alone, may or may not have been let go of when the state before was taken.
+    assert re.search(r"it still held 1[01] more descriptors; .* connections later", found.why)
     assert with_fault("keeps a pool", connections=10).outcome == "measured"
 
 
