@@ -8,7 +8,7 @@ from threadserver.comparison import against, findings, pictures, stevens, termin
 from threadserver.comparison.colours import shades
 from threadserver.comparison.drawing import draw
 from threadserver.comparison.results import Server
-from threadserver.comparison.summary import LIMITED, NO_DIFFERENCE, TOO_FEW, UNLIKE, Summary
+from threadserver.comparison.summary import LIMITED, NO_DIFFERENCE, NOT_WELL, TOO_FEW, Summary
 from threadserver.comparison.wording import amount, interval, number, times
 from threadserver.comparison.workloads import Cell
 
@@ -72,7 +72,7 @@ def test_who_served_but_some_is_not_called_the_best():
     said = findings.leader(one, "throughput", ECHO)
     assert said.startswith("thread answers most")
     assert "Left out: epoll (partly)." in said
-    assert one.compare("p99", A, B, ECHO).word == UNLIKE
+    assert one.compare("p99", A, B, ECHO).word == NOT_WELL
 
 
 def test_at_a_fixed_rate_it_is_told_who_keeps_up():

@@ -52,12 +52,11 @@ def _rated(summary: Summary, cell: Cell) -> str:
     whole = [name for name, _ in summary.whole("throughput", cell)]
     late = [name for name in whole if summary.fault(name, cell)]
     steady = [name for name in whole if name not in late]
-    said = [
-        f"{listed(steady)} {'keeps' if len(steady) == 1 else 'keep'} up with {cell.rate:g} requests/s."
-        if steady
-        else ""
-    ]
-    said.append(f"{listed(late)} {'does' if len(late) == 1 else 'do'} not." if late else "")
+    said = []
+    if steady:
+        said.append(f"{listed(steady)} {'keeps' if len(steady) == 1 else 'keep'} up with {cell.rate:g} requests/s.")
+    if late:
+        said.append(f"{listed(late)} {'does' if len(late) == 1 else 'do'} not.")
     return " ".join(filter(None, [*said, fallen_short(summary, cell)]))
 
 

@@ -33,8 +33,8 @@ GROWTH = 2 << 20
 its parent until it wrote on them."""
 REQUEST, CONNECTION = 16, 1024
 """Bytes for each request, and for each connection, that are no leak."""
-TWICE = 2
-"""So often memory must grow again: a heap that is collected now and then grows for a while, and then no more."""
+REPEATS = 2
+"""So often in a row memory must grow: a heap that is collected now and then grows for a while, and then no more."""
 
 Weights = dict[int, int] | None
 """Proportional memory (PSS) in bytes of each process; None where it may not be seen or is not looked at."""
@@ -72,7 +72,7 @@ def grown(subject: Subject, before: Weights, loaded: Weights, plan: Plan, reques
 def _grows(subject: Subject, load: Callable[[], Result | None], what: str, slack: int) -> str:
     """Load a server again and again, and say by how much it has grown every time."""
     now = kernel.weigh(subject.keeper)
-    for _ in range(TWICE):
+    for _ in range(REPEATS):
         earlier, count = now, _answered(load())
         now = kernel.weigh(subject.keeper)
         more = _more(earlier, now, slack * count)

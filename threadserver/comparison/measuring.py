@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from clients.load import SERVICE, LoadError, Plan, Result, holding, run
 from clients.load import errors as kinds
 from clients.load.running import LOOK
-from threadserver.comparison import kernel, leaks, outcome
+from threadserver.comparison import kernel, outcome
 from threadserver.comparison.contestants import Contestant
 from threadserver.comparison.kernel import Sample
 from threadserver.comparison.results import Memory, Run, Server
@@ -70,12 +70,7 @@ def _examine(run_: Run, subject: Subject, plan: Plan, tick: Tick) -> Run | None:
         return run_.failed("generator failed", str(error))
     if finished is None:
         return None
-    outcome.of_load(finished, subject, plan, before)
-    if finished.outcome == "measured" and (
-        leaked := leaks.grown(subject, weights, watch.weights, plan, finished.requests)
-    ):
-        finished.failed("leaked", leaked)
-    return _with_output(finished, subject)
+    return _with_output(outcome.of_load(finished, subject, plan, before, (weights, watch.weights)), subject)
 
 
 def _plan(subject: Subject, cell: Cell, site: Site, pace: Pace) -> Plan:

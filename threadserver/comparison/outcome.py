@@ -43,8 +43,10 @@ def _why(error: KitError | OSError, cause: BaseException | None, patience: float
     return str(error) if isinstance(error, KitError) else reason(error)
 
 
-def of_load(run_: Run, subject: Subject, plan: Plan, before: Sample) -> Run:
-    """Find the word for what happened; ``before`` is the state to come back to."""
+def of_load(
+    run_: Run, subject: Subject, plan: Plan, before: Sample, weights: tuple[leaks.Weights, leaks.Weights]
+) -> Run:
+    """Find the word; ``before`` is the state to come back to, ``weights`` are the memory before and under load."""
     errors = run_.errors.keys()
     faults = ", ".join(f"{count} {kind}" for kind, count in sorted(run_.errors.items()))
     if ended := subject.ended(within=DYING if errors & _ENDS else 0.0):
@@ -61,7 +63,10 @@ def of_load(run_: Run, subject: Subject, plan: Plan, before: Sample) -> Run:
         return run_.failed("hung" if hung else "dropped", f"{why}: {faults}")
     if leaked := leaks.held(subject, before, plan):
         return run_.failed("leaked", leaked)
-    return _short(run_, faults) if run_.errors else run_
+    if run_.errors:
+        return _short(run_, faults)
+    leaked = leaks.grown(subject, *weights, plan, run_.requests)
+    return run_.failed("leaked", leaked) if leaked else run_
 
 
 def _nobody(run_: Run, errors: Iterable[str]) -> str:

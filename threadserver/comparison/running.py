@@ -16,7 +16,7 @@ from threadserver.comparison.results import Results
 from threadserver.comparison.room import make_room
 from threadserver.comparison.schedule import PACE, TOUR_ROUNDS, Schedule, carry_out, tour_pace
 from threadserver.comparison.serving import site
-from threadserver.comparison.workloads import cells
+from threadserver.comparison.workloads import CLASSIC, cells
 
 ROUNDS = 6
 
@@ -30,7 +30,7 @@ def plan(
     Where all models of the kit enter, `octets` is for the classic table: its other designs enter as well.
     """
     wished = cells(workloads, connections, rate)
-    octets = sum(cell.workload == "octets" for cell in wished)
+    octets = sum(cell.workload == CLASSIC for cell in wished)
     names = {one.name for one in contestants}
     designs = [find(name) for name in stevens.variants() if name not in names] if octets and names >= {*own()} else []
     tour = not (workloads or connections or rounds or seconds)

@@ -16,7 +16,7 @@ from threadserver.comparison.machine import interpreter, load_average, machine
 from threadserver.comparison.measuring import Pace, measure
 from threadserver.comparison.results import FINAL, Results, Run
 from threadserver.comparison.serving import Site
-from threadserver.comparison.workloads import Cell
+from threadserver.comparison.workloads import CLASSIC, Cell
 from threadserver.errors import KitError, reason
 
 TRIES = 3
@@ -49,7 +49,7 @@ class Schedule:
 
     def entering(self, cell: Cell) -> list[Contestant]:
         """Give those that are measured in a cell."""
-        return self.contestants + (self.designs if cell.workload == "octets" else [])
+        return self.contestants + (self.designs if cell.workload == CLASSIC else [])
 
     def cost(self, cell: Cell) -> float:
         """How many seconds a run takes, about."""
@@ -87,7 +87,7 @@ def begin(schedule: Schedule, site: Site) -> Results:
                 "kind": one.kind,
                 "family": one.family,
                 "file": printable(str(one.file)),
-                "only": "octets" if one in schedule.designs else None,
+                "only": CLASSIC if one in schedule.designs else None,
             }
             for one in schedule.contestants + schedule.designs
         ],

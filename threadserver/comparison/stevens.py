@@ -12,7 +12,7 @@ from itertools import combinations
 from threadserver import models
 from threadserver.comparison.intervals import Estimate, paired_difference
 from threadserver.comparison.summary import Summary
-from threadserver.comparison.workloads import Cell
+from threadserver.comparison.workloads import CLASSIC, Cell
 
 CONNECTIONS = 5000
 """So many connections the seconds are for."""
@@ -61,7 +61,7 @@ def variants() -> list[str]:
 
 def cell_of(summary: Summary) -> Cell | None:
     """Find the cell that the table is made of."""
-    return next((cell for cell in summary.cells if cell.workload == "octets"), None)
+    return next((cell for cell in summary.cells if cell.workload == CLASSIC), None)
 
 
 def today(summary: Summary, name: str, cell: Cell) -> Estimate | None:

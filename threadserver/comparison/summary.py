@@ -82,7 +82,7 @@ class Verdict:
 NO_DIFFERENCE = "no difference seen"
 TOO_FEW = "too few rounds"
 LIMITED = "the generator was the limit"
-UNLIKE = "not all went well"
+NOT_WELL = "not all went well"
 FAIR = ("measured", "overrun")
 """Outcomes of one who is right, be it not quick enough."""
 
@@ -144,7 +144,7 @@ class Summary:
         if ratio is None:
             return None
         if self.fell_short(one, cell) or self.fell_short(other, cell):
-            return Verdict(ratio, UNLIKE)
+            return Verdict(ratio, NOT_WELL)
         if not ratio.bounded:
             return Verdict(ratio, TOO_FEW)
         if not ratio.excludes(1):

@@ -23,6 +23,8 @@ MILLISECONDS = {"sleep": 10, "spin": 5}
 """What is asked of these services: a back end as slow as a disk, and computing enough to dwarf the rest."""
 OCTETS = 4000
 """Bytes of an answer of `octets`, as in the book."""
+CLASSIC = "octets"
+"""The workload of the book's table of server designs."""
 SLOW_CLIENTS = 4
 TOUR = {
     "idle": (100,), "echo": (1, 8, 100), "churn": (8,), "slow": (8,), "sleep": (8,), "spin": (8,), "octets": (10,),
