@@ -7,7 +7,7 @@ import sys
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from threading import Thread, current_thread
+from threading import Lock, Thread, current_thread
 from threading import enumerate as threads
 from types import FrameType
 from typing import Any
@@ -56,22 +56,23 @@ class _Signals:
         self._server: Server | None = None
         self._asked = 0
         self._looking = True
+        self._reading = Lock()  # held by who reads what arrived, or closes it: a number that is closed is used again
 
     def __enter__(self) -> "_Signals":
         numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGALRM)
         self._before = {number: signal.signal(number, self._handle) for number in numbers}
         self._arrived, written = self._pipe = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         self._written_before = signal.set_wakeup_fd(written, warn_on_full_buffer=False)
-        os.register_at_fork(after_in_child=self._look_no_more)  # the pipe is the parent's
+        os.register_at_fork(after_in_child=self._look_no_more)  # what arrives is the parent's; nobody else reads here
         return self
 
     def __exit__(self, *_: object) -> None:
         signal.setitimer(signal.ITIMER_REAL, 0)
-        self._look_no_more()
         for number, handler in self._before.items():
             signal.signal(number, handler)
-        for descriptor in self._pipe:
-            os.close(descriptor)
+        if self._looking:
+            with self._reading:
+                self._look_no_more()
 
     def stop(self, server: Server) -> None:
         """Name the server that is to be stopped."""
@@ -82,9 +83,9 @@ class _Signals:
 
     def _look_what_arrived(self) -> None:
         """Stop the server, in whatever thread this is called: what blocks the main thread then ends."""
-        with suppress(BlockingIOError):
-            if self._server and {signal.SIGINT, signal.SIGTERM} & set(os.read(self._arrived, 4096)):
-                self._server.stop()
+        with self._reading, suppress(BlockingIOError):
+            if self._looking and {signal.SIGINT, signal.SIGTERM} & set(os.read(self._arrived, 4096)):
+                self._stop()
 
     def _look_no_more(self) -> None:
         if self._looking:
@@ -92,14 +93,19 @@ class _Signals:
             signal.set_wakeup_fd(self._written_before)
             if self._server:
                 self._server.limits.before_each_look = lambda: None
+            for descriptor in self._pipe:
+                os.close(descriptor)
+
+    def _stop(self) -> None:
+        if self._server:
+            self._server.stop()
 
     def _handle(self, _: int, __: FrameType | None) -> None:
         self._asked += 1
         signal.setitimer(signal.ITIMER_REAL, PATIENCE if self._asked == 1 else PATIENCE / 4)
         if self._asked > 2:
             os._exit(0)
-        if self._server:
-            self._server.stop()
+        self._stop()
         if self._asked == 2:
             raise OverdueError
 
