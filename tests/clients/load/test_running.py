@@ -7,6 +7,7 @@ import sys
 from contextlib import contextmanager, suppress
 from itertools import count
 from threading import Event, Lock, Thread
+from time import monotonic
 
 import psutil
 import pytest
@@ -165,11 +166,11 @@ def test_octets_of_another_server_are_right_if_they_are_so_many():
 
 
 def test_in_open_loop_every_request_is_asked_and_none_more():
-    service = Counting()
+    service, begun = Counting(), monotonic()
     with serving(thread.serve, service=service) as server:
         result = run(Plan(server.address, connections=3, seconds=0.5, warm_up=0.2, rate=100, processes=2))
     assert result.latency.count == pytest.approx(50, abs=2)
-    assert service.served == pytest.approx(70, abs=2)
+    assert 68 <= service.served <= 100 * (monotonic() - begun)
     assert result.errors == {}
     assert result.lateness.count <= result.latency.count
 
@@ -208,12 +209,14 @@ def test_who_answers_no_more_looks_worse_in_open_loop_and_not_better(ending):
     with peers(converse) as address:
         result = run(Plan(address, seconds=1.0, warm_up=0.0, rate=200, timeout=0.5))
         all_over.set()
-    assert (result.requests, result.seconds) == (50, pytest.approx(1.0, abs=0.01))
-    assert sum(result.errors.values()) == pytest.approx(150, abs=2)  # of 200 that were due
+    assert result.requests == 50
+    assert result.seconds >= 0.99
     assert result.latency.count == result.due == pytest.approx(200, abs=2)
-    assert result.unanswered == pytest.approx(150, abs=2)
     longest = {"hangs": 1.25, "closes": 0.75}[ending]  # until it was given up, or until the end: as long at least
-    assert result.latency.max == pytest.approx(longest, abs=0.02)
+    held_up = result.latency.max - longest  # so much later the generator got to measure: some of the 50 were due before
+    assert held_up >= -0.02
+    assert result.unanswered == pytest.approx(150 + 200 * held_up, abs=3)
+    assert sum(result.errors.values()) == pytest.approx(result.unanswered, abs=1)
     assert result.latency.percentile(65) >= longest / 2
 
 
@@ -264,7 +267,7 @@ def test_a_generator_that_was_held_up_measures_its_whole_time_later(tmp_path):
 def test_what_goes_wrong_in_the_warm_up_is_told_apart():
     service = Counting(lambda line: line[::-1] if service.served <= 20 else line)
     with serving(thread.serve, service=service) as server:
-        result = run(Plan(server.address, connections=1, seconds=0.2, warm_up=0.2))
+        result = run(Plan(server.address, connections=1, seconds=0.2, warm_up=1.0))
     assert (result.errors, result.warm_up_errors) == ({}, {"wrong answer": 20})
     assert result.flawed
 
@@ -278,7 +281,7 @@ def test_who_ends_in_the_warm_up_answers_nothing():
             connection.sendall(line)
 
     with peers(converse) as address:
-        result = run(Plan(address, connections=1, seconds=0.2, warm_up=0.2))
+        result = run(Plan(address, connections=1, seconds=0.2, warm_up=10.0))  # it is over when the server is
     assert (result.requests, result.latency.count, result.seconds) == (0, 0, 0)
     assert result.failure.startswith(f"nothing was answered by {address} in the measured time: ")
 
