@@ -66,10 +66,10 @@ class Loop(Connections):
         times = times.delayed(perf_counter_ns() - times.begin)  # to ask on ten thousand connections takes a moment
         self.measured_from = times.begin
         self.drive(times.begin)
-        times = times.delayed(perf_counter_ns() - times.begin)  # somebody else may have had the core
-        self.measured_from = times.begin
         self.warm_up_errors, self.errors = self.errors - connecting, connecting
         self.meter = Meter(self)
+        times = times.delayed(self.meter.began - times.begin)  # somebody else may have had the core
+        self.measured_from = times.begin
         try:
             self.drive(times.end)
         finally:
@@ -112,11 +112,11 @@ class Meter:
         self._tallies = loop.tallies()
         self._waited = _waited()
         self._cpu = time.process_time_ns()
-        self._began = perf_counter_ns()
+        self.began = perf_counter_ns()
 
     def stop(self) -> None:
         """Read all meters again."""
-        self.nanoseconds = perf_counter_ns() - self._began
+        self.nanoseconds = perf_counter_ns() - self.began
         self.cpu = time.process_time_ns() - self._cpu
         self.waited = _waited() - self._waited
         self.answered = [now - then for now, then in zip(self._loop.tallies(), self._tallies, strict=True)]
