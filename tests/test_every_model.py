@@ -188,7 +188,7 @@ def test_out_of_descriptors_the_next_is_refused_and_the_rest_goes_on(serve, name
             sock.close()
         # The descriptor that was set aside for this is only had back with the next client.
         eventually(lambda: state(server)[:2] <= (before[0] + 1, before[1] + 1), "only the bystander is left")
-    for _ in range(10 * WORKERS):  # so that each of several loops has had one
+    for _ in range(5 if name == "fork" else 10 * WORKERS):  # so that each of several loops has had one
         with Client(server.address) as client:
             assert client.ask(b"hello") == b"hello"
     eventually(lambda: state(server) == before, "everybody has gone")
