@@ -50,6 +50,11 @@ def converse(connection, number):
     print("the first is one too many", flush=True)
     os._exit(3)
 """,
+    "takes its time": """
+def answer(line, number):
+    threading.Event().wait(0.7)
+    return line
+""",
     "silent": """
 def converse(connection, number):
     for line in connection.makefile("rb"):

@@ -5,11 +5,14 @@ import os
 import signal
 import subprocess
 import sys
+from io import StringIO
 
 import pytest
+from rich.console import Console
 
 from tests.comparison import faulty
 from tests.conftest import PATIENCE, eventually
+from threadserver.comparison import contestants, running
 
 SHORT = ("-w", "echo", "--seconds", "0.1")
 
@@ -29,7 +32,8 @@ def measured(tmp_path_factory):
 
 def test_it_measures_reports_and_keeps_the_result(measured):
     process, folder = measured
-    assert (process.returncode, process.stderr) == (0, "")
+    assert process.returncode == 0
+    assert all(" left: round 1 of 1: " in line for line in process.stderr.splitlines())  # if it takes half a minute
     assert "echo, 2 connections" in process.stdout
     assert "mine/server.py, echo, 1 connection: wrong answers" in process.stdout
     assert {"report.html", "results.json", "figures.csv", "faults.csv", "pictures"} <= set(os.listdir(folder))
@@ -37,6 +41,16 @@ def test_it_measures_reports_and_keeps_the_result(measured):
     assert [run["contestant"] for run in results["runs"]][:3] == ["thread", "peer:socketserver", "mine/server.py"]
     assert results["interpreter"]["gil"] is True
     assert not results["interrupted"]
+
+
+def test_in_a_log_a_line_says_now_and_then_how_far_it_is(monkeypatch, tmp_path):
+    monkeypatch.setattr(running, "EVERY", 0.0)
+    log = StringIO()
+    schedule = running.plan([contestants.find("thread")], ["echo"], [1], 2, 0.1, None)
+    running.compare(schedule, "", tmp_path, Console(file=log))
+    lines = log.getvalue().splitlines()
+    assert lines[0] == "0%, 0:01 left: round 1 of 2: thread, echo, 1 connection"
+    assert "50%, 0:01 left: round 2 of 2: thread, echo, 1 connection" in lines
 
 
 def test_a_result_is_drawn_again_and_compared(measured, threadserver, tmp_path):

@@ -108,6 +108,11 @@ def test_who_serves_nobody_or_nobody_any_more_is_told_apart(with_fault, fault, o
     assert (found.outcome, found.counted) == (outcome, False)
 
 
+def test_who_is_slow_from_the_first_client_on_is_not_hung(with_fault):
+    found = with_fault("takes its time", pace=Pace(0.1, 0.02, 0.1))
+    assert (found.outcome, found.errors, found.served) == ("measured", {}, 2)
+
+
 @pytest.mark.parametrize("fault", ["falls silent", "drops"])
 def test_a_rate_does_not_hide_who_answers_no_more(with_fault, fault):
     found = with_fault(fault, pace=HASTY, rate=1000.0)

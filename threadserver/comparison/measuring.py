@@ -8,6 +8,7 @@ and closing count for nothing.
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from time import monotonic
 
 from clients.load import SERVICE, LoadError, Plan, Result, holding, run
 from clients.load import errors as kinds
@@ -26,6 +27,8 @@ LAST = 1.2 * LOOK
 """Seconds before the end of the measured time in which the kernel's counts are taken for the second time."""
 FIRST = 15.0
 """Seconds that the first client has for its answer: a server that is merely slow is not hung."""
+PATIENT = 2
+"""So many times as long as the first client waited, who was alone, the others wait for their last answers at least."""
 
 Tick = Callable[[], None]
 
@@ -57,11 +60,13 @@ def measure(contestant: Contestant, cell: Cell, number: int, site: Site, pace: P
 
 def _examine(run_: Run, subject: Subject, plan: Plan, tick: Tick) -> Run | None:
     """Load a server that listens, and judge what became of it."""
+    begun = monotonic()
     try:
         if not offers(subject.address, SERVICE[plan.workload], FIRST):
             return run_.failed("not offered", f"it does not offer {SERVICE[plan.workload]}")
     except (KitError, OSError) as error:
         return _with_output(outcome.of_first_client(run_, subject, error, FIRST), subject)
+    plan = replace(plan, timeout=max(plan.timeout, min(PATIENT * (monotonic() - begun), FIRST)))
     before, weights = kernel.sample(subject.keeper), kernel.weigh(subject.keeper)
     watch = _Watch(subject.keeper, plan.seconds, tick)
     try:

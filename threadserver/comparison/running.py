@@ -3,7 +3,9 @@
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
+from math import inf
 from pathlib import Path
+from time import monotonic
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
@@ -19,6 +21,8 @@ from threadserver.comparison.serving import site
 from threadserver.comparison.workloads import CLASSIC, cells
 
 ROUNDS = 6
+EVERY = 30.0
+"""Seconds between two lines of progress where there is no terminal."""
 
 
 def plan(
@@ -50,7 +54,7 @@ def compare(schedule: Schedule, interpreter: str | None, folder: Path, console: 
 
 
 class _Bar(Progress):
-    """What runs now, how far we are, and how long it will still take."""
+    """What runs now, how far we are, and how long it will still take; in a pipe or a log a line now and then."""
 
     def __init__(self, console: Console) -> None:
         narrow = Column(ratio=1, no_wrap=True, overflow="ellipsis")
@@ -62,8 +66,13 @@ class _Bar(Progress):
         off = not console.is_terminal
         super().__init__(*columns, console=console, transient=True, refresh_per_second=4, disable=off, expand=True)
         self._task = self.add_task("", total=1.0, left="")
+        self._next_line = monotonic() + EVERY if off else inf
 
     def show(self, what: str, done: float, left: float) -> None:
         """Show it."""
         minutes, seconds = divmod(round(left), 60)
-        self.update(self._task, completed=done, description=what, left=f"{minutes}:{seconds:02} left")
+        time_left = f"{minutes}:{seconds:02} left"
+        self.update(self._task, completed=done, description=what, left=time_left)
+        if monotonic() >= self._next_line:
+            self._next_line += EVERY
+            self.console.print(f"{done:.0%}, {time_left}: {what}", markup=False, highlight=False, soft_wrap=True)
