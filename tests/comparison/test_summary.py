@@ -4,7 +4,7 @@ import pytest
 from rich.table import Table
 
 from tests.comparison.samples import load, results
-from threadserver.comparison import against, findings, pictures, stevens, terminal
+from threadserver.comparison import against, findings, pictures, stevens, telling, terminal
 from threadserver.comparison.colours import shades
 from threadserver.comparison.drawing import draw
 from threadserver.comparison.results import Server
@@ -49,6 +49,12 @@ def test_two_rounds_say_nothing():
 def test_nobody_is_called_slower_whom_the_generator_may_have_limited(limited, word):
     one = summary({A: lambda n: 1000, B: lambda n: 500}, limited=limited)
     assert one.compare("throughput", A, B, ECHO).word == word
+
+
+def test_who_takes_longer_for_an_answer_than_a_run_lasts_is_named():
+    (note,) = telling.notes(summary({A: lambda n: 1000, B: lambda n: 3}))
+    assert note.startswith("An answer of thread takes longer than a run")
+    assert telling.notes(summary({A: lambda n: 1000, B: lambda n: 30})) == []
 
 
 @pytest.mark.parametrize("outcome", ["wrong answers", "crashed", "hung"])

@@ -30,7 +30,7 @@ def facts(results: Results) -> list[tuple[str, str]]:
     """List what a figure depends on beside the server."""
     machine, pace = results.machine, results.pace
     each = f"{pace['seconds']:g} s in a server started for it, after {pace['warm_up']:g} s that count for nothing"
-    each += f"; after {pace['timeout']:g} s a client gives up"
+    each += f"; after {pace['timeout']:g} s, or twice what the first client had to wait, the others give up"
     limits = {name.replace("_", " "): "none" if n is None else number(n) for name, n in machine["limits"].items()}
     return [
         ("Processor", f"{machine['processor']}, {len(machine['cores'])} cores"),
@@ -70,9 +70,24 @@ def notes(summary: Summary) -> list[str]:
             f"{rounds} {'round says' if rounds == 1 else 'rounds say'} little: only glaring differences are claimed; "
             f"--rounds {ENOUGH} or more shows smaller ones."
         )
+    if slow := _slow(summary):
+        found.append(
+            f"An answer of {listed(slow)} takes longer than a run: how many came in time is a matter of chance. Longer "
+            "--seconds say more."
+        )
     if limited := _limited(summary):
         found.append(f"* The load generator may have been the limit of {listed(limited)} in places: they may do more.")
     return found
+
+
+def _slow(summary: Summary) -> list[str]:
+    """Name those of whose answers in a round half or more took longer than a run."""
+    closed, long = [cell for cell in summary.cells if not cell.rate], summary.results.pace["seconds"]
+    return [
+        name
+        for name in summary.results.names
+        if any(median > long for cell in closed for median in summary.values("p50", name, cell).values())
+    ]
 
 
 def _limited(summary: Summary) -> list[str]:
