@@ -70,6 +70,17 @@ def test_what_does_not_count_is_no_throughput(outcome):
     assert (bar.value, bar.note) == (None, f"{outcome}: because")
 
 
+@pytest.mark.parametrize(
+    ("outcome", "said"), [("not built", "a.c:2: error: no"), ("crashed", "it said last: make: ***")]
+)
+def test_in_the_terminal_the_line_of_the_output_stands_that_says_most(outcome, said):
+    one = summary({A: lambda n: 1000, B: lambda n: 500})
+    for run in one.results.runs:
+        if run.contestant == A:
+            run.failed(outcome, "because").output = "cc a.c\na.c:2: error: no\nmake: ***"
+    assert f"    {said}" in [str(piece) for piece in terminal.report(one, [], 100)]
+
+
 def test_who_served_but_some_is_not_called_the_best():
     one = summary({A: lambda n: 1000, B: lambda n: 500})
     for run in one.results.runs:

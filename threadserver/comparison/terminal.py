@@ -7,6 +7,7 @@ from rich.table import Table
 from rich.text import Text
 
 from threadserver.comparison.charts import Group
+from threadserver.comparison.results import Run
 from threadserver.comparison.summary import FIGURES, Summary
 from threadserver.comparison.telling import headline, interpreter, notes
 from threadserver.comparison.wording import amount, interval, number
@@ -103,7 +104,14 @@ def _faults(summary: Summary) -> Iterator[RenderableType]:
     for run in faults:
         yield Text.assemble((f"{run.contestant}, {run.cell}: ", ""), (run.outcome, "red"), f": {run.why}")
         if run.output:
-            yield Text(f"    it said last: {run.output.splitlines()[-1]}", style="dim")
+            yield Text(f"    {_telling(run)}", style="dim")
+
+
+def _telling(run: Run) -> str:
+    """Choose the line of the output that says most: of make, which ends with words of its own, a compiler's error."""
+    lines = run.output.splitlines()
+    errors = [line for line in lines if "error:" in line] if run.outcome == "not built" else []
+    return errors[0] if errors else f"it said last: {lines[-1]}"
 
 
 def _seen(drawn: Sequence[Group]) -> Iterator[RenderableType]:
