@@ -31,7 +31,8 @@ def draw(chart: Chart, width: int, shades: Shades, label: str = "") -> str:
 
 
 def _text(x: float, y: float, said: str, colour: str = "ink", anchor: str = "start", extra: str = "") -> str:
-    attributes = f'x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}" style="fill:var(--{colour})"{extra}'
+    halo = "stroke:var(--card);stroke-width:4;stroke-linejoin:round;paint-order:stroke"  # lines do not run through it
+    attributes = f'x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}" style="fill:var(--{colour});{halo}"{extra}'
     return f"<text {attributes}>{escape(said)}</text>"
 
 
