@@ -11,6 +11,8 @@ from threadserver.inspection.processes import everyone, tasks
 
 SPARE = 40
 """Descriptors that a program needs beside its connections."""
+OURS = 5
+"""Tasks that are needed beside one for each connection: the generator's, the keeper, the server's first ones."""
 
 
 def make_room(connections: int) -> list[str]:
@@ -21,7 +23,7 @@ def make_room(connections: int) -> list[str]:
     _allow_descriptors(connections + SPARE)
     _allow_tasks()
     left = _tasks_left()
-    if left is not None and left < connections + SPARE:
+    if left is not None and left < connections + OURS:
         why = "kernel.threads-max, kernel.pid_max, ulimit -u, pids.max"
         said = f"{connections} connections, and room for {left} more tasks ({why}): "
         return [said + "a model with a thread or process for each connection will refuse some"]
