@@ -93,6 +93,7 @@ def test_where_nothing_was_measured_no_page_is_named(measured, threadserver, tmp
     ("arguments", "said"),
     [
         (("nonsense",), "no such model: 'nonsense': there are"),
+        (("nonsense.py",), "no such file or folder: nonsense.py"),
         (("peer:nonsense",), "no such peer: 'peer:nonsense': there are peer:asyncio"),
         (("thread", "-w", "nonsense"), "unknown workload 'nonsense': there are echo, churn, idle"),
         (("thread", "-w", "churn", "--rate", "10"), "churn has no rate"),

@@ -107,6 +107,8 @@ def find(name: str) -> Contestant:
         return Contestant(_short(name), "model" if _is_model(path) else "submission", "own", path.absolute())
     if path.is_file():
         raise UsageError(f"{name} is neither a Python file nor a program that may be run (chmod +x {name})")
+    if path.suffix == ".py" or name.startswith((".", "/")):
+        raise UsageError(f"no such file or folder: {name}")
     raise UsageError(
         f"no such model: {name!r}: there are {', '.join([*own(), *models.variants(), *peers()])}, "
         "or your own as path/to/file.py or path/to/folder"
