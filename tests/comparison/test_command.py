@@ -128,7 +128,8 @@ def test_connections_are_numbers(threadserver, text):
     assert "is not like 1,10,100" in found.stderr
 
 
-def test_ctrl_c_keeps_what_was_measured(tmp_path):
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_who_ends_it_keeps_what_was_measured(tmp_path, number):
     command = ["thread", *SHORT, "-c", "1", "-n", "1000", "--out", str(tmp_path)]
     process = subprocess.Popen(
         [sys.executable, "-m", "threadserver", "compare", *command], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
@@ -136,7 +137,7 @@ def test_ctrl_c_keeps_what_was_measured(tmp_path):
     )  # fmt: skip
     results = tmp_path / "results.json"
     eventually(lambda: results.exists() and json.loads(results.read_text())["runs"], "a run is in the file")
-    process.send_signal(signal.SIGINT)
+    process.send_signal(number)
     out, _ = process.communicate(timeout=PATIENCE)
     assert process.returncode == 130
     assert "It was interrupted" in out

@@ -83,6 +83,7 @@ def compare(
         folder = out or Path(f"comparison-{datetime.now().astimezone():%Y-%m-%d-%H%M%S}")
         entering = contestants.gather(models or contestants.own())
         schedule = plan(entering, workloads, connections or (), rounds, seconds, rate)
+        signal.signal(signal.SIGTERM, signal.default_int_handler)  # a time limit ends it as Ctrl-C does: all is kept
         found = carry_out(schedule, interpreter, folder, output.console(stderr=True))
     with results.intact(report) if report else nullcontext():
         summary = Summary(found)
