@@ -109,9 +109,9 @@ def test_limits_run_out(serve, model):
 
 
 def test_who_waits_for_an_answer_is_not_idle(serve, model):
-    server = serve("tcp://127.0.0.1:0", "--model", model, "--service", "sleep", "--idle-timeout", "0.1")
+    server = serve("tcp://127.0.0.1:0", "--model", model, "--service", "sleep", "--idle-timeout", "0.25")
     with Client(server.address) as client:
-        assert client.ask(b"400") == b"400"
+        assert client.ask(b"700") == b"700"
 
 
 def test_more_than_the_connections_at_once_are_refused_and_room_is_made_again(serve, concurrent):

@@ -165,7 +165,7 @@ def test_an_idle_client_is_told_and_closed():
 
 
 def test_after_the_confirmation_its_limit_no_longer_counts():
-    with serving(thread.serve, confirm_timeout=0.1) as server, Client(server.address) as client:
+    with serving(thread.serve, confirm_timeout=0.3) as server, Client(server.address) as client:
         with dial(server.address) as late:  # its limit runs out after the client's would have
             read_line(late)
             assert read_all(late).startswith(b"ERROR not confirmed")
@@ -173,7 +173,7 @@ def test_after_the_confirmation_its_limit_no_longer_counts():
 
 
 def test_who_waits_for_an_answer_is_not_idle():
-    with serving(thread.serve, service=services.sleep, idle_timeout=0.1) as server, Client(server.address) as client:
+    with serving(thread.serve, service=services.sleep, idle_timeout=0.25) as server, Client(server.address) as client:
         assert client.ask(b"700") == b"700"
 
 
