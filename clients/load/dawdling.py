@@ -24,6 +24,8 @@ PAUSE = 0.2
 """Seconds for which a slow client leaves the server waiting."""
 UNREAD_LINE = 32_768
 UNREAD_LINES = 128
+PATIENCE = 2.0
+"""Seconds that a request which the last word finds under way has at least: it may be of four megabytes."""
 START = 1.0
 """Seconds after which slow clients that have not been greeted are not waited for."""
 
@@ -33,6 +35,7 @@ class Dawdlers:
 
     def __init__(self, plan: Plan, count: int) -> None:
         self._stopping = Event()
+        self._patience = max(plan.timeout, PATIENCE)
         self._dawdlers = [_Dawdler(plan, number, self._stopping) for number in range(count)]
         for dawdler in self._dawdlers:
             dawdler.start()
@@ -46,8 +49,13 @@ class Dawdlers:
         return sum(dawdler.dawdling for dawdler in self._dawdlers)
 
     def stop(self) -> None:
-        """Tell them to leave after the request that they are at; nobody waits for that."""
+        """Tell them to leave after the request that they are at, and wait for that: not for ever."""
         self._stopping.set()
+        deadline = monotonic() + self._patience
+        for dawdler in self._dawdlers:
+            dawdler.join(max(0.0, deadline - monotonic()))
+            if dawdler.is_alive():
+                dawdler.error = errors.TIMEOUT if dawdler.dawdling else errors.NO_HELLO
 
     @property
     def latencies(self) -> Buckets:

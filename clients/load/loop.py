@@ -72,6 +72,9 @@ class Loop(Connections):
         self.measured_from = times.begin
         try:
             self.drive(times.end)
+        except StoppedError:
+            self.cut_short(perf_counter_ns())
+            raise
         finally:
             self.meter.stop()
             self.asking = False
@@ -86,6 +89,9 @@ class Loop(Connections):
     @abstractmethod
     def drive(self, until: int) -> None:
         """Ask and take answers until then."""
+
+    def cut_short(self, now: int) -> None:
+        """Come to an end before the time."""
 
     def drain(self, give_up: int) -> None:
         """Take the answers that are owed, until then; count those that have not come."""

@@ -155,9 +155,21 @@ class OpenLoop(Loop):
     def lost(self, fd: int) -> None:
         """Go on, though it was the last one: what is due from now on is not sent."""
 
+    def cut_short(self, now: int) -> None:
+        """Count what was due until now; what is still waited for is no error yet."""
+        self.until = now
+        self._ask_what_is_due(now, now)
+        timeouts = self.errors[errors.TIMEOUT]
+        self._conclude(now)
+        self.errors[errors.TIMEOUT] = timeouts
+
     def drain(self, give_up: int) -> None:
         """Take the answers that are owed, and ask what is overdue, until then; count what was never answered."""
         self.wait(give_up)
+        self._conclude(give_up)
+
+    def _conclude(self, give_up: int) -> None:
+        """Count what was due in the measured time, and what of it was never answered until then."""
         first = self.turns_before(self.measured_from)
         self.kept = len(self.open)
         self.due_in_time = max(0, self.passed - first)

@@ -86,6 +86,6 @@ class Plan:
         if service in MILLISECONDS:
             what, value, least = "milliseconds", self.milliseconds or 0, 0
         else:
-            what, value, least = "payload", self.payload, 1
+            what, value, least = "a payload", self.payload, 1
         if not least <= value <= LARGEST[service]:
-            yield f"{service} takes a {what} from {least} to {LARGEST[service]}, not {value}"
+            yield f"{service} takes {what} from {least} to {LARGEST[service]}, not {value}"

@@ -38,6 +38,8 @@ class Held:
     """How many were made, greeted, and answered once."""
     failed: int
     """How many were not."""
+    let_go: Callable[[], dict[str, int]]
+    """Close them, and tell how many were not had, or were lost while they were held, by kind."""
 
 
 def run(plan: Plan, progress: Progress | None = None) -> Result:
@@ -66,7 +68,7 @@ def holding(plan: Plan, progress: Progress | None = None) -> Iterator[Held]:
     """
     with _Crew(plan, progress or _ignore, role="hold") as crew:
         crew.connect()
-        yield Held(crew.ready, plan.connections - crew.ready)
+        yield Held(crew.ready, plan.connections - crew.ready, crew.let_go)
 
 
 def _ignore(what: str, part: float) -> None:
@@ -116,6 +118,12 @@ class _Crew:
         for process in self.processes:
             while not process.has_said(LOOK):
                 self.progress(*_how_far(times, perf_counter_ns()))
+
+    def let_go(self) -> dict[str, int]:
+        """End it where connections are only held; give the errors by kind."""
+        for process in self.processes:
+            process.send(STOP)
+        return _sum([process.report() for process in self.processes], "errors")
 
     def result(self, *, interrupted: bool) -> Result:
         """End it, and merge the reports."""

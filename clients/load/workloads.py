@@ -42,7 +42,8 @@ MILLISECONDS = {"sleep": 10, "spin": 1}
 """What is asked of these services unless the plan says otherwise."""
 
 _HASTE = 0.95  # of those milliseconds: clocks differ by less than the rest
-DISTINCT = 251  # so many different lines are prepared: a prime, and few enough to stay in the processor's cache
+DISTINCT = 251  # so many different lines are prepared: few enough to stay in the processor's cache
+_TURNS = 1 << 15  # so many are dealt of them until the order repeats itself
 _MEMORY = 1 << 20  # bytes that they may take together
 _NOT_LF = bytes(range(10)) + b"\x0b" + bytes(range(11, 256))
 
@@ -68,7 +69,7 @@ class Requests:
             self.least = int(_HASTE * milliseconds * 1e6)
             self.next = repeat(b"%d\n" % milliseconds).__next__
         else:
-            self.next = cycle(random_lines(plan.payload, plan.seed)).__next__
+            self.next = cycle(_dealt(random_lines(plan.payload, plan.seed), plan.seed)).__next__
         self.answer_size = len(self.next())
 
     def is_right(self, answer: bytes, due: bytes) -> bool:
@@ -81,3 +82,14 @@ def random_lines(size: int, seed: int) -> list[bytes]:
     source = random.Random(seed)  # noqa: S311
     count = max(7, min(DISTINCT, _MEMORY // size))
     return [source.randbytes(size - 1).translate(_NOT_LF) + b"\n" for _ in range(count)]
+
+
+def _dealt(lines: list[bytes], seed: int) -> list[bytes]:
+    """Deal lines out for a long time: in no order that n connections in turn could see as always the same line each.
+
+    The halves are shuffled by themselves, again and again, so that a line does not come back before the other half
+    has gone by, and an answer that is a little too late never passes for the right one.
+    """
+    source = random.Random(seed)  # noqa: S311
+    halves = lines[: len(lines) // 2], lines[len(lines) // 2 :]
+    return [line for _ in range(_TURNS // len(lines)) for half in halves for line in source.sample(half, len(half))]

@@ -8,8 +8,11 @@ answers, kept = 0, []
 def answer(line, number):
     return line
 
-def converse(connection, number):
+def greet(connection, number):
     connection.sendall(b"HELLO server=s client=c connection=%d worker=%d\\n" % (number, os.getpid()))
+
+def converse(connection, number):
+    greet(connection, number)
     lines = connection.makefile("rb")
     if lines.readline() == b"CONFIRM %d\\n" % number:
         for line in lines:
@@ -54,6 +57,64 @@ def converse(connection, number):
 def answer(line, number):
     threading.Event().wait(0.7)
     return line
+""",
+    "takes each piece for a line": """
+def converse(connection, number):
+    greet(connection, number)
+    while connection.recv(1) != b"\\n":
+        pass
+    while piece := connection.recv(65536):
+        connection.sendall(piece if piece.endswith(b"\\n") else piece + b"\\n")
+""",
+    "waits for whole lines": """
+def converse(connection, number):
+    greet(connection, number)
+    while connection.recv(1) != b"\\n":
+        pass
+    while piece := connection.recv(65536):
+        if piece.endswith(b"\\n"):
+            connection.sendall(piece)
+        else:
+            threading.Event().wait()
+""",
+    "closes who is silent": """
+def converse(connection, number):
+    greet(connection, number)
+    lines = connection.makefile("rb")
+    lines.readline()
+    connection.sendall(lines.readline())
+    if number == 1 or number % 4:
+        lines.readline()
+    finish(connection)
+""",
+    "waits instead of computing": """
+def answer(line, number):
+    threading.Event().wait(int(line) / 1000)
+    return line
+""",
+    "forks twice": """
+import time
+
+def answer(line, number):
+    until = time.process_time() + 0.01
+    while time.process_time() < until:
+        pass
+    return line
+
+class Grandchild:
+    def __init__(self, target, args, daemon):
+        self.target, self.args = target, args
+
+    def start(self):
+        if child := os.fork():
+            self.args[0].close()
+            os.waitpid(child, 0)
+        else:
+            if not os.fork():
+                self.target(*self.args)
+            os._exit(0)
+
+threading.Thread = Grandchild
 """,
     "silent": """
 def converse(connection, number):

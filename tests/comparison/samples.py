@@ -42,6 +42,9 @@ def load(rate, connections, *, served=None, limited=None):
         "requests_per_second": rate,
         "latency": latency(float(f"{served / rate:.0e}")),
         "fairness": served / connections,
+        "per_connection": {"min": 0 if served < connections else rate / served, "max": rate / served},
+        "slow": None,
+        "due": None,
         "generator": {"limited_by": limited},
     }
 

@@ -15,6 +15,7 @@ from threadserver.models import thread
 
 PATIENT = Pace(0.1, 0.02, 20.0)
 HASTY = Pace(0.1, 0.02, 0.5)
+
 LONG = Pace(0.5, 0.1, 20.0)
 
 
@@ -123,6 +124,50 @@ def test_who_is_late_is_told_apart_from_who_hangs():
     found = run("iterative", "sleep", 1, HASTY, rate=1e6)
     assert (found.outcome, found.counted) == ("overrun", True)
     assert found.why.startswith("it did not keep up with the rate: ")
+
+
+def test_who_answers_everything_but_too_late_has_not_kept_up():
+    found = run("thread", "sleep", 1, LONG, rate=200)
+    assert (found.outcome, found.errors) == ("overrun", {})
+    assert re.search(r"it did not keep up with the rate: \d+ answers came while \d+ were due", found.why)
+
+
+@pytest.mark.parametrize(
+    ("fault", "outcome", "why"),
+    [
+        ("takes each piece for a line", "wrong answers", "wrong answer"),
+        ("waits for whole lines", "partly", "timeout"),
+    ],
+)
+def test_what_slow_clients_get_is_looked_at_too(with_fault, fault, outcome, why):
+    found = with_fault(fault, workload="slow", pace=HASTY)
+    assert (found.outcome, found.errors) == (outcome, {})
+    assert re.search(rf"\d {why}s? of slow clients", found.why)
+
+
+def test_who_closes_silent_clients_does_not_hold_them(with_fault):
+    found = with_fault("closes who is silent", workload="idle", connections=12)
+    assert (found.outcome, found.errors) == ("partly", {"closed": 3})
+    assert found.why == "9 of 12 clients were served to the end: 3 closed"
+
+
+def test_a_lie_is_told_of_silent_clients_as_of_others(with_fault):
+    found = with_fault("lies", workload="idle", connections=10)
+    assert (found.outcome, set(found.errors)) == ("wrong answers", {"wrong answer"})
+
+
+def test_who_waits_where_it_should_compute_does_not_offer_that(with_fault):
+    found = with_fault("waits instead of computing", workload="spin", pace=LONG)
+    assert (found.outcome, found.counted) == ("not offered", False)
+    assert found.why.startswith("it was asked to compute for 5 ms, and needs ")
+    assert run("thread", "spin", pace=LONG).outcome == "measured"
+
+
+def test_processor_time_of_grandchildren_counts(with_fault):
+    found = with_fault("forks twice", workload="churn", pace=Pace(1.0, 0.1, 20.0))
+    assert found.outcome == "measured"
+    # Where others have the cores it may be too little to be counted in ticks.
+    assert found.server.cpu_per_request is None or found.server.cpu_per_request > 0.005
 
 
 def test_an_answer_that_is_none_is_no_lack_of_the_service(tmp_path):

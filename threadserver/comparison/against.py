@@ -29,9 +29,14 @@ class Change:
     after: Estimate
 
     @property
+    def tellable(self) -> bool:
+        """Whether there are rounds enough, then and now, for an interval."""
+        return self.before.bounded and self.after.bounded
+
+    @property
     def claimed(self) -> bool:
         """Whether the intervals have nothing in common."""
-        if not (self.before.bounded and self.after.bounded):
+        if not self.tellable:
             return False
         return self.before.high < self.after.low or self.after.high < self.before.low
 
@@ -67,10 +72,13 @@ def told(before: Summary, after: Summary) -> Iterator[str]:
     for cell in after.cells:
         for name in after.results.names:
             yield from _outcome(before, after, name, cell)
+    told_apart = [change for change in both if change.tellable]
     if not both:
         yield "no server has been measured in the same load in both"
+    elif not told_apart:
+        yield "too few rounds to tell differences"
     else:
-        yield f"no difference seen in {len(both) - len(claimed)} of {len(both)} figures"
+        yield f"no difference seen in {len(told_apart) - len(claimed)} of {len(told_apart)} figures"
 
 
 def _outcome(before: Summary, after: Summary, name: str, cell: Cell) -> Iterator[str]:

@@ -6,6 +6,7 @@ Colours are variables; see `colours`.
 
 from collections.abc import Iterable, Mapping
 from html import escape
+from math import ceil
 
 from threadserver.comparison.axes import Axis, logarithmic, nice, round_bounds, spread
 from threadserver.comparison.charts import Bar, Bars, Chart, Curve, Curves
@@ -15,6 +16,8 @@ from threadserver.comparison.wording import amount
 NARROW = 520
 """Below this width names stand above their bars."""
 FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Noto Sans', sans-serif"
+SMALL = 0.885
+"""The letters of an axis, as a part of the others."""
 LETTER = 7.3
 """How wide a letter is taken to be, in pixels."""
 Shades = Mapping[str, tuple[str, str]]
@@ -63,14 +66,24 @@ def _bars(chart: Bars, width: int, shades: Shades) -> tuple[list[str], float]:
     bottom = top + row * len(chart.bars)
     axis, ticks = _value_axis(chart, left, end, 3 if narrow else 6)
     parts = [_line(axis(tick), top, axis(tick), bottom, "var(--rule)") for tick in ticks]
-    parts += [_text(axis(tick), bottom + 17, amount(tick, chart.unit) if tick else "0", "quiet", "middle",
-                    ' font-size="11.5"') for tick in ticks[:: 2 if len(ticks) > 5 else 1]]  # fmt: skip
+    parts += _below([(axis(tick), amount(tick, chart.unit) if tick else "0") for tick in ticks], bottom + 17, width)
     if chart.mark is not None:
         x = axis(chart.mark)
         parts.append(_line(x, top - 4, x, bottom, "var(--quiet)", ' stroke-dasharray="4 3" stroke-width="1.5"'))
     for at, bar in enumerate(chart.bars):
         parts.append(_bar(bar, axis, top + at * row, row, width, shades, narrow=narrow))
     return parts, bottom + 26
+
+
+def _below(labels: list[tuple[float, str]], y: float, width: int) -> list[str]:
+    """Write below an axis what its places stand for: so many that none touches the next, and all of it to be read."""
+    wide = max(len(said) for _, said in labels) * SMALL * LETTER
+    apart = labels[1][0] - labels[0][0]
+    most = width - wide / 2
+    return [
+        _text(min(x, most), y, said, "quiet", "middle", f' font-size="{13 * SMALL}"')
+        for x, said in labels[:: ceil((wide + 8) / apart)]
+    ]
 
 
 def _value_axis(chart: Bars, left: float, end: float, count: int) -> tuple[Axis, list[float]]:

@@ -15,6 +15,10 @@ from threadserver.comparison.workloads import MILLISECONDS, SLOW_CLIENTS, Cell
 
 MANY = 10_000
 """So many latencies say how long one of a thousand takes."""
+ON_TIME = 0.98
+"""Who is sure to answer a smaller part of a rate does not keep up with it."""
+NEGLECT = 10
+"""Who gives one client so many times as many answers as another neglects it, however few they are."""
 NAMED = 5
 """So many are named; of more their number is given."""
 BEST = {
@@ -50,7 +54,7 @@ def leader(summary: Summary, figure: str, cell: Cell) -> str:
 def _rated(summary: Summary, cell: Cell) -> str:
     """Say who keeps up with a rate: at a fixed one nobody can be faster."""
     whole = [name for name, _ in summary.whole("throughput", cell)]
-    late = [name for name in whole if summary.fault(name, cell)]
+    late = [name for name in whole if summary.fault(name, cell) or _behind(summary, name, cell)]
     steady = [name for name in whole if name not in late]
     said = []
     if steady:
@@ -58,6 +62,12 @@ def _rated(summary: Summary, cell: Cell) -> str:
     if late:
         said.append(f"{listed(late)} {'does' if len(late) == 1 else 'do'} not.")
     return " ".join(filter(None, [*said, fallen_short(summary, cell)]))
+
+
+def _behind(summary: Summary, name: str, cell: Cell) -> bool:
+    """Whether the rounds together say that a contestant answers less than the rate, be it by little."""
+    found = summary.estimate("throughput", name, cell)
+    return bool(found and found.bounded and cell.rate and found.high < ON_TIME * cell.rate)
 
 
 def fallen_short(summary: Summary, cell: Cell) -> str:
@@ -158,12 +168,15 @@ def fairness(summary: Summary, cell: Cell) -> str:
     ranked = summary.ranking("fairness", cell)
     if not ranked:
         return nothing(summary.results)
-    unfair = [f"{name} ({found.median:.2f})" for name, found in ranked if found.median < 0.9]
+    unfair = []
+    for name, found in ranked:
+        least, most = summary.extremes(name, cell)
+        if found.median < 0.9 or NEGLECT * least < most:
+            unfair.append(f"{name} ({found.median:.2f}: {number(least)} to {number(most)} answers)")
     alike = len(ranked) - len(unfair)
     if not unfair:
         return f"All {alike} serve their clients alike: Jain's index is 0.9 or more, 1 would be perfect."
-    some = f"some get more than others from {listed(unfair)}"
-    return f"{alike} of {len(ranked)} serve all clients alike (0.9 or more); {some}."
+    return f"{alike} of {len(ranked)} serve all clients alike; some get more than others from {listed(unfair)}."
 
 
 def tasks(summary: Summary, cell: Cell) -> str:
@@ -194,7 +207,10 @@ def slow(summary: Summary, cell: Cell, kept: dict[str, Estimate | None]) -> str:
     if losing:
         said.append(f"At {listed(losing)} they lose more than half of it.")
     said.append(too_little(unclear))
-    return " ".join(filter(None, [*said, fallen_short(summary, cell)])) or nothing(summary.results)
+    said.append(fallen_short(summary, cell))
+    if not kept and summary.ranking("throughput", cell):
+        said.append("What the fast ones lose is told where echo is measured over as many connections, too.")
+    return " ".join(filter(None, said)) or nothing(summary.results)
 
 
 def sleep(summary: Summary, cell: Cell) -> str:

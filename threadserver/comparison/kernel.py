@@ -1,9 +1,10 @@
 """What the kernel has counted for a server: CPU seconds, memory, tasks, context switches, descriptors.
 
 A server is a family of processes: all that descend from its keeper. A process that has ended takes its counts with
-it, except the CPU seconds that its parent is credited with when it waits for it (cutime and cstime, proc(5)). A parent
-that ignores SIGCHLD never waits, and the kernel forgets what its children have used: `Sample.uncounted` says so, since
-a fork per connection would then look cheaper than it is.
+it, except the CPU seconds that its parent is credited with when it waits for it (cutime and cstime, proc(5)); the
+keeper waits for orphans, as those of a server that forks twice. A parent that ignores SIGCHLD never waits, and the
+kernel forgets what its children have used: `Sample.uncounted` says so, since a fork per connection would then look
+cheaper than it is.
 """
 
 import os
@@ -56,10 +57,12 @@ class Sample:
 
         None where that were too few ticks to say anything.
         """
-        if earlier.running.keys() - self.running.keys() or not self.running:
-            used = self.cpu_seconds - earlier.cpu_seconds
-            return used if used >= FEWEST / _TICK else None
-        return sum(spent - earlier.running.get(tid, 0) for tid, spent in self.running.items()) / 1e9
+        ticks = self.cpu_seconds - earlier.cpu_seconds
+        living = sum(spent - earlier.running.get(tid, 0) for tid, spent in self.running.items()) / 1e9
+        rounding = (self.processes + 1) / _TICK
+        if earlier.running.keys() <= self.running.keys() and self.running and ticks <= living + rounding:
+            return living
+        return ticks if ticks >= FEWEST / _TICK else None
 
 
 def members(keeper: int) -> list[int]:
@@ -75,7 +78,7 @@ def sample(keeper: int) -> Sample:
     counts = list(_counts(alive))
     return Sample(
         time=time.monotonic(),
-        cpu_seconds=sum(map(_cpu_seconds, pids)),
+        cpu_seconds=sum(map(_cpu_seconds, pids)) + _cpu_seconds(keeper, own=False),
         processes=len(alive),
         tasks=len(counts),
         zombies=len(pids) - len(alive),
@@ -104,10 +107,11 @@ def weigh(keeper: int) -> dict[int, int] | None:
     return found
 
 
-def _cpu_seconds(pid: int) -> float:
+def _cpu_seconds(pid: int, *, own: bool = True) -> float:
+    """Give CPU seconds of a process, and of those that it has waited for; with ``own`` false of these alone."""
     with suppress(*_GONE):
         fields = read_file(f"/proc/{pid}/stat").rpartition(b")")[2].split()
-        return sum(map(int, fields[11:15])) / _TICK
+        return sum(map(int, fields[11 if own else 13 : 15])) / _TICK
     return 0.0
 
 

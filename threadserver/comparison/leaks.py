@@ -42,7 +42,7 @@ Weights = dict[int, int] | None
 
 def held(subject: Subject, before: Sample, plan: Plan) -> str | None:
     """Say what a server holds for clients that have gone; None when it has let go, or would hold no more than that."""
-    once = _left(subject, before, LITTLE, MOMENT)
+    once = _left(subject, before, min(LITTLE, plan.connections // 2), MOMENT)
     if not once:
         return None
     resting = kernel.sample(subject.keeper)

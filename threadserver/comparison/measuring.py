@@ -11,7 +11,6 @@ from dataclasses import dataclass, replace
 from time import monotonic
 
 from clients.load import SERVICE, LoadError, Plan, Result, holding, run
-from clients.load import errors as kinds
 from clients.load.running import LOOK
 from threadserver.comparison import kernel, outcome
 from threadserver.comparison.contestants import Contestant
@@ -105,10 +104,11 @@ def _idle(run_: Run, subject: Subject, plan: Plan) -> Run:
     with holding(plan) as held:
         full = kernel.memory(subject.keeper)
         counted = kernel.sample(subject.keeper)
+        run_.errors = held.let_go()
     run_.server = Server(tasks=counted.tasks, processes=counted.processes)
-    run_.served, run_.errors = held.connected, {kinds.NO_HELLO: held.failed} if held.failed else {}
-    if few is not None and full is not None:
-        run_.memory = Memory(few, first.connected, full, held.connected)
+    run_.served = plan.connections - sum(run_.errors.values())
+    if few is not None and full is not None and run_.served:
+        run_.memory = Memory(few, first.connected, full, run_.served)
     return run_
 
 

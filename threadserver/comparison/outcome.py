@@ -13,13 +13,19 @@ from threadserver.comparison import leaks
 from threadserver.comparison.kernel import Sample
 from threadserver.comparison.results import Run
 from threadserver.comparison.serving import AnswerError, Subject
+from threadserver.comparison.wording import amount
 from threadserver.conversation import ClosedError, ProtocolError, RefusalError
 from threadserver.errors import KitError, reason
 
+KEEPING_UP = 0.9
+"""Who answers a smaller part of what was due, while it was due, does not keep up with the rate."""
+COMPUTING = 0.5
+"""Who needs a smaller part of the processor time that it was asked to spend does not compute."""
 DYING = 1.0
 """Seconds in which a server that has dropped its clients may turn out to have ended."""
 _ENDS = {kinds.REFUSED, kinds.RESET, kinds.CLOSED}
 _REFUSALS = {*_ENDS, kinds.FULL, kinds.ERROR_LINE}
+_NOUNS = {kinds.WRONG, kinds.TIMEOUT, kinds.ERROR_LINE}
 _LIES = {kinds.WRONG, kinds.EARLY, kinds.BAD_HELLO}
 
 
@@ -47,8 +53,9 @@ def of_load(
     run_: Run, subject: Subject, plan: Plan, before: Sample, weights: tuple[leaks.Weights, leaks.Weights]
 ) -> Run:
     """Find the word; ``before`` is the state to come back to, ``weights`` are the memory before and under load."""
-    errors = run_.errors.keys()
-    faults = ", ".join(f"{count} {kind}" for kind, count in sorted(run_.errors.items()))
+    slow: dict[str, int] = run_.load["slow"]["errors"] if run_.load and run_.load["slow"] else {}
+    errors = run_.errors.keys() | slow.keys()
+    faults = ", ".join([_counted(run_.errors)] * bool(run_.errors) + [f"{_counted(slow)} of slow clients"] * bool(slow))
     if ended := subject.ended(within=DYING if errors & _ENDS else 0.0):
         return run_.failed("crashed", f"it ended {ended} under load: {faults}".removesuffix(": "))
     if errors & _LIES:
@@ -63,17 +70,48 @@ def of_load(
         return run_.failed("hung" if hung else "dropped", f"{why}: {faults}")
     if leaked := leaks.held(subject, before, plan):
         return run_.failed("leaked", leaked)
-    if run_.errors:
+    if errors:
         return _short(run_, faults)
-    leaked = leaks.grown(subject, *weights, plan, run_.requests)
-    return run_.failed("leaked", leaked) if leaked else run_
+    if leaked := leaks.grown(subject, *weights, plan, run_.requests):
+        return run_.failed("leaked", leaked)
+    if haste := _haste(run_, plan):
+        return run_.failed("not offered", haste)
+    if late := _late(run_):
+        return run_.failed("overrun", late)
+    return run_
+
+
+def _counted(errors: dict[str, int]) -> str:
+    many = {kind: kind + "s" * (kind in _NOUNS and count > 1) for kind, count in errors.items()}
+    return ", ".join(f"{count} {many[kind]}" for kind, count in sorted(errors.items()))
 
 
 def _nobody(run_: Run, errors: Iterable[str]) -> str:
     """Tell why nobody was served: refused before, or dropped after, a connection was there."""
     if not _REFUSALS.intersection(errors):
         return "hung"
-    return "dropped" if run_.load and run_.load["connected"] else "refused"
+    connected = run_.load["connected"] if run_.load else _ENDS.intersection(errors)
+    return "dropped" if connected else "refused"
+
+
+def _haste(run_: Run, plan: Plan) -> str:
+    """Say that a server that was asked to compute does hardly anything; empty when it computes."""
+    used = run_.server.cpu_per_request if run_.server and not run_.server.uncounted else None
+    if plan.workload != "spin" or used is None or used >= COMPUTING * (plan.milliseconds or 0) / 1000:
+        return ""
+    return f"it was asked to compute for {plan.milliseconds} ms, and needs {amount(used, 'seconds')} of processor time"
+
+
+def _late(run_: Run) -> str:
+    """Say how far behind a rate a server was that answers everything in the end; empty when it kept up."""
+    due = run_.load["due"] if run_.load else None
+    if not due or run_.requests >= KEEPING_UP * due:
+        return ""
+    return f"{_laggard(run_)} did not keep up with the rate: {run_.requests} answers came while {due} were due"
+
+
+def _laggard(run_: Run) -> str:
+    return "the generator" if run_.load and run_.load["generator"]["limited_by"] else "it"
 
 
 def _kept(run_: Run) -> int:
@@ -84,11 +122,11 @@ def _kept(run_: Run) -> int:
 def _short(run_: Run, faults: str) -> Run:
     """Say of a server that answered, but not everybody and everything, in what it fell short."""
     if run_.errors.keys() == {kinds.NOT_SENT}:
-        limited = run_.load and run_.load["generator"]["limited_by"]
-        return run_.failed("overrun", f"{'the generator' if limited else 'it'} did not keep up with the rate: {faults}")
+        return run_.failed("overrun", f"{_laggard(run_)} did not keep up with the rate: {faults}")
     kept, connections = _kept(run_), run_.cell.connections
     served = min(run_.served, kept)
     if served == connections:
         return run_.failed("partly", f"not every request was answered as it should be: {faults}")
-    to_the_end = " to the end" if kept < run_.served else ""
-    return run_.failed("partly", f"{served} of {connections} clients were served{to_the_end}: {faults}")
+    to_the_end = " to the end" if kept < run_.served or run_.errors.keys() & _ENDS else ""
+    were = "was" if served == 1 else "were"
+    return run_.failed("partly", f"{served} of {connections} clients {were} served{to_the_end}: {faults}")

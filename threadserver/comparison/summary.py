@@ -6,6 +6,7 @@ was the limit of the one that is behind: that one might do more.
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from statistics import median
 from typing import Any
 
 from clients.load import Latency
@@ -123,6 +124,11 @@ class Summary:
             loads = [run.load["latency"] for run in self.runs(name, cell) if run.counted and run.load]
             self._latencies[name, cell] = Latency.merged(Latency.from_dict(one) for one in loads if one["count"])
         return self._latencies[name, cell]
+
+    def extremes(self, name: str, cell: Cell) -> tuple[float, float]:
+        """Give how many answers the connection got that got least, and the one that got most; medians of the rounds."""
+        loads = [run.load["per_connection"] for run in self.runs(name, cell) if run.counted and run.load]
+        return median(one["min"] for one in loads), median(one["max"] for one in loads)
 
     def ranking(self, figure: str, cell: Cell) -> list[tuple[str, Estimate]]:
         """Give all who have the figure, best first."""

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 
 from rich.console import RenderableType
+from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
@@ -19,6 +20,8 @@ COLUMNS = {
     "throughput": "requests/s", "memory": "a connection", "overlap": "at a time", "p50": "p50", "p99": "p99",
     "cpu": "CPU", "tasks": "tasks", "fairness": "fairness",
 }  # fmt: skip
+LONGEST = 300
+"""So many letters of a line are shown of what a server said."""
 SAID = ("throughput", "slow", "sleep", "spin", "memory", "octets")
 """Groups of pictures whose sentences are said in the terminal, too."""
 
@@ -41,12 +44,12 @@ def _table(summary: Summary, cell: Cell, width: int) -> Table:
     main = MAIN.get(cell.workload, "throughput")
     names = _order(summary, cell, main)
     columns = _fitting(_columns(summary, cell, main, names), width - max(map(len, names)))
-    table = Table(title=str(cell), title_justify="left", title_style="bold", box=None, pad_edge=False)
+    table = Table(title=escape(str(cell)), title_justify="left", title_style="bold", box=None, pad_edge=False)
     table.add_column("server", no_wrap=True)
     for head in columns:
         table.add_column(head, justify="right", no_wrap=True)
     for at, name in enumerate(names):
-        table.add_row(name, *(column[at] for column in columns.values()))
+        table.add_row(escape(name), *(column[at] for column in columns.values()))
     return table
 
 
@@ -111,7 +114,8 @@ def _telling(run: Run) -> str:
     """Choose the line of the output that says most: of make, which ends with words of its own, a compiler's error."""
     lines = run.output.splitlines()
     errors = [line for line in lines if "error:" in line] if run.outcome == "not built" else []
-    return errors[0] if errors else f"it said last: {lines[-1]}"
+    said = errors[0] if errors else f"it said last: {lines[-1]}"
+    return said if len(said) <= LONGEST else said[:LONGEST] + "…"
 
 
 def _seen(drawn: Sequence[Group]) -> Iterator[RenderableType]:

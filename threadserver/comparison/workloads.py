@@ -58,7 +58,8 @@ def cells(workloads: Iterable[str], connections: Iterable[int], rate: float | No
         if name not in WORKLOADS:
             raise UsageError(f"unknown workload {name!r}: there are {', '.join(WORKLOADS)}")
         if rate and name in CLOSED_ONLY and workloads:
-            raise UsageError(f"{name} has no rate: its clients ask as soon as they were answered")
+            why = "its clients only stay" if name == "idle" else "its clients ask as soon as they were answered"
+            raise UsageError(f"{name} has no rate: {why}")
         own = None if name in CLOSED_ONLY else rate
         found += [Cell(name, count, own) for count in tuple(connections) or TOUR[name]]
     return list(dict.fromkeys(found))

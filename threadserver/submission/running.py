@@ -127,7 +127,9 @@ def running(
 
 def how(status: int | None) -> str:
     """Say how a program ended: "with exit code 1", "by signal 11 (segmentation fault)"."""
-    if status is None or status >= 0:
+    if status is None:  # whoever waited for it is gone as well
+        return "in a way that nobody saw"
+    if status >= 0:
         return f"with exit code {status}"
     text = signal.strsignal(-status)
     return f"by signal {-status}" + (f" ({text.lower()})" if text else "")

@@ -28,7 +28,7 @@ HERE = "tcp://127.0.0.1:7000"
         ({"payload": 0}, "echo takes a payload from 1 to 65536, not 0"),
         ({"payload": 65_537}, "echo takes a payload from 1 to 65536"),
         ({"workload": "octets", "payload": 16_385}, "octets takes a payload from 1 to 16384"),
-        ({"workload": "sleep", "milliseconds": 60_001}, "sleep takes a milliseconds from 0 to 60000"),
+        ({"workload": "sleep", "milliseconds": 60_001}, "sleep takes milliseconds from 0 to 60000"),
     ],
 )
 def test_what_makes_no_sense_is_said_in_one_line(wrong, says):
