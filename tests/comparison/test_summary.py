@@ -1,10 +1,16 @@
 """What is concluded: only what the rounds bear, and in words that say it."""
 
+import re
+from io import StringIO
+from itertools import pairwise
+
 import pytest
+from rich.console import Console
 from rich.table import Table
 
 from tests.comparison.samples import load, results
 from threadserver.comparison import against, findings, pictures, stevens, telling, terminal
+from threadserver.comparison.charts import Bar, Bars
 from threadserver.comparison.colours import shades
 from threadserver.comparison.drawing import draw
 from threadserver.comparison.results import Server
@@ -79,6 +85,53 @@ def test_in_the_terminal_the_line_of_the_output_stands_that_says_most(outcome, s
         if run.contestant == A:
             run.failed(outcome, "because").output = "cc a.c\na.c:2: error: no\nmake: ***"
     assert f"    {said}" in [str(piece) for piece in terminal.report(one, [], 100)]
+
+
+def test_who_is_sure_to_stay_below_a_rate_does_not_keep_up_with_it():
+    rated = Cell("echo", 10, 1000.0)
+    found = results(names=(A, B), cells=[rated], rounds=6)
+    for run in found.runs:
+        run.load = load(1001 - run.number if run.contestant == A else 950 + run.number, 10)
+    said = findings.leader(Summary(found), "throughput", rated)
+    assert said == "epoll keeps up with 1000 requests/s. thread does not."
+
+
+def test_one_client_in_ten_that_is_neglected_is_named_whatever_the_index():
+    one = summary({A: lambda n: 1000, B: lambda n: 1000})
+    for run in one.results.runs:
+        if run.contestant == B:
+            run.load |= {"fairness": 0.9, "per_connection": {"min": 3, "max": 999}}
+    said = findings.fairness(one, ECHO)
+    assert said == "1 of 2 serve all clients alike; some get more than others from thread (0.90: 3 to 999 answers)."
+
+
+def test_slow_clients_without_echo_tell_what_is_missing():
+    slow = Cell("slow", 10)
+    one = Summary(results(names=(A, B), cells=[slow], rounds=6))
+    said = findings.slow(one, slow, pictures.kept_beside_slow(one, slow))
+    assert said == "What the fast ones lose is told where echo is measured over as many connections, too."
+
+
+def test_a_name_is_no_markup():
+    one = summary({A: lambda n: 1000, B: lambda n: 500})
+    one.results.contestants[0]["name"] = "x[bold]/server.py"
+    for run in one.results.runs:
+        run.contestant = run.contestant.replace(A, "x[bold]/server.py")
+    printed = Console(file=StringIO(), width=120)
+    for piece in terminal.report(Summary(one.results), [], 120):
+        printed.print(piece)
+    assert "x[bold]/server.py" in printed.file.getvalue()
+
+
+@pytest.mark.parametrize("width", [340, 900])
+def test_what_stands_below_an_axis_can_be_read(width):
+    bars = Bars([Bar(name, "threads", 123_456.0) for name in (A, B)], "requests/s")
+    drawn = draw(bars, width, shades({A: "threads", B: "threads"}))
+    labels = re.findall(r'<text x="([0-9.]+)"[^>]*font-size="11[^>]*>([^<]*)<', drawn)
+    edges = [(float(x) - len(said) * 3.1, float(x) + len(said) * 3.1) for x, said in labels]
+    assert len(edges) >= 2
+    assert edges[-1][1] <= width
+    assert all(left[1] < right[0] for left, right in pairwise(edges))
 
 
 def test_who_served_but_some_is_not_called_the_best():

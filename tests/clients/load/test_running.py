@@ -220,6 +220,31 @@ def test_who_answers_no_more_looks_worse_in_open_loop_and_not_better(ending):
     assert result.latency.percentile(65) >= longest / 2
 
 
+def test_ctrl_c_does_not_hide_who_answers_no_more():
+    turns, all_over, begun = count(1), Event(), monotonic()
+
+    def converse(connection):
+        greet(connection)
+        while line := read_line(connection):
+            if next(turns) > 10:
+                all_over.wait()
+            connection.sendall(line)
+
+    def press(what, part):
+        if what == "measuring" and part > 0.03:  # a third of a second
+            raise KeyboardInterrupt
+
+    with peers(converse) as address:
+        result = run(Plan(address, connections=2, seconds=10.0, warm_up=0.0, rate=200), press)
+        all_over.set()
+    assert (result.requests, result.interrupted) == (10, True)
+    assert 60 <= result.due <= 200 * (monotonic() - begun)
+    assert result.latency.count == result.due
+    assert result.due - 10 <= result.unanswered <= result.due
+    assert result.errors == {"not sent": pytest.approx(result.unanswered, abs=2)}  # two are still waited for
+    assert result.latency.max >= 0.2
+
+
 def test_a_rate_that_nobody_could_keep_up_with_is_late_and_no_timeout():
     with serving(thread.serve, service=services.sleep) as server:
         result = run(Plan(server.address, "sleep", rate=1e9, timeout=0.2, **SHORT))
@@ -492,6 +517,22 @@ def test_slow_clients_block_an_iterative_server():
         result = run(Plan(server.address, "slow", timeout=0.5, **SHORT))
     assert result.slow.connected == 1
     assert (result.requests, result.errors) == (0, {"no HELLO": 3})
+
+
+def test_slow_clients_that_are_never_answered_are_an_error():
+    def converse(connection):
+        greet(connection)
+        first = connection.recv(100)  # a fast client's is a whole line
+        while first.endswith(b"\n"):
+            connection.sendall(first)
+            first = read_line(connection)
+        while connection.recv(65_536):
+            pass
+
+    with peers(converse) as address:
+        result = run(Plan(address, "slow", timeout=0.5, **SHORT))
+    assert (result.requests > 0, result.errors) == (True, {})
+    assert (result.slow.requests, result.slow.errors) == (0, {"timeout": 4})
 
 
 def test_what_goes_wrong_with_slow_clients_is_counted_too():

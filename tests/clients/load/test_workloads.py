@@ -1,0 +1,29 @@
+"""What is asked: lines that tell every answer from those of other requests."""
+
+from itertools import islice
+
+import pytest
+
+from clients.load import Plan
+from clients.load.workloads import DISTINCT, Requests
+
+
+def asked(payload, count):
+    requests = Requests(Plan("tcp://127.0.0.1:1", payload=payload))
+    return list(islice(iter(requests.next, None), count))
+
+
+@pytest.mark.parametrize("payload", [64, 65_536])
+def test_a_line_is_not_like_those_shortly_before(payload):
+    lines = asked(payload, 2000)
+    few = len(set(lines)) // 2
+    assert few >= 7
+    for at in range(few, len(lines)):
+        assert lines[at] not in lines[at - few + 1 : at]
+
+
+@pytest.mark.parametrize("connections", [1, 16, DISTINCT - 1, DISTINCT, DISTINCT + 1, 2 * DISTINCT, 1000])
+@pytest.mark.parametrize("payload", [64, 65_536])
+def test_however_many_take_turns_none_is_always_asked_the_same(payload, connections):
+    lines = asked(payload, 20 * connections)
+    assert all(len(set(lines[at::connections])) > 1 for at in range(connections))
