@@ -132,6 +132,10 @@ def test_who_answers_everything_but_too_late_has_not_kept_up():
     assert re.search(r"it did not keep up with the rate: \d+ answers came while \d+ were due", found.why)
 
 
+def test_who_takes_its_time_for_each_answer_keeps_up_all_the_same(with_fault):
+    assert with_fault("takes its time", connections=20, rate=20.0, pace=Pace(1.0, 0.1, 20.0)).outcome == "measured"
+
+
 @pytest.mark.parametrize(
     ("fault", "outcome", "why"),
     [

@@ -60,14 +60,20 @@ def _rated(summary: Summary, cell: Cell) -> str:
     if steady:
         said.append(f"{listed(steady)} {'keeps' if len(steady) == 1 else 'keep'} up with {cell.rate:g} requests/s.")
     if late:
-        said.append(f"{listed(late)} {'does' if len(late) == 1 else 'do'} not.")
+        what = "" if steady else f" keep up with {cell.rate:g} requests/s"
+        said.append(f"{listed(late)} {'does' if len(late) == 1 else 'do'} not{what}.")
     return " ".join(filter(None, [*said, fallen_short(summary, cell)]))
 
 
 def _behind(summary: Summary, name: str, cell: Cell) -> bool:
-    """Whether the rounds together say that a contestant answers less than the rate, be it by little."""
-    found = summary.estimate("throughput", name, cell)
-    return bool(found and found.bounded and cell.rate and found.high < ON_TIME * cell.rate)
+    """Whether the rounds together say that a contestant answers less than the rate, be it by little.
+
+    Whose answers take longer than the warm-up has not got going when the measured time begins: of that one nothing is
+    said.
+    """
+    found, half = summary.estimate("throughput", name, cell), summary.estimate("p50", name, cell)
+    prompt = half and half.median < summary.results.pace["warm_up"]
+    return bool(found and found.bounded and prompt and cell.rate and found.high < ON_TIME * cell.rate)
 
 
 def fallen_short(summary: Summary, cell: Cell) -> str:

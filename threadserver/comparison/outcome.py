@@ -7,7 +7,7 @@ A right server that merely cannot do what was asked is told apart from one that 
 from collections.abc import Iterable
 
 from clients.client import ConnectError, DisconnectedError
-from clients.load import Plan
+from clients.load import Latency, Plan
 from clients.load import errors as kinds
 from threadserver.comparison import leaks
 from threadserver.comparison.kernel import Sample
@@ -55,7 +55,7 @@ def of_load(
     """Find the word; ``before`` is the state to come back to, ``weights`` are the memory before and under load."""
     slow: dict[str, int] = run_.load["slow"]["errors"] if run_.load and run_.load["slow"] else {}
     errors = run_.errors.keys() | slow.keys()
-    faults = ", ".join([_counted(run_.errors)] * bool(run_.errors) + [f"{_counted(slow)} of slow clients"] * bool(slow))
+    faults = ", ".join([*_counted(run_.errors), *(f"{said} of slow clients" for said in _counted(slow))])
     if ended := subject.ended(within=DYING if errors & _ENDS else 0.0):
         return run_.failed("crashed", f"it ended {ended} under load: {faults}".removesuffix(": "))
     if errors & _LIES:
@@ -81,9 +81,9 @@ def of_load(
     return run_
 
 
-def _counted(errors: dict[str, int]) -> str:
-    many = {kind: kind + "s" * (kind in _NOUNS and count > 1) for kind, count in errors.items()}
-    return ", ".join(f"{count} {many[kind]}" for kind, count in sorted(errors.items()))
+def _counted(errors: dict[str, int]) -> list[str]:
+    """Say of each kind how many: ``2 wrong answers``, ``9 closed``."""
+    return [f"{count} {kind}{'s' if kind in _NOUNS and count > 1 else ''}" for kind, count in sorted(errors.items())]
 
 
 def _nobody(run_: Run, errors: Iterable[str]) -> str:
@@ -103,9 +103,15 @@ def _haste(run_: Run, plan: Plan) -> str:
 
 
 def _late(run_: Run) -> str:
-    """Say how far behind a rate a server was that answers everything in the end; empty when it kept up."""
+    """Say how far behind a rate a server was that answers everything in the end; empty when it kept up.
+
+    Each answer may take its time: what was due at the end is not late yet.
+    """
     due = run_.load["due"] if run_.load else None
-    if not due or run_.requests >= KEEPING_UP * due:
+    if not (run_.load and due):
+        return ""
+    quickest = Latency.from_dict(run_.load["latency"]).percentile(1) or 0.0
+    if run_.requests >= KEEPING_UP * due * (1 - quickest / run_.load["seconds"]):
         return ""
     return f"{_laggard(run_)} did not keep up with the rate: {run_.requests} answers came while {due} were due"
 

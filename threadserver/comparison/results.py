@@ -19,7 +19,7 @@
         contestant, workload, connections, rate, round (0, 1, …)
         outcome       a key of OUTCOMES
         why, output   in one line what went wrong; what the server said last. Empty when all was well
-        served        clients that were answered at least once
+        served        clients that were answered at least once; for `idle`, and then held to the end
         requests      right answers in the measured time
         errors        how many, by kind (clients/load/errors.py), those of the warm-up among them
         load          the load generator's result as it gives it, schema threadserver-load/1; null for `idle`
