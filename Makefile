@@ -13,7 +13,7 @@ demo: $(VENV)/demo
 
 test: $(VENV)/test
 	@$(BIN)/coverage erase
-	@$(BIN)/coverage run -m pytest --numprocesses 3 --dist loadfile $(TESTS)
+	@$(BIN)/coverage run -m pytest --numprocesses 4 --dist loadfile $(TESTS)
 	@$(BIN)/coverage combine --quiet
 	@$(BIN)/coverage report
 
