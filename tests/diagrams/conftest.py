@@ -1,5 +1,6 @@
 """Traces of real conversations over real sockets, and one browser to look at pages with."""
 
+import os
 import socket
 import subprocess
 import sys
@@ -14,7 +15,10 @@ import pytest
 
 import threadserver
 from clients import Client
+from tests.conftest import eventually
 from threadserver.diagrams.sequence import Sequence, sequence
+from threadserver.inspection.calls import blocked_call
+from threadserver.inspection.syscalls import ACCEPT
 from threadserver.models import thread
 from threadserver.trace import Record, Recorder, read
 
@@ -90,6 +94,12 @@ def wait_for_workers() -> None:
     for each in threads():
         if "converse" in each.name:
             each.join()
+
+
+def wait_until_it_accepts_again() -> None:
+    """Wait until the thread of the only server is blocked in accept(): a client may be served before."""
+    (server,) = [each.native_id for each in threads() if each.name == "server"]
+    eventually(lambda: blocked_call(os.getpid(), server).name in ACCEPT, "the server accepts again")
 
 
 def at_once(count: int, address, lines, **options) -> None:

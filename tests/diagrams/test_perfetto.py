@@ -1,17 +1,12 @@
 """The trace-event JSON: rules that its viewers rely on."""
 
 import json
-import os
 from collections import defaultdict
-from threading import enumerate as threads
 
 import pytest
 
-from tests.conftest import eventually
-from tests.diagrams.conftest import at_once
+from tests.diagrams.conftest import at_once, wait_until_it_accepts_again
 from threadserver.diagrams.perfetto import perfetto
-from threadserver.inspection.calls import blocked_call
-from threadserver.inspection.syscalls import ACCEPT
 from threadserver.models import iterative
 
 
@@ -84,8 +79,7 @@ def test_each_call_is_one_slice(trace):
 def test_a_call_that_never_returned_lasts_until_the_end(trace):
     def talk_until_it_accepts_again(address, recorder):
         at_once(1, address, [b"hello"], recorder=recorder)
-        waiting = [thread.native_id for thread in threads() if thread.name == "server"]
-        eventually(lambda: blocked_call(os.getpid(), waiting[0]).name in ACCEPT, "the server accepts again")
+        wait_until_it_accepts_again()
 
     records = [
         record

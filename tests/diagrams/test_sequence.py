@@ -8,6 +8,7 @@ import pytest
 
 from clients import Client
 from clients.client import ConnectError
+from tests.diagrams.conftest import wait_until_it_accepts_again
 from threadserver.diagrams.sequence import Row, Sequence, sequence
 from threadserver.errors import UsageError
 from threadserver.models import iterative
@@ -245,7 +246,12 @@ def test_a_connection_that_nobody_takes_is_a_failed_call(trace, unused_port):
 
 def test_stopping_is_shown_and_is_no_trouble(trace):
     left_open = []
-    rows = trace(lambda address, _: left_open.append(Client(address))).sequence.rows
+
+    def stay(address, _):
+        left_open.append(Client(address))
+        wait_until_it_accepts_again()
+
+    rows = trace(stay).sequence.rows
     left_open[0].close()
     texts = [row.text for row in rows if row.step is None]
     assert any(text.startswith("shutdown(SHUT_RD) by ") for text in texts)
