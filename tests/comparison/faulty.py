@@ -1,7 +1,7 @@
 """Servers with one fault each, written as files: what students hand in."""
 
 BASE = """
-import os, socket, sys, threading
+import contextlib, os, socket, sys, threading
 
 answers, kept = 0, []
 
@@ -78,14 +78,24 @@ def converse(connection, number):
             threading.Event().wait()
 """,
     "closes who is silent": """
+silent, come = {}, set()
+
+def answer(line, number):
+    if number % 4 == 0 and number > 4:  # the one of four clients before, which then is certain to be noticed
+        while number - 4 not in come:
+            threading.Event().wait(0.001)
+        with contextlib.suppress(OSError, KeyError):  # it may have left by itself
+            silent[number - 4].shutdown(socket.SHUT_RDWR)
+    return line
+
+original = converse
 def converse(connection, number):
-    greet(connection, number)
-    lines = connection.makefile("rb")
-    lines.readline()
-    connection.sendall(lines.readline())
-    if number == 1 or number % 4:
-        lines.readline()
-    finish(connection)
+    silent[number] = connection
+    come.add(number)
+    try:
+        original(connection, number)
+    finally:
+        del silent[number]
 """,
     "waits instead of computing": """
 def answer(line, number):

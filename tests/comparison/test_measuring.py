@@ -127,13 +127,13 @@ def test_who_is_late_is_told_apart_from_who_hangs():
 
 
 def test_who_answers_everything_but_too_late_has_not_kept_up():
-    found = run("thread", "sleep", 1, LONG, rate=200)
+    found = run("thread", "sleep", 1, LONG, rate=400)
     assert (found.outcome, found.errors) == ("overrun", {})
     assert re.search(r"it did not keep up with the rate: \d+ answers came while \d+ were due", found.why)
 
 
 def test_who_takes_its_time_for_each_answer_keeps_up_all_the_same(with_fault):
-    assert with_fault("takes its time", connections=20, rate=20.0, pace=Pace(1.0, 0.1, 20.0)).outcome == "measured"
+    assert with_fault("takes its time", connections=20, rate=20.0, pace=Pace(1.0, 1.0, 20.0)).outcome == "measured"
 
 
 @pytest.mark.parametrize(
@@ -151,8 +151,8 @@ def test_what_slow_clients_get_is_looked_at_too(with_fault, fault, outcome, why)
 
 def test_who_closes_silent_clients_does_not_hold_them(with_fault):
     found = with_fault("closes who is silent", workload="idle", connections=12)
-    assert (found.outcome, found.errors) == ("partly", {"closed": 3})
-    assert found.why == "9 of 12 clients were served to the end: 3 closed"
+    assert (found.outcome, found.errors) == ("partly", {"closed": 2})
+    assert found.why == "10 of 12 clients were served to the end: 2 closed"
 
 
 def test_a_lie_is_told_of_silent_clients_as_of_others(with_fault):
@@ -161,7 +161,7 @@ def test_a_lie_is_told_of_silent_clients_as_of_others(with_fault):
 
 
 def test_who_waits_where_it_should_compute_does_not_offer_that(with_fault):
-    found = with_fault("waits instead of computing", workload="spin", pace=LONG)
+    found = with_fault("waits instead of computing", workload="spin", pace=Pace(1.0, 0.1, 20.0))
     assert (found.outcome, found.counted) == ("not offered", False)
     assert found.why.startswith("it was asked to compute for 5 ms, and needs ")
     assert run("thread", "spin", pace=LONG).outcome == "measured"

@@ -76,7 +76,7 @@ def of_load(
         return run_.failed("leaked", leaked)
     if haste := _haste(run_, plan):
         return run_.failed("not offered", haste)
-    if late := _late(run_):
+    if late := _late(run_, plan):
         return run_.failed("overrun", late)
     return run_
 
@@ -102,16 +102,17 @@ def _haste(run_: Run, plan: Plan) -> str:
     return f"it was asked to compute for {plan.milliseconds} ms, and needs {amount(used, 'seconds')} of processor time"
 
 
-def _late(run_: Run) -> str:
+def _late(run_: Run, plan: Plan) -> str:
     """Say how far behind a rate a server was that answers everything in the end; empty when it kept up.
 
-    Each answer may take its time: what was due at the end is not late yet.
+    Each answer may take its time: if more than the warm-up, those that belong to its beginning are missing.
     """
     due = run_.load["due"] if run_.load else None
     if not (run_.load and due):
         return ""
     quickest = Latency.from_dict(run_.load["latency"]).percentile(1) or 0.0
-    if run_.requests >= KEEPING_UP * due * (1 - quickest / run_.load["seconds"]):
+    missing = max(quickest - plan.warm_up, 0.0) / plan.seconds
+    if run_.requests >= KEEPING_UP * due * (1 - missing):
         return ""
     return f"{_laggard(run_)} did not keep up with the rate: {run_.requests} answers came while {due} were due"
 

@@ -231,7 +231,7 @@ def test_ctrl_c_does_not_hide_who_answers_no_more():
             connection.sendall(line)
 
     def press(what, part):
-        if what == "measuring" and part > 0.08:  # of ten seconds; 160 are due then, or fewer where the generator got to measure late
+        if what == "measuring" and part > 0.08:  # of ten seconds: 160 are due, or fewer if it began late
             raise KeyboardInterrupt
 
     with peers(converse) as address:
