@@ -36,8 +36,6 @@ class Held:
 
     connected: int
     """How many were made, greeted, and answered once."""
-    failed: int
-    """How many were not."""
     let_go: Callable[[], dict[str, int]]
     """Close them, and tell how many were not had, or were lost while they were held, by kind."""
 
@@ -68,7 +66,7 @@ def holding(plan: Plan, progress: Progress | None = None) -> Iterator[Held]:
     """
     with _Crew(plan, progress or _ignore, role="hold") as crew:
         crew.connect()
-        yield Held(crew.ready, plan.connections - crew.ready, crew.let_go)
+        yield Held(crew.ready, crew.let_go)
 
 
 def _ignore(what: str, part: float) -> None:

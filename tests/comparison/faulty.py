@@ -11,6 +11,10 @@ def answer(line, number):
 def greet(connection, number):
     connection.sendall(b"HELLO server=s client=c connection=%d worker=%d\\n" % (number, os.getpid()))
 
+def read_confirmation(connection):
+    while connection.recv(1) != b"\\n":  # and not a byte of what follows
+        pass
+
 def converse(connection, number):
     greet(connection, number)
     lines = connection.makefile("rb")
@@ -61,16 +65,14 @@ def answer(line, number):
     "takes each piece for a line": """
 def converse(connection, number):
     greet(connection, number)
-    while connection.recv(1) != b"\\n":
-        pass
+    read_confirmation(connection)
     while piece := connection.recv(65536):
         connection.sendall(piece if piece.endswith(b"\\n") else piece + b"\\n")
 """,
     "waits for whole lines": """
 def converse(connection, number):
     greet(connection, number)
-    while connection.recv(1) != b"\\n":
-        pass
+    read_confirmation(connection)
     while piece := connection.recv(65536):
         if piece.endswith(b"\\n"):
             connection.sendall(piece)

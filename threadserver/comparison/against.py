@@ -72,13 +72,13 @@ def told(before: Summary, after: Summary) -> Iterator[str]:
     for cell in after.cells:
         for name in after.results.names:
             yield from _outcome(before, after, name, cell)
-    told_apart = [change for change in both if change.tellable]
+    tellable = [change for change in both if change.tellable]
     if not both:
         yield "no server has been measured in the same load in both"
-    elif not told_apart:
+    elif not tellable:
         yield "too few rounds to tell differences"
     else:
-        yield f"no difference seen in {len(told_apart) - len(claimed)} of {len(told_apart)} figures"
+        yield f"no difference seen in {len(tellable) - len(claimed)} of {len(tellable)} figures"
 
 
 def _outcome(before: Summary, after: Summary, name: str, cell: Cell) -> Iterator[str]:

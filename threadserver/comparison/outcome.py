@@ -74,8 +74,8 @@ def of_load(
         return _short(run_, faults)
     if leaked := leaks.grown(subject, *weights, plan, run_.requests):
         return run_.failed("leaked", leaked)
-    if haste := _haste(run_, plan):
-        return run_.failed("not offered", haste)
+    if why := _not_computing(run_, plan):
+        return run_.failed("not offered", why)
     if late := _late(run_, plan):
         return run_.failed("overrun", late)
     return run_
@@ -94,7 +94,7 @@ def _nobody(run_: Run, errors: Iterable[str]) -> str:
     return "dropped" if connected else "refused"
 
 
-def _haste(run_: Run, plan: Plan) -> str:
+def _not_computing(run_: Run, plan: Plan) -> str:
     """Say that a server that was asked to compute does hardly anything; empty when it computes."""
     used = run_.server.cpu_per_request if run_.server and not run_.server.uncounted else None
     if plan.workload != "spin" or used is None or used >= COMPUTING * (plan.milliseconds or 0) / 1000:
