@@ -39,6 +39,11 @@ def eventually(condition, what):
     return result
 
 
+def unmeasured():
+    """An environment in which coverage is not measured: Ctrl-C inside of it leaves its lock held, and all waits."""
+    return {name: value for name, value in os.environ.items() if not name.startswith("COVERAGE_PROCESS")}
+
+
 def require(*programs):
     """Skip where a program is missing; in CI that is a failure."""
     missing = [program for program in programs if shutil.which(program) is None]

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import eventually
+from tests.conftest import PATIENCE, eventually, unmeasured
 from tests.inspection.catalogue import own
 from threadserver.inspection import finding, report
 from threadserver.submission.starting import started
@@ -52,11 +52,12 @@ def test_bad_input(threadserver, words, code, says):
 def test_ctrl_c_closes_every_connection():
     with started(own("pool_prethreaded")(Path())) as server:
         command = [sys.executable, "-m", "threadserver", "classify", "--time-limit", "60", str(server.address)]
-        with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as ours:
+        pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+        with subprocess.Popen(command, **pipes, text=True, env=unmeasured()) as ours:
             found = finding.by_pid(server.pid)
             eventually(lambda: len(report.inspect(found).connections) >= 2, "the experiment is under way")
             ours.send_signal(signal.SIGINT)
-            output, errors = ours.communicate()
+            output, errors = ours.communicate(timeout=PATIENCE)
         assert (ours.returncode, output) == (130, "")
         assert "Traceback" not in errors
         eventually(lambda: not report.inspect(found).connections, "every connection is closed")

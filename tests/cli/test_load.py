@@ -6,7 +6,7 @@ import sys
 import pytest
 
 from clients.load import SERVICE, Latency
-from tests.conftest import eventually
+from tests.conftest import eventually, unmeasured
 from threadserver import services, serving
 from threadserver.models import thread
 
@@ -89,10 +89,11 @@ def test_ctrl_c_shows_what_was_measured_until_then(form):
         asked.append(line)
         return line
 
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
     command = [sys.executable, "-m", "threadserver", "load", "--seconds", "1000", "--warm-up", "0"]
     with serving(thread.serve, service=service) as server:
         command += [str(server.address), *(["--json"] if form == "json" else [])]
-        with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        with subprocess.Popen(command, **pipes, text=True, env=unmeasured()) as process:
             eventually(lambda: len(asked) > 100, "it is under way")
             process.send_signal(signal.SIGINT)
             out, err = process.communicate(timeout=60)

@@ -11,7 +11,7 @@ import pytest
 from rich.console import Console
 
 from tests.comparison import faulty
-from tests.conftest import PATIENCE, eventually
+from tests.conftest import PATIENCE, eventually, unmeasured
 from threadserver.comparison import contestants, running
 
 SHORT = ("-w", "echo", "--seconds", "0.1")
@@ -133,7 +133,7 @@ def test_who_ends_it_keeps_what_was_measured(tmp_path, number):
     command = ["thread", *SHORT, "-c", "1", "-n", "1000", "--out", str(tmp_path)]
     process = subprocess.Popen(
         [sys.executable, "-m", "threadserver", "compare", *command], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-        text=True, env={**os.environ, "COLUMNS": "100"},
+        text=True, env={**unmeasured(), "COLUMNS": "100"},
     )  # fmt: skip
     results = tmp_path / "results.json"
     eventually(lambda: results.exists() and json.loads(results.read_text())["runs"], "a run is in the file")
