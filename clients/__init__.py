@@ -1,5 +1,5 @@
-"""Clients: a blocking one, a crowd of them, and in `clients.load` the load generator."""
+"""Clients: a blocking one, a crowd of them, and in `threadserver.clients.load` the load generator."""
 
-from clients.client import Client
+from threadserver.clients.client import Client
 
 __all__ = ["Client"]

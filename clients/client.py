@@ -12,11 +12,11 @@ from collections.abc import Iterator
 from contextlib import suppress
 from functools import partial
 
-from threadserver.address import Address, Endpoint
-from threadserver.conversation import ClientConversation, Hello
-from threadserver.errors import KitError, UsageError, reason
-from threadserver.recording import RecordedSocket, introduce
-from threadserver.trace import Recorder
+from threadserver.core.address import Address, Endpoint
+from threadserver.core.conversation import ClientConversation, Hello
+from threadserver.core.errors import KitError, UsageError, reason
+from threadserver.core.recording import RecordedSocket, introduce
+from threadserver.core.trace import Recorder
 
 RECEIVE_SIZE = 65_536
 

@@ -5,10 +5,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from threading import Barrier, BrokenBarrierError, Thread
 
-from clients.client import Client
-from threadserver.address import Address
-from threadserver.errors import KitError, reason
-from threadserver.trace import Recorder
+from threadserver.clients.client import Client
+from threadserver.core.address import Address
+from threadserver.core.errors import KitError, reason
+from threadserver.core.trace import Recorder
 
 
 @dataclass

@@ -8,7 +8,7 @@ from contextlib import suppress
 from threading import Thread
 from typing import BinaryIO
 
-from clients.client import Client, DisconnectedError
+from threadserver.clients.client import Client, DisconnectedError
 
 
 def pipe(client: Client, source: BinaryIO, target: BinaryIO, *, answers: bool = True) -> None:

@@ -6,7 +6,7 @@ from contextlib import suppress
 from pathlib import Path
 from select import select
 
-from clients.client import Client, DisconnectedError
+from threadserver.clients.client import Client, DisconnectedError
 
 PROMPT = "> "
 

@@ -17,8 +17,8 @@ import pytest
 from hypothesis import HealthCheck, settings
 from selenium import webdriver
 
-from clients import Client
-from threadserver.address import Address
+from threadserver.clients import Client
+from threadserver.core.address import Address
 
 # How long an example takes says how busy the machine is.
 settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from clients import Client
 from tests.conftest import require
+from threadserver.clients import Client
 
 ROOT = Path(__file__).parent.parent
 
@@ -25,10 +25,10 @@ def installed(tmp_path_factory):
     folder = tmp_path_factory.mktemp("wheel")
     files = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True).stdout.splitlines()
     for name in files or pytest.fail("not a git checkout"):
-        if (ROOT / name).is_file():
-            target = folder / "checkout" / name
-            target.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy(ROOT / name, target)
+        target = folder / "checkout" / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if (ROOT / name).exists():
+            shutil.copy(ROOT / name, target, follow_symlinks=False)
     pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "--quiet"]
     built = run(*pip, "wheel", "--no-deps", "--wheel-dir", folder, folder / "checkout")
     assert built.returncode == 0, built.stderr
@@ -39,22 +39,22 @@ def installed(tmp_path_factory):
 
 def test_the_wheel_holds_commands_clients_and_labs(installed):
     for name in (
-        "threadserver/models/thread.py",
-        "threadserver/diagrams/page.html.j2",
+        "threadserver/core/models/thread.py",
+        "threadserver/diagrams/diagram_page.html.j2",
         "threadserver/py.typed",
-        "clients/client.py",
-        "labs/PROTOCOL.md",
-        "labs/fork/solution/server.py",
+        "threadserver/clients/client.py",
+        "threadserver/labs/PROTOCOL.md",
+        "threadserver/labs/fork/solution/server.py",
     ):
         assert (installed / name).is_file(), name
-    assert not (installed / "tests").exists()
+    assert {path.name for path in installed.iterdir() if "-" not in path.name} == {"bin", "threadserver"}
 
 
 def test_the_installed_command_serves(installed, tmp_path):
     environment = {**os.environ, "PYTHONPATH": str(installed)}
-    check = "import clients, labs, threadserver; print(threadserver.__file__, clients.__file__, labs.__file__)"
+    check = "import threadserver.clients; print(threadserver.__file__, threadserver.clients.__file__)"
     places = run(sys.executable, "-c", check, cwd=tmp_path, env=environment).stdout.split()
-    assert len(places) == 3
+    assert len(places) == 2
     assert all(place.startswith(str(installed)) for place in places)
     command = [sys.executable, installed / "bin" / "threadserver"]
     demo = run(*command, "demo", cwd=tmp_path, env=environment)

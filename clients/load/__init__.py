@@ -6,10 +6,10 @@
     print(result.requests_per_second, result.latency.percentile(99.9), result.errors, result.limited)
 """
 
-from clients.load.latency import Latency
-from clients.load.plan import Plan
-from clients.load.result import Result
-from clients.load.running import Held, LoadError, holding, run
-from clients.load.workloads import SERVICE, WORKLOADS
+from threadserver.clients.load.coordinator import Held, LoadError, holding, run
+from threadserver.clients.load.latency import Latency
+from threadserver.clients.load.plan import Plan
+from threadserver.clients.load.result import Result
+from threadserver.clients.load.workloads import SERVICE, WORKLOADS
 
 __all__ = ["SERVICE", "WORKLOADS", "Held", "Latency", "LoadError", "Plan", "Result", "holding", "run"]

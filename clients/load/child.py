@@ -8,8 +8,8 @@ import sys
 from contextlib import suppress
 from typing import Any
 
-from clients.load.task import Task
-from threadserver.errors import KitError, reason
+from threadserver.clients.load.task import Task
+from threadserver.core.errors import KitError, reason
 
 
 class LoadError(KitError):
@@ -22,7 +22,7 @@ class Process:
     def __init__(self, task: Task) -> None:
         try:
             self._process = subprocess.Popen(
-                [sys.executable, "-P", "-m", "clients.load.process"],
+                [sys.executable, "-P", "-m", "threadserver.clients.load.generator"],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,

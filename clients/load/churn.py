@@ -3,8 +3,8 @@
 from time import perf_counter_ns
 from typing import Any
 
-from clients.load.connections import TICK
-from clients.load.loop import Loop
+from threadserver.clients.load.connections import TICK
+from threadserver.clients.load.load_loop import Loop
 
 REST = 0.005
 """Seconds for which a client that failed does nothing, so that nobody is hammered."""

@@ -11,9 +11,9 @@ import signal
 from time import perf_counter_ns
 from typing import Any
 
-from clients.load.buckets import FOLD
-from clients.load.connections import TICK
-from clients.load.loop import Loop
+from threadserver.clients.load.buckets import FOLD
+from threadserver.clients.load.connections import TICK
+from threadserver.clients.load.load_loop import Loop
 
 MARGIN = 0.001
 """Seconds by which the alarm is later than the end, so that it has come when the alarm rings."""

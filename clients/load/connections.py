@@ -21,12 +21,12 @@ from collections import Counter
 from contextlib import suppress
 from time import perf_counter_ns
 
-from clients.load import errors
-from clients.load.buckets import FOLD, Buckets
-from clients.load.plan import Plan
-from clients.load.workloads import Requests
-from threadserver.address import Endpoint
-from threadserver.conversation import FULL, MAX_LINE, Hello, ProtocolError
+from threadserver.clients.load import error_kinds
+from threadserver.clients.load.buckets import FOLD, Buckets
+from threadserver.clients.load.plan import Plan
+from threadserver.clients.load.workloads import Requests
+from threadserver.core.address import Endpoint
+from threadserver.core.conversation import FULL, MAX_LINE, Hello, ProtocolError
 
 TICK = 0.05
 """Seconds after which a loop looks at the clock although nothing has happened."""
@@ -116,18 +116,18 @@ class Connections:
                     self.dial(now)
                     begun += 1
             self.attend(TICK if begun == count else PATIENCE / 10)
-        self.errors[errors.NOT_CONNECTED] += count - begun
+        self.errors[error_kinds.NOT_CONNECTED] += count - begun
         for fd in self.unready:
             self.errors[self.held_up(fd)] += 1
 
     def held_up(self, fd: int) -> str:
         """Say what a connection that is open has not got in time."""
         if fd not in self.ungreeted:
-            return errors.TIMEOUT
+            return error_kinds.TIMEOUT
         with socket.socket(fileno=os.dup(fd)) as connection, suppress(OSError):
             connection.getpeername()
-            return errors.NO_HELLO
-        return errors.NOT_CONNECTED
+            return error_kinds.NO_HELLO
+        return error_kinds.NOT_CONNECTED
 
     def dial(self, now: int) -> int | None:
         """Begin a connection; give its descriptor, or None when it failed at once.
@@ -137,7 +137,7 @@ class Connections:
         try:
             connection = socket.socket(*self.endpoint[:3])
         except OSError as error:
-            self.errors[errors.kind(error)] += 1
+            self.errors[error_kinds.kind(error)] += 1
             return None
         connection.setblocking(False)
         if self.endpoint.family != socket.AF_UNIX:
@@ -147,7 +147,7 @@ class Connections:
             connection.close()
             if code == errno.EAGAIN:
                 raise BlockingIOError(code, "backlog full")
-            self.errors[errors.kind(OSError(code, ""))] += 1
+            self.errors[error_kinds.kind(OSError(code, ""))] += 1
             return None
         fd = connection.detach()
         self._make_room(fd)
@@ -180,13 +180,13 @@ class Connections:
         if fd == self.control:
             raise StoppedError
         if not data:
-            self.lose(fd, errors.CLOSED)
+            self.lose(fd, error_kinds.CLOSED)
             return
         data = self.partial.pop(fd, b"") + data
         if fd in self.ungreeted and self.plan.confirm:
             self._greeting(fd, data, now)
         elif (due := self.expected[fd]) is None:
-            self.lose(fd, errors.ERROR_LINE if data.startswith(b"ERROR") else errors.WRONG)
+            self.lose(fd, error_kinds.ERROR_LINE if data.startswith(b"ERROR") else error_kinds.WRONG)
         elif self.requests.is_right(data, due):
             self.complete(fd, now)
         elif self._is_partial(data, due):
@@ -197,7 +197,7 @@ class Connections:
     def complete(self, fd: int, now: int) -> None:
         """Take the answer that was due: an echo server gives that of sleep and spin, too, but too early."""
         if now - self.since[fd] < self.requests.least:
-            self.errors[errors.EARLY] += 1
+            self.errors[error_kinds.EARLY] += 1
             self.wrong(fd, now)
         else:
             self.right(fd, now)
@@ -207,7 +207,7 @@ class Connections:
         return b"\n" not in data and len(data) < (MAX_LINE if data.startswith(b"ERROR"[: len(data)]) else len(due))
 
     def _refused(self, fd: int, data: bytes, now: int) -> None:
-        kind = errors.ERROR_LINE if data.startswith(b"ERROR") else errors.WRONG
+        kind = error_kinds.ERROR_LINE if data.startswith(b"ERROR") else error_kinds.WRONG
         if data.find(b"\n") == len(data) - 1:  # one whole line: the next answer will begin where it should
             self.errors[kind] += 1
             self.wrong(fd, now)
@@ -219,9 +219,9 @@ class Connections:
         if not end and len(data) < MAX_LINE:
             self.partial[fd] = data
         elif data == FULL:
-            self.lose(fd, errors.FULL)
+            self.lose(fd, error_kinds.FULL)
         elif line.startswith(b"ERROR"):
-            self.lose(fd, errors.ERROR_LINE)
+            self.lose(fd, error_kinds.ERROR_LINE)
         else:
             self._confirm(fd, line, more, now)
 
@@ -229,10 +229,10 @@ class Connections:
         try:
             hello = Hello.parse(line)
         except ProtocolError:
-            self.lose(fd, errors.BAD_HELLO)
+            self.lose(fd, error_kinds.BAD_HELLO)
             return
         if more:
-            self.lose(fd, errors.WRONG)
+            self.lose(fd, error_kinds.WRONG)
             return
         self.send(fd, b"CONFIRM %d\n" % hello.connection)
         if fd in self.open:
@@ -242,7 +242,7 @@ class Connections:
     def stumbled(self, fd: int, error: OSError, now: int) -> None:
         """Take the failure of a call on a connection: most often there is only nothing to read."""
         if not isinstance(error, BlockingIOError):
-            self.lose(fd, errors.kind(error))
+            self.lose(fd, error_kinds.kind(error))
         elif fd in self.unsent:
             self.poll.modify(fd, select.EPOLLIN)
             self.send(fd, self.unsent.pop(fd))
@@ -266,7 +266,7 @@ class Connections:
         except BlockingIOError:
             sent = 0
         except OSError as error:
-            self.lose(fd, errors.kind(error))
+            self.lose(fd, error_kinds.kind(error))
             return
         if sent < len(data):
             self.keep(fd, data[sent:])

@@ -12,13 +12,13 @@ from itertools import islice
 from threading import Event, Thread
 from time import monotonic, perf_counter_ns
 
-from clients.client import Client, DisconnectedError
-from clients.load import errors
-from clients.load.buckets import Buckets
-from clients.load.plan import Plan
-from clients.load.workloads import random_lines
-from threadserver.conversation import ProtocolError
-from threadserver.errors import KitError
+from threadserver.clients.client import Client, DisconnectedError
+from threadserver.clients.load import error_kinds
+from threadserver.clients.load.buckets import Buckets
+from threadserver.clients.load.plan import Plan
+from threadserver.clients.load.workloads import random_lines
+from threadserver.core.conversation import ProtocolError
+from threadserver.core.errors import KitError
 
 PAUSE = 0.2
 """Seconds for which a slow client leaves the server waiting."""
@@ -55,7 +55,7 @@ class Dawdlers:
         for dawdler in self._dawdlers:
             dawdler.join(max(0.0, deadline - monotonic()))
             if dawdler.is_alive():
-                dawdler.error = errors.TIMEOUT if dawdler.dawdling else errors.NO_HELLO
+                dawdler.error = error_kinds.TIMEOUT if dawdler.dawdling else error_kinds.NO_HELLO
 
     @property
     def latencies(self) -> Buckets:
@@ -143,7 +143,7 @@ class _Dawdler(Thread):
         if answer is None:
             raise DisconnectedError
         if answer != line:
-            raise _WrongError(errors.ERROR_LINE if answer.startswith(b"ERROR") else errors.WRONG)
+            raise _WrongError(error_kinds.ERROR_LINE if answer.startswith(b"ERROR") else error_kinds.WRONG)
 
 
 class _WrongError(Exception):
@@ -157,9 +157,9 @@ def _kind(error: Exception) -> str:
         case _WrongError():
             return str(cause)
         case TimeoutError():
-            return errors.NO_HELLO
+            return error_kinds.NO_HELLO
         case OSError():
-            return errors.kind(cause)
+            return error_kinds.kind(cause)
         case ProtocolError():
-            return errors.FULL if "is full" in str(cause) else errors.BAD_HELLO
-    return errors.CLOSED
+            return error_kinds.FULL if "is full" in str(cause) else error_kinds.BAD_HELLO
+    return error_kinds.CLOSED

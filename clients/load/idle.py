@@ -2,8 +2,8 @@
 
 from time import perf_counter_ns
 
-from clients.load.connections import TICK
-from clients.load.loop import Loop
+from threadserver.clients.load.connections import TICK
+from threadserver.clients.load.load_loop import Loop
 
 
 class Idle(Loop):

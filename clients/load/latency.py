@@ -6,7 +6,7 @@ from typing import Any
 from hdrh.codec import HdrCookieException, HdrLengthException
 from hdrh.histogram import HdrHistogram
 
-from clients.load.buckets import nanoseconds
+from threadserver.clients.load.buckets import nanoseconds
 
 LONGEST = 3600 * 10**9
 PERCENTS = (50.0, 90.0, 99.0, 99.9)
@@ -20,7 +20,7 @@ class Latency:
 
     @classmethod
     def of(cls, counts: Mapping[int, int]) -> "Latency":
-        """Make one of the counts that a generating process has recorded, `clients.load.buckets`."""
+        """Make one of the counts that a generating process has recorded, `threadserver.clients.load.buckets`."""
         latency = cls()
         for value, count in nanoseconds(counts):
             latency._histogram.record_value(min(value, LONGEST), count)

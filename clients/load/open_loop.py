@@ -18,10 +18,10 @@ from math import ceil
 from time import perf_counter_ns
 from typing import Any
 
-from clients.load import errors
-from clients.load.buckets import FOLD, Buckets
-from clients.load.connections import StoppedError
-from clients.load.loop import Loop
+from threadserver.clients.load import error_kinds
+from threadserver.clients.load.buckets import FOLD, Buckets
+from threadserver.clients.load.connections import StoppedError
+from threadserver.clients.load.load_loop import Loop
 
 AT_LEAST = 1000
 """So many of a connection's latencies are told apart, of requests that were never answered: there may be millions."""
@@ -159,9 +159,9 @@ class OpenLoop(Loop):
         """Count what was due until now; what is still waited for is no error yet."""
         self.until = now
         self._ask_what_is_due(now, now)
-        timeouts = self.errors[errors.TIMEOUT]
+        timeouts = self.errors[error_kinds.TIMEOUT]
         self._conclude(now)
-        self.errors[errors.TIMEOUT] = timeouts
+        self.errors[error_kinds.TIMEOUT] = timeouts
 
     def drain(self, give_up: int) -> None:
         """Take the answers that are owed, and ask what is overdue, until then; count what was never answered."""
@@ -177,11 +177,11 @@ class OpenLoop(Loop):
             self._never_answered(range(turn, turn + 1), first, self.until)
         for fd in self.order:
             last = give_up if fd in self.open else self.until
-            self.errors[errors.NOT_SENT] += self._never_answered(self._left(fd), first, last)
+            self.errors[error_kinds.NOT_SENT] += self._never_answered(self._left(fd), first, last)
             if self.expected[fd] is not None and fd not in self.overdue:
                 self.kept -= 1
-                self.errors[errors.TIMEOUT] += 1
-                self.errors[errors.NOT_SENT] -= self.turn[fd] >= first
+                self.errors[error_kinds.TIMEOUT] += 1
+                self.errors[error_kinds.NOT_SENT] -= self.turn[fd] >= first
 
     def _left(self, fd: int) -> range:
         """Give the turns that a connection did not come to an end with."""

@@ -6,10 +6,10 @@ from dataclasses import asdict, dataclass
 from math import isfinite
 from typing import Any
 
-from clients.load.workloads import ANEW, MILLISECONDS, SERVICE, WORKLOADS
-from threadserver.address import Address
-from threadserver.conversation import MAX_LINE
-from threadserver.errors import UsageError
+from threadserver.clients.load.workloads import ANEW, MILLISECONDS, SERVICE, WORKLOADS
+from threadserver.core.address import Address
+from threadserver.core.conversation import MAX_LINE
+from threadserver.core.errors import UsageError
 
 MOST_PROCESSES = 256
 LARGEST = {"echo": MAX_LINE, "octets": 16_384, "sleep": 60_000, "spin": 60_000}

@@ -4,10 +4,10 @@ from collections import Counter
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from clients.load.errors import EARLY, ERROR_LINE, WRONG
-from clients.load.latency import Latency
-from clients.load.plan import Plan
-from clients.load.workloads import SERVICE
+from threadserver.clients.load.error_kinds import EARLY, ERROR_LINE, WRONG
+from threadserver.clients.load.latency import Latency
+from threadserver.clients.load.plan import Plan
+from threadserver.clients.load.workloads import SERVICE
 
 SCHEMA = "threadserver-load/1"
 
@@ -74,7 +74,7 @@ class Result:
     unanswered: int | None = None
     """Open loop: how many of them were never answered."""
     errors: dict[str, int] = field(default_factory=dict)
-    """How many, by kind: see `clients.load.errors`."""
+    """How many, by kind: see `threadserver.clients.load.error_kinds`."""
     warm_up_errors: dict[str, int] = field(default_factory=dict)
     """The same, of the warm-up; a connection that was lost then is not there in the measured time."""
     connected: int = 0

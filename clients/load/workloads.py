@@ -20,7 +20,7 @@ from itertools import cycle, repeat
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from clients.load.plan import Plan
+    from threadserver.clients.load.plan import Plan
 
 SERVICE = {
     "echo": "echo",

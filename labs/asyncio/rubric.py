@@ -1,7 +1,12 @@
 """What the lab `asyncio` checks: the conversation, many clients at once, and that one task of the kernel serves them all."""
 
 from threadserver.judge import points
-from threadserver.judge.common import (  # the conversation: 36 points
+from threadserver.judge.checks.concurrent import (  # many clients at once: 25 points
+    test_many_at_once,
+    test_silent_client,
+    test_unread_answers,
+)
+from threadserver.judge.checks.conversation import (  # the conversation: 36 points
     test_any_bytes,
     test_confirmation,
     test_description,
@@ -17,22 +22,17 @@ from threadserver.judge.common import (  # the conversation: 36 points
     test_slow_reader,
     test_worker,
 )
-from threadserver.judge.concurrent import (  # many clients at once: 25 points
-    test_many_at_once,
-    test_silent_client,
-    test_unread_answers,
-)
-from threadserver.judge.leaving import (  # clients leave, the server goes on: 9 points
-    test_goes_on,
-    test_leaving,
-    test_left_behind,
-    test_restart,
-)
-from threadserver.judge.looping import (  # turns, and rest: 12 points
+from threadserver.judge.checks.event_loop import (  # turns, and rest: 12 points
     must_loop,
     test_idle,
     test_one_client_cannot_starve,
     test_write_interest,
+)
+from threadserver.judge.checks.leaving import (  # clients leave, the server goes on: 9 points
+    test_goes_on,
+    test_leaving,
+    test_left_behind,
+    test_restart,
 )
 from threadserver.judge.trial import Trial
 

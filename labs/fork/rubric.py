@@ -1,8 +1,13 @@
 """What the lab `fork` checks: the conversation, many clients at once, a process for each, and who closes and waits."""
 
-from threadserver.inspection.processes import owners
 from threadserver.judge import WrongError, points
-from threadserver.judge.common import (  # the conversation: 36 points
+from threadserver.judge.checks.concurrent import (  # many clients at once: 25 points
+    one_made_for_each,
+    test_many_at_once,
+    test_silent_client,
+    test_unread_answers,
+)
+from threadserver.judge.checks.conversation import (  # the conversation: 36 points
     test_any_bytes,
     test_confirmation,
     test_description,
@@ -18,13 +23,7 @@ from threadserver.judge.common import (  # the conversation: 36 points
     test_slow_reader,
     test_worker,
 )
-from threadserver.judge.concurrent import (  # many clients at once: 25 points
-    one_made_for_each,
-    test_many_at_once,
-    test_silent_client,
-    test_unread_answers,
-)
-from threadserver.judge.leaving import (  # clients leave, the server goes on: 9 points
+from threadserver.judge.checks.leaving import (  # clients leave, the server goes on: 9 points
     test_goes_on,
     test_leaving,
     test_left_behind,
@@ -32,6 +31,7 @@ from threadserver.judge.leaving import (  # clients leave, the server goes on: 9
 )
 from threadserver.judge.peer import Peer
 from threadserver.judge.trial import Trial
+from threadserver.kernel.processes import owners
 
 FEW = (
     2  # zombies that may be there at any moment: children that have just ended, and are waited for with the next client

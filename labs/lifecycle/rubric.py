@@ -1,7 +1,7 @@
 """What the lab `lifecycle` checks: the conversation, and that one client is served after the other."""
 
 from threadserver.judge import points
-from threadserver.judge.common import (  # the conversation: 36 points
+from threadserver.judge.checks.conversation import (  # the conversation: 36 points
     test_any_bytes,
     test_confirmation,
     test_description,
@@ -17,7 +17,7 @@ from threadserver.judge.common import (  # the conversation: 36 points
     test_slow_reader,
     test_worker,
 )
-from threadserver.judge.leaving import (  # clients leave, the server goes on: 9 points
+from threadserver.judge.checks.leaving import (  # clients leave, the server goes on: 9 points
     test_goes_on,
     test_leaving,
     test_left_behind,

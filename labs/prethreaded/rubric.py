@@ -1,7 +1,7 @@
 """What the lab `prethreaded` checks: the conversation, and that 2 to 16 threads accept and serve a client each."""
 
 from threadserver.judge import points
-from threadserver.judge.common import (  # the conversation: 36 points
+from threadserver.judge.checks.conversation import (  # the conversation: 36 points
     test_any_bytes,
     test_confirmation,
     test_description,
@@ -17,13 +17,13 @@ from threadserver.judge.common import (  # the conversation: 36 points
     test_slow_reader,
     test_worker,
 )
-from threadserver.judge.leaving import (  # clients leave, the server goes on: 9 points
+from threadserver.judge.checks.leaving import (  # clients leave, the server goes on: 9 points
     test_goes_on,
     test_leaving,
     test_left_behind,
     test_restart,
 )
-from threadserver.judge.pooling import (  # a bounded number of workers: 43 points
+from threadserver.judge.checks.pool import (  # a bounded number of workers: 43 points
     must_accept_themselves,
     test_bounded,
     test_next_in_line,

@@ -1,9 +1,13 @@
 """What the lab `reuseport` checks: many clients at once, by event loops in several processes with a listening socket each."""
 
-from threadserver.inspection.processes import owners
 from threadserver.inspection.verdict import Model
 from threadserver.judge import UndeterminedError, WrongError, points
-from threadserver.judge.common import (  # the conversation: 36 points
+from threadserver.judge.checks.concurrent import (  # many clients at once: 25 points
+    test_many_at_once,
+    test_silent_client,
+    test_unread_answers,
+)
+from threadserver.judge.checks.conversation import (  # the conversation: 36 points
     test_any_bytes,
     test_confirmation,
     test_description,
@@ -19,24 +23,20 @@ from threadserver.judge.common import (  # the conversation: 36 points
     test_slow_reader,
     test_worker,
 )
-from threadserver.judge.concurrent import (  # many clients at once: 25 points
-    test_many_at_once,
-    test_silent_client,
-    test_unread_answers,
-)
-from threadserver.judge.leaving import (  # clients leave, the server goes on: 9 points
-    test_goes_on,
-    test_leaving,
-    test_left_behind,
-    test_restart,
-)
-from threadserver.judge.looping import (  # turns, and rest: 12 points
+from threadserver.judge.checks.event_loop import (  # turns, and rest: 12 points
     must_loop,
     test_idle,
     test_one_client_cannot_starve,
     test_write_interest,
 )
+from threadserver.judge.checks.leaving import (  # clients leave, the server goes on: 9 points
+    test_goes_on,
+    test_leaving,
+    test_left_behind,
+    test_restart,
+)
 from threadserver.judge.trial import Trial
+from threadserver.kernel.processes import owners
 
 CHANCES = 40  # to see all processes at rest, each in the call in which it waits
 

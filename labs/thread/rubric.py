@@ -1,7 +1,13 @@
 """What the lab `thread` checks: the conversation, many clients at once, and that each has a new thread of its own."""
 
 from threadserver.judge import points
-from threadserver.judge.common import (  # the conversation: 36 points
+from threadserver.judge.checks.concurrent import (  # many clients at once: 25 points
+    one_made_for_each,
+    test_many_at_once,
+    test_silent_client,
+    test_unread_answers,
+)
+from threadserver.judge.checks.conversation import (  # the conversation: 36 points
     test_any_bytes,
     test_confirmation,
     test_description,
@@ -17,13 +23,7 @@ from threadserver.judge.common import (  # the conversation: 36 points
     test_slow_reader,
     test_worker,
 )
-from threadserver.judge.concurrent import (  # many clients at once: 25 points
-    one_made_for_each,
-    test_many_at_once,
-    test_silent_client,
-    test_unread_answers,
-)
-from threadserver.judge.leaving import (  # clients leave, the server goes on: 9 points
+from threadserver.judge.checks.leaving import (  # clients leave, the server goes on: 9 points
     test_goes_on,
     test_leaving,
     test_left_behind,

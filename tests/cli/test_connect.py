@@ -8,8 +8,9 @@ import sys
 import pytest
 
 from tests.conftest import eventually, require
-from threadserver import services, serving
-from threadserver.models import iterative, thread
+from threadserver import serving
+from threadserver.core import services
+from threadserver.core.models import iterative, thread
 
 
 @pytest.fixture

@@ -5,10 +5,11 @@ import sys
 
 import pytest
 
-from clients.load import SERVICE, Latency
 from tests.conftest import eventually, unmeasured
-from threadserver import services, serving
-from threadserver.models import thread
+from threadserver import serving
+from threadserver.clients.load import SERVICE, Latency
+from threadserver.core import services
+from threadserver.core.models import thread
 
 SHORT = ("--seconds", "0.2", "--warm-up", "0", "--connections", "3")
 

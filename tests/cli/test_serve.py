@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from clients import Client
 from tests.conftest import PATIENCE, confirm, dial, eventually, read_all, read_line, require
+from threadserver.clients import Client
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -200,7 +200,7 @@ def test_a_submission_runs_its_model_without_the_command(tmp_path):
     (tmp_path / "server.py").write_text(
         "import sys\n"
         "import threadserver\n"
-        "from threadserver.models.thread import serve\n"
+        "from threadserver.core.models.thread import serve\n"
         "assert not {'click', 'rich'} & set(sys.modules)\n"
         "if __name__ == '__main__':\n"
         "    threadserver.main(serve)\n"

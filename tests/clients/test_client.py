@@ -4,13 +4,14 @@ from threading import Thread
 
 import pytest
 
-from clients import Client
-from clients.client import ConnectError, DisconnectedError
 from tests.conftest import PATIENCE, read_line
-from threadserver import services, serving
-from threadserver.conversation import ProtocolError
-from threadserver.errors import KitError
-from threadserver.models import iterative, thread
+from threadserver import serving
+from threadserver.clients import Client
+from threadserver.clients.client import ConnectError, DisconnectedError
+from threadserver.core import services
+from threadserver.core.conversation import ProtocolError
+from threadserver.core.errors import KitError
+from threadserver.core.models import iterative, thread
 
 RESET = b"\1\0\0\0\0\0\0\0"
 

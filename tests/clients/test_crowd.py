@@ -1,8 +1,8 @@
 from threading import Thread
 
-from clients.crowd import converse
 from threadserver import serving
-from threadserver.models import iterative, thread
+from threadserver.clients.crowd import converse
+from threadserver.core.models import iterative, thread
 
 
 def test_each_client_of_a_threaded_server_has_its_own_worker():

@@ -3,11 +3,11 @@
 import random
 from functools import cache
 
-from clients.load import Latency
-from clients.load.buckets import Buckets
+from threadserver.clients.load import Latency
+from threadserver.clients.load.buckets import Buckets
+from threadserver.comparison.cells import TOUR, Cell
 from threadserver.comparison.contestants import ORDER
 from threadserver.comparison.results import Memory, Results, Run, Server
-from threadserver.comparison.workloads import TOUR, Cell
 
 SPEED = {
     "iterative": 30_000, "fork": 22_000, "prefork": 31_000, "reuseport": 30_000, "thread": 24_000, "pool": 25_000,

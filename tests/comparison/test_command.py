@@ -12,7 +12,7 @@ from rich.console import Console
 
 from tests.comparison import faulty
 from tests.conftest import PATIENCE, eventually, unmeasured
-from threadserver.comparison import contestants, running
+from threadserver.comparison import campaign, contestants
 
 SHORT = ("-w", "echo", "--seconds", "0.1")
 
@@ -44,10 +44,10 @@ def test_it_measures_reports_and_keeps_the_result(measured):
 
 
 def test_in_a_log_a_line_says_now_and_then_how_far_it_is(monkeypatch, tmp_path):
-    monkeypatch.setattr(running, "EVERY", 0.0)
+    monkeypatch.setattr(campaign, "EVERY", 0.0)
     log = StringIO()
-    schedule = running.plan([contestants.find("thread")], ["echo"], [1], 2, 0.1, None)
-    running.compare(schedule, "", tmp_path, Console(file=log))
+    schedule = campaign.plan([contestants.find("thread")], ["echo"], [1], 2, 0.1, None)
+    campaign.compare(schedule, "", tmp_path, Console(file=log))
     lines = log.getvalue().splitlines()
     assert lines[0] == "0%, 0:01 left: round 1 of 2: thread, echo, 1 connection"
     assert "50%, 0:01 left: round 2 of 2: thread, echo, 1 connection" in lines
@@ -151,7 +151,7 @@ def test_too_many_connections_are_refused_before_anything_starts(tmp_path):
     """As an ordinary user, who may not raise the hard limit."""
     script = (
         "import os, resource, sys\n"
-        "from threadserver.comparison.room import make_room\n"
+        "from threadserver.comparison.capacity import make_room\n"
         "resource.setrlimit(resource.RLIMIT_NOFILE, (300, 300))\n"
         "os.getuid() or os.setgid(65534) or os.setuid(65534)\n"
         "make_room(100)\n"

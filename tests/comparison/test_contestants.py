@@ -7,14 +7,14 @@ from itertools import groupby
 import pytest
 
 from tests.comparison import faulty
-from threadserver import models
 from threadserver.comparison import contestants, stevens
+from threadserver.comparison.campaign import plan
+from threadserver.comparison.cells import TOUR, Cell
 from threadserver.comparison.measuring import Pace
-from threadserver.comparison.running import plan
+from threadserver.comparison.running_contestant import site
 from threadserver.comparison.schedule import Schedule, carry_out
-from threadserver.comparison.serving import site
-from threadserver.comparison.workloads import TOUR, Cell
-from threadserver.errors import UsageError
+from threadserver.core import models
+from threadserver.core.errors import UsageError
 
 
 def test_all_models_at_hand_take_part_in_the_tour():

@@ -8,10 +8,10 @@ import pytest
 
 from tests.comparison import faulty
 from threadserver.comparison import contestants, measuring
+from threadserver.comparison.cells import Cell
 from threadserver.comparison.measuring import Pace, measure
-from threadserver.comparison.serving import offers, serving, site
-from threadserver.comparison.workloads import Cell
-from threadserver.models import thread
+from threadserver.comparison.running_contestant import offers, serving, site
+from threadserver.core.models import thread
 
 PATIENT = Pace(0.1, 0.02, 20.0)
 HASTY = Pace(0.1, 0.02, 0.5)

@@ -8,7 +8,7 @@ from click.testing import CliRunner
 from tests.comparison.samples import results
 from threadserver.cli.compare import compare
 from threadserver.comparison import results as module
-from threadserver.errors import UsageError
+from threadserver.core.errors import UsageError
 
 
 @pytest.fixture

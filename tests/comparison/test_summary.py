@@ -9,14 +9,14 @@ from rich.console import Console
 from rich.table import Table
 
 from tests.comparison.samples import load, results
-from threadserver.comparison import against, findings, pictures, stevens, telling, terminal
+from threadserver.comparison import against, comparison_table, findings, pictures, stevens, telling
+from threadserver.comparison.cells import Cell
 from threadserver.comparison.charts import Bar, Bars
 from threadserver.comparison.colours import shades
 from threadserver.comparison.drawing import draw
 from threadserver.comparison.results import Server
 from threadserver.comparison.summary import LIMITED, NO_DIFFERENCE, NOT_WELL, TOO_FEW, Summary
 from threadserver.comparison.wording import amount, interval, number, times
-from threadserver.comparison.workloads import Cell
 
 ECHO = Cell("echo", 10)
 A, B = "epoll", "thread"
@@ -84,7 +84,7 @@ def test_in_the_terminal_the_line_of_the_output_stands_that_says_most(outcome, s
     for run in one.results.runs:
         if run.contestant == A:
             run.failed(outcome, "because").output = "cc a.c\na.c:2: error: no\nmake: ***"
-    assert f"    {said}" in [str(piece) for piece in terminal.report(one, [], 100)]
+    assert f"    {said}" in [str(piece) for piece in comparison_table.report(one, [], 100)]
 
 
 def test_who_is_sure_to_stay_below_a_rate_does_not_keep_up_with_it():
@@ -122,7 +122,7 @@ def test_a_name_is_no_markup():
     for run in one.results.runs:
         run.contestant = run.contestant.replace(A, "x[bold]/server.py")
     printed = Console(file=StringIO(), width=120)
-    for piece in terminal.report(Summary(one.results), [], 120):
+    for piece in comparison_table.report(Summary(one.results), [], 120):
         printed.print(piece)
     assert "x[bold]/server.py" in printed.file.getvalue()
 
@@ -232,8 +232,8 @@ def test_the_books_order_is_compared_pair_by_pair(sample):
 
 
 def test_designs_of_the_classic_table_stand_in_its_tables_only(sample, drawn):
-    tables = "".join(f"{piece.title}: {list(piece.columns[0].cells)}\n" for piece in terminal.report(sample, drawn, 200)
-                     if isinstance(piece, Table))  # fmt: skip
+    pieces = comparison_table.report(sample, drawn, 200)
+    tables = "".join(f"{piece.title}: {list(piece.columns[0].cells)}\n" for piece in pieces if isinstance(piece, Table))
     assert [line.partition(",")[0] for line in tables.splitlines() if "prefork/mutex" in line] == ["octets"]
 
 

@@ -14,13 +14,13 @@ from threading import enumerate as threads
 import pytest
 
 import threadserver
-from clients import Client
 from tests.conftest import eventually
+from threadserver.clients import Client
+from threadserver.core.models import thread
+from threadserver.core.trace import Record, Recorder, read
 from threadserver.diagrams.sequence import Sequence, sequence
-from threadserver.inspection.calls import blocked_call
-from threadserver.inspection.syscalls import ACCEPT
-from threadserver.models import thread
-from threadserver.trace import Record, Recorder, read
+from threadserver.kernel.calls import blocked_call
+from threadserver.kernel.syscalls import ACCEPT
 
 HOSTILE = (
     b"</script><img src=x onerror=document.title='owned'>",
@@ -30,8 +30,8 @@ HOSTILE = (
 FORKING = """
 import os, sys
 import threadserver
-from threadserver.trace import Recorder
-from threadserver.running import run_until_signalled
+from threadserver.core.trace import Recorder
+from threadserver.core.running import run_until_signalled
 
 def serve(server):
     for connection in server.connections():

@@ -10,7 +10,7 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.wait import WebDriverWait
 
-from threadserver.diagrams.page import page
+from threadserver.diagrams.diagram_page import page
 
 
 class Shown:

@@ -6,8 +6,8 @@ from collections import defaultdict
 import pytest
 
 from tests.diagrams.conftest import at_once, wait_until_it_accepts_again
+from threadserver.core.models import iterative
 from threadserver.diagrams.perfetto import perfetto
-from threadserver.models import iterative
 
 
 def events(records) -> list[dict]:

@@ -6,12 +6,12 @@ from itertools import pairwise
 
 import pytest
 
-from clients import Client
-from clients.client import ConnectError
 from tests.diagrams.conftest import wait_until_it_accepts_again
+from threadserver.clients import Client
+from threadserver.clients.client import ConnectError
+from threadserver.core.errors import UsageError
+from threadserver.core.models import iterative
 from threadserver.diagrams.sequence import Row, Sequence, sequence
-from threadserver.errors import UsageError
-from threadserver.models import iterative
 
 ALL = ["1", "2", "3", "4", "5", "6", "7", "8", "8a", "8b", "9", "10", "11", "12"]
 CAUSES = [

@@ -7,9 +7,9 @@ import pytest
 from rich.cells import cell_len
 from rich.console import Console
 
-from threadserver.diagrams import terminal
-from threadserver.diagrams.terminal import Live, console_for, draw
-from threadserver.trace import parse
+from threadserver.core.trace import parse
+from threadserver.diagrams import terminal_diagram
+from threadserver.diagrams.terminal_diagram import Live, console_for, draw
 
 
 def drawn(sequence, width, **options) -> list[str]:
@@ -116,12 +116,12 @@ def live(width=100, clients=3):
 def test_live_holds_a_row_back_until_nothing_older_can_come(trace, monkeypatch):
     records = recorded(trace())
     file, printing = live()
-    monkeypatch.setattr(terminal, "monotonic", lambda: 0.02)
+    monkeypatch.setattr(terminal_diagram, "monotonic", lambda: 0.02)
     for record in reversed(records):
         printing.add(record)
         printing.flush()
     assert shown_steps(file.getvalue().splitlines()) == []
-    monkeypatch.setattr(terminal, "monotonic", lambda: 1.0)
+    monkeypatch.setattr(terminal_diagram, "monotonic", lambda: 1.0)
     printing.flush()
     steps = ["1", "2", "3", "4", "5", "6", "7", "8", "8a", "8b", "9", "10", "11", "12"]
     assert shown_steps(file.getvalue().splitlines()) == steps
@@ -132,7 +132,7 @@ def test_live_holds_a_row_back_until_nothing_older_can_come(trace, monkeypatch):
 def test_live_prints_in_the_end_whatever_it_held_back(trace, monkeypatch):
     made = trace(clients=3)
     file, printing = live()
-    monkeypatch.setattr(terminal, "monotonic", lambda: 0.0)
+    monkeypatch.setattr(terminal_diagram, "monotonic", lambda: 0.0)
     for record in recorded(made):
         printing.add(record)
     printing.flush()

@@ -11,8 +11,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 from tests.busy import busy_beside
 from tests.inspection.catalogue import ELSEWHERE, IN_C, OWN, SERVERS, Known, examine, missed
-from threadserver.errors import KitError
-from threadserver.inspection.classify import TIME_LIMIT
+from threadserver.core.errors import KitError
+from threadserver.inspection.classification import TIME_LIMIT
 
 
 def once(known: Known, time_limit: float) -> str:

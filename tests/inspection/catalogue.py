@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from threadserver.inspection.classify import classify
+from threadserver.inspection.classification import classify
 from threadserver.inspection.speech import speech
 from threadserver.inspection.verdict import Verdict
 from threadserver.submission.starting import Started, started

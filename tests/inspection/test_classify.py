@@ -14,12 +14,12 @@ import pytest
 from tests.conftest import dial, eventually, require
 from tests.inspection.catalogue import ELSEWHERE, own
 from tests.inspection.conftest import LONG, have
-from threadserver.address import Address
-from threadserver.errors import KitError, UsageError
+from threadserver.core.address import Address
+from threadserver.core.errors import KitError, UsageError
 from threadserver.inspection import finding, report
-from threadserver.inspection.classify import classify
-from threadserver.inspection.processes import details, everyone, family
+from threadserver.inspection.classification import classify
 from threadserver.inspection.speech import HTTP, Speech, speech, unescape
+from threadserver.kernel.processes import details, everyone, family
 from threadserver.submission.starting import started
 
 
@@ -176,8 +176,8 @@ def test_where_the_calls_are_hidden_nothing_is_guessed():
     if os.geteuid() != 0:
         pytest.skip("only root can be another user")
     code = (
-        "import sys; sys.path.insert(0, sys.argv[1])\nfrom threadserver.address import Address\n"
-        "from threadserver.errors import KitError\nfrom threadserver.inspection.classify import classify\n"
+        "import sys; sys.path.insert(0, sys.argv[1])\nfrom threadserver.core.address import Address\n"
+        "from threadserver.core.errors import KitError\nfrom threadserver.inspection.classification import classify\n"
         "try:\n    print(classify(Address.parse(sys.argv[2])).model)\nexcept KitError as error:\n    print(error)"
     )
     root = str(Path(__file__).parents[2])

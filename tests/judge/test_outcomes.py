@@ -2,7 +2,7 @@
 
 import pytest
 
-from threadserver.errors import UsageError
+from threadserver.core.errors import UsageError
 from threadserver.judge import asking
 from threadserver.judge.outcomes import Outcome
 

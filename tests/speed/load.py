@@ -18,8 +18,8 @@ import tempfile
 from contextlib import contextmanager
 from pathlib import Path
 
-from clients.load import SERVICE, Plan, run
-from clients.load.workloads import ANEW
+from threadserver.clients.load import SERVICE, Plan, run
+from threadserver.clients.load.workloads import ANEW
 
 HERE = Path(__file__).parent
 FIRST, *_, LAST = sorted(os.sched_getaffinity(0)) * 2

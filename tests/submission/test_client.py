@@ -7,7 +7,7 @@ import pytest
 
 from tests.conftest import eventually
 from tests.submission.conftest import bearing
-from threadserver.submission.client import process
+from threadserver.submission.client_program import process
 from threadserver.submission.folder import find
 from threadserver.submission.limits import MIB, Limits
 from threadserver.submission.preparing import prepared

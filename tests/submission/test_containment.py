@@ -12,10 +12,10 @@ from pathlib import Path
 import pytest
 
 import threadserver
-from clients import Client
 from tests.conftest import eventually, require
 from tests.submission.conftest import LISTEN, SERVE
-from threadserver.errors import UsageError
+from threadserver.clients import Client
+from threadserver.core.errors import UsageError
 from threadserver.submission import containment as kinds
 from threadserver.submission import view
 from threadserver.submission.containment import BUBBLEWRAP, FORCED, SELF_CHECK, USER, strongest, why_not
@@ -96,7 +96,7 @@ def test_a_masked_folder_is_empty(contained, spy, tmp_path, monkeypatch):
 
 def test_a_model_of_the_kit_serves(run, folder):
     """A submission that stands on the kit, in every containment."""
-    model = "import threadserver\nfrom threadserver.models.thread import serve\nthreadserver.main(serve)\n"
+    model = "import threadserver\nfrom threadserver.core.models.thread import serve\nthreadserver.main(serve)\n"
     with run(folder({"server.py": model}), kit=True, service="upper") as server, Client(server.address) as client:
         assert client.ask(b"hello") == b"HELLO"
         pid, tid = map(int, client.hello.worker.split("/"))

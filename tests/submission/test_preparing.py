@@ -12,13 +12,13 @@ import pytest
 import threadserver
 from tests.conftest import dial, read_all, require
 from tests.submission.conftest import SERVE, bearing
-from threadserver.errors import KitError
+from threadserver.core.errors import KitError
 from threadserver.submission import copying, place
 from threadserver.submission.containment import BUBBLEWRAP, SELF_CHECK
 from threadserver.submission.folder import SubmissionError, find
 from threadserver.submission.limits import MIB, Limits
 from threadserver.submission.preparing import prepared
-from threadserver.submission.running import running
+from threadserver.submission.server_program import running
 
 ROOT = Path(threadserver.__file__).parents[1]
 SERVER_C = r"""

@@ -9,8 +9,8 @@ import pytest
 
 from tests.conftest import eventually
 from tests.inspection.catalogue import own
-from threadserver.errors import KitError
-from threadserver.inspection.processes import everyone, family
+from threadserver.core.errors import KitError
+from threadserver.kernel.processes import everyone, family
 from threadserver.submission.starting import started
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from threadserver.errors import KitError, reason
+from threadserver.core.errors import KitError, reason
 
 COMMANDS = ("demo", "serve", "connect", "load", "inspect", "classify", "compare", "lab", "doctor", "diagram")
 """In the order in which one meets them."""

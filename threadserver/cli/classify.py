@@ -5,12 +5,12 @@ import shutil
 
 import click
 
-from threadserver.address import Address
-from threadserver.cli import output
-from threadserver.errors import UsageError
-from threadserver.inspection import terminal
-from threadserver.inspection.classify import TIME_LIMIT
-from threadserver.inspection.classify import classify as examine
+from threadserver.cli import printing
+from threadserver.core.address import Address
+from threadserver.core.errors import UsageError
+from threadserver.inspection import task_table
+from threadserver.inspection.classification import TIME_LIMIT
+from threadserver.inspection.classification import classify as examine
 from threadserver.inspection.speech import speech
 from threadserver.submission.starting import START_LIMIT, started
 
@@ -66,7 +66,7 @@ def classify(
     if as_json:
         click.echo(json.dumps(verdict.as_json(), indent=2, ensure_ascii=False))
     else:
-        output.console().print(terminal.verdict(verdict))
+        printing.console().print(task_table.verdict(verdict))
 
 
 def _is_address(word: str) -> bool:

@@ -9,18 +9,18 @@ from pathlib import Path
 
 import click
 
-from threadserver.cli import output
+from threadserver.cli import printing
 from threadserver.cli.parameters import Amount
 from threadserver.comparison import against as comparing
-from threadserver.comparison import contestants, results, terminal
+from threadserver.comparison import comparison_table, contestants, results
+from threadserver.comparison.campaign import compare as carry_out
+from threadserver.comparison.campaign import plan
 from threadserver.comparison.charts import Group
 from threadserver.comparison.pictures import groups
 from threadserver.comparison.results import Results
-from threadserver.comparison.running import compare as carry_out
-from threadserver.comparison.running import plan
 from threadserver.comparison.summary import Summary
 from threadserver.comparison.writing import write
-from threadserver.errors import UsageError
+from threadserver.core.errors import UsageError
 
 
 class Numbers(click.ParamType[tuple[int, ...]]):
@@ -84,7 +84,7 @@ def compare(
         entering = contestants.gather(models or contestants.own())
         schedule = plan(entering, workloads, connections or (), rounds, seconds, rate)
         signal.signal(signal.SIGTERM, signal.default_int_handler)  # a time limit ends it as Ctrl-C does: all is kept
-        found = carry_out(schedule, interpreter, folder, output.console(stderr=True))
+        found = carry_out(schedule, interpreter, folder, printing.console(stderr=True))
     with results.intact(report) if report else nullcontext():
         summary = Summary(found)
         drawn = groups(summary)
@@ -104,8 +104,8 @@ def compare(
 
 
 def _print(summary: Summary, drawn: Sequence[Group], before: Results | None, changes: Sequence[str]) -> None:
-    console = output.console()
-    for piece in terminal.report(summary, drawn, console.width):
+    console = printing.console()
+    for piece in comparison_table.report(summary, drawn, console.width):
         console.print(piece)
     if before:
         console.print(f"\n[bold]Since {before.begun[:16].replace('T', ' ')}[/bold]")

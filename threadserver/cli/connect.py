@@ -8,13 +8,13 @@ import click
 from rich.console import Console
 from rich.progress import Progress
 
-from clients.client import Client
-from clients.crowd import Crowd, converse
-from clients.pipe import pipe
-from clients.prompt import prompt
-from threadserver.address import Address
 from threadserver.cli.parameters import SECONDS, recording
-from threadserver.trace import Recorder
+from threadserver.clients.client import Client
+from threadserver.clients.crowd import Crowd, converse
+from threadserver.clients.pipe import pipe
+from threadserver.clients.prompt import prompt
+from threadserver.core.address import Address
+from threadserver.core.trace import Recorder
 
 
 @click.command()

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import click
 
-from threadserver import models
-from threadserver.demo import run
-from threadserver.diagrams.terminal import console_for
+from threadserver.core import models
+from threadserver.diagrams.demonstration import run
+from threadserver.diagrams.terminal_diagram import console_for
 
 
 @click.command()

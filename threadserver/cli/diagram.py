@@ -6,13 +6,13 @@ from pathlib import Path
 
 import click
 
+from threadserver.core.errors import KitError, UsageError, reason
+from threadserver.core.trace import Record, read
+from threadserver.diagrams.diagram_page import page
 from threadserver.diagrams.mermaid import mermaid
-from threadserver.diagrams.page import page
 from threadserver.diagrams.perfetto import perfetto
 from threadserver.diagrams.sequence import sequence
-from threadserver.diagrams.terminal import console_for, draw
-from threadserver.errors import KitError, UsageError, reason
-from threadserver.trace import Record, read
+from threadserver.diagrams.terminal_diagram import console_for, draw
 
 SUFFIXES = {
     ".html": "html",

@@ -7,8 +7,8 @@ import click
 from rich.markup import escape
 from rich.table import Table
 
-from threadserver.cli import output
-from threadserver.submission.machine import Machine, examine
+from threadserver.cli import printing
+from threadserver.submission.machine_check import Machine, examine
 
 
 @click.command()
@@ -36,7 +36,7 @@ def _show(machine: Machine) -> None:
     for one in machine.findings:
         sign = "[green]yes[/]" if one.good else "[yellow]no[/]"
         table.add_row(escape(one.name), sign, escape(one.what), escape(one.follows))
-    console = output.console()
+    console = printing.console()
     console.print(table)
     kind = "grades" if machine.grades else "self-checks, not grades"
     network = "in a private network" if machine.private_network else "in the machine's own network"

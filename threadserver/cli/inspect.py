@@ -11,9 +11,9 @@ import click
 from rich.console import Console, RenderableType
 from rich.live import Live
 
-from threadserver.cli import output
-from threadserver.errors import KitError
-from threadserver.inspection import finding, picture, portable, report, terminal
+from threadserver.cli import printing
+from threadserver.core.errors import KitError
+from threadserver.inspection import finding, picture, portable, report, task_table
 
 
 @click.command()
@@ -47,8 +47,8 @@ def inspect(target: str | None, tree: bool, watch: bool, interval: float, as_jso
     if as_json:
         click.echo(json.dumps(seen.as_json(), indent=2))
         return
-    render = terminal.tree if tree else terminal.table
-    console = output.console()
+    render = task_table.tree if tree else task_table.table
+    console = printing.console()
     if not watch:
         console.print(render(seen))
         return
@@ -65,7 +65,7 @@ def _list(as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps([asdict(one) for one in listeners], indent=2))
     else:
-        output.console().print(terminal.listening_table(listeners, portable.names()))
+        printing.console().print(task_table.listening_table(listeners, portable.names()))
 
 
 def _watch(console: Console, frame: Callable[[], RenderableType | None], interval: float) -> None:

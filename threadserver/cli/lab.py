@@ -9,9 +9,9 @@ import click
 from rich.markup import escape
 from rich.table import Table
 
-from threadserver.cli import output
-from threadserver.errors import UsageError
-from threadserver.judge import asking, page, terminal, watching
+from threadserver.cli import printing
+from threadserver.core.errors import UsageError
+from threadserver.judge import asking, verdict_page, verdict_text, watching
 from threadserver.judge.lab import Lab, find, lab_of, labs, progress, remember
 from threadserver.judge.lab import start as start_lab
 from threadserver.judge.outcomes import Result, Verdict
@@ -62,7 +62,7 @@ def list_labs(as_json: bool) -> None:
         table.add_row(
             one.name, escape(one.title), ", ".join(one.languages), score, escape(last["folder"]) if last else "-"
         )
-    output.console().print(table)
+    printing.console().print(table)
 
 
 def _described(one: Lab, last: dict[str, object] | None) -> dict[str, object]:
@@ -130,7 +130,7 @@ def check(
         raise UsageError(f"cannot write {html}: {html.parent} is no folder in which we may write")
     verdict = _checked(chosen, folder, only, as_json=as_json, verbose=verbose)
     if html:
-        page.write(html, chosen, folder, verdict)
+        verdict_page.write(html, chosen, folder, verdict)
     if not only and not verdict.broken:
         remember(chosen, folder, verdict.score, verdict.max_score)
     sys.exit(verdict.exit_code)
@@ -141,16 +141,16 @@ def _checked(chosen: Lab, folder: Path, only: tuple[str, ...], *, as_json: bool,
         verdict = asking.check(chosen, folder, only=only)
         click.echo(json.dumps(verdict.as_json(), indent=2))
         return verdict
-    console = output.console()
-    terminal.heading(console, chosen, str(folder))
+    console = printing.console()
+    verdict_text.heading(console, chosen, str(folder))
 
     def done(result: Result) -> None:
-        terminal.line(console, result)
+        verdict_text.line(console, result)
 
     verdict = asking.check(
         chosen, folder, only=only, begun=lambda _, sentence: console.print(f"[dim]{sentence}[/]"), done=done
     )
-    terminal.whole(console, verdict, verbose=verbose)
+    verdict_text.whole(console, verdict, verbose=verbose)
     return verdict
 
 
@@ -164,7 +164,7 @@ def watch(folder: Path, name: str | None) -> None:
     threadserver lab watch
     """
     chosen = find(name) if name else lab_of(folder)
-    watching.watch(chosen, folder, output.console())
+    watching.watch(chosen, folder, printing.console())
 
 
 @lab.command("selftest")
@@ -183,7 +183,7 @@ def selftest_command(
     threadserver lab selftest thread
     """
     chosen = [find(name) for name in names] or labs()
-    console = output.console(stderr=as_json)
+    console = printing.console(stderr=as_json)
 
     def tell(reported: Reported) -> None:
         if reported.differs:

@@ -11,9 +11,9 @@ import click
 from rich.console import Console
 from rich.progress import Progress as Bar
 
-from clients.load import WORKLOADS, LoadError, Plan, run, terminal
-from clients.load.running import Progress
 from threadserver.cli.parameters import SECONDS, cores
+from threadserver.clients.load import WORKLOADS, LoadError, Plan, load_table, run
+from threadserver.clients.load.coordinator import Progress
 
 COUNT = click.IntRange(1)
 
@@ -51,7 +51,7 @@ def load(no_confirm: bool, as_json: bool, **options: Any) -> None:  # noqa: ANN4
     if as_json:
         click.echo(json.dumps(result.as_dict()))
     elif not result.failure:
-        Console(soft_wrap=True).print(terminal.table(result))
+        Console(soft_wrap=True).print(load_table.table(result))
     if result.failure:
         raise LoadError(result.failure)
     if result.interrupted:

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from threadserver.trace import Recorder
+from threadserver.core.trace import Recorder
 
 
 class Amount(click.FloatRange):

@@ -4,12 +4,12 @@ import logging
 
 import click
 
-from threadserver import loading, models, services
 from threadserver.cli.parameters import SECONDS, recording
-from threadserver.conversation import Conversation
-from threadserver.errors import UsageError
-from threadserver.running import leave, run_until_signalled
-from threadserver.server import Server
+from threadserver.core import loading, models, services
+from threadserver.core.conversation import Conversation
+from threadserver.core.errors import UsageError
+from threadserver.core.running import leave, run_until_signalled
+from threadserver.core.server import Server
 
 
 @click.command()
@@ -31,7 +31,7 @@ from threadserver.server import Server
 @click.option(
     "--conversation",
     metavar="PATH:CLASS",
-    help="Another protocol: a class like threadserver.conversation.Conversation.",
+    help="Another protocol: a class like threadserver.core.conversation.Conversation.",
 )
 @click.option(
     "--backlog",

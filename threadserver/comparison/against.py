@@ -8,12 +8,12 @@ interpreter, is said.
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from threadserver.comparison.cells import Cell
 from threadserver.comparison.intervals import Estimate
 from threadserver.comparison.results import Results
 from threadserver.comparison.summary import FIGURES, Summary
 from threadserver.comparison.telling import interpreter
 from threadserver.comparison.wording import amount, interval, times
-from threadserver.comparison.workloads import Cell
 
 COMPARED = ("throughput", "p50", "p99", "cpu", "memory", "tasks")
 

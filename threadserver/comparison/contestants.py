@@ -22,15 +22,16 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from threadserver import models
+import threadserver
 from threadserver.comparison import launch
-from threadserver.errors import UsageError
+from threadserver.core import models
+from threadserver.core.errors import UsageError
 from threadserver.submission.containment import SELF_CHECK
 from threadserver.submission.folder import SubmissionError
 from threadserver.submission.folder import find as find_folder
 from threadserver.submission.preparing import prepared
 
-KIT = Path(models.__file__).parents[2]
+KIT = Path(threadserver.__file__).parents[1]
 """The folder that holds the packages: what PYTHONPATH must be for an interpreter that has not installed the kit."""
 _PEERS = Path(__file__).parent / "peers"
 

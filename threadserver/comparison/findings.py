@@ -7,11 +7,11 @@ from collections.abc import Iterator
 from itertools import groupby
 
 from threadserver.comparison import stevens
+from threadserver.comparison.cells import MILLISECONDS, SLOW_CLIENTS, Cell
 from threadserver.comparison.intervals import Estimate, paired
 from threadserver.comparison.results import Results
 from threadserver.comparison.summary import FIGURES, LIMITED, NO_DIFFERENCE, Summary
 from threadserver.comparison.wording import amount, interval, listed, number, times
-from threadserver.comparison.workloads import MILLISECONDS, SLOW_CLIENTS, Cell
 
 MANY = 10_000
 """So many latencies say how long one of a thousand takes."""

@@ -7,12 +7,12 @@ run it.
 
 import sys
 
-from threadserver.address import Address
-from threadserver.errors import KitError
-from threadserver.loading import load
-from threadserver.running import leave, run_until_signalled
-from threadserver.server import Server
-from threadserver.services import find
+from threadserver.core.address import Address
+from threadserver.core.errors import KitError
+from threadserver.core.loading import load
+from threadserver.core.running import leave, run_until_signalled
+from threadserver.core.server import Server
+from threadserver.core.services import find
 
 BACKLOG = 4096
 

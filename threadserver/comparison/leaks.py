@@ -10,11 +10,11 @@ from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 
-from clients.load import LoadError, Plan, Result, run
-from clients.load.workloads import ANEW
-from threadserver.comparison import kernel
-from threadserver.comparison.kernel import Sample
-from threadserver.comparison.serving import Subject
+from threadserver.clients.load import LoadError, Plan, Result, run
+from threadserver.clients.load.workloads import ANEW
+from threadserver.comparison import counters
+from threadserver.comparison.counters import Sample
+from threadserver.comparison.running_contestant import Subject
 from threadserver.comparison.wording import amount, number
 
 MOMENT, REST = 0.2, 4.0
@@ -45,7 +45,7 @@ def held(subject: Subject, before: Sample, plan: Plan) -> str | None:
     once = _left(subject, before, min(LITTLE, plan.connections // 2), MOMENT)
     if not once:
         return None
-    resting = kernel.sample(subject.keeper)
+    resting = counters.sample(subject.keeper)
     connections = _answered(_clients_again(plan))
     again = _left(subject, resting, LITTLE + connections // ONE_IN, REST)
     if not again:
@@ -60,7 +60,7 @@ def grown(subject: Subject, before: Weights, loaded: Weights, plan: Plan, reques
     each of their requests costs it, a load may not be able to tell. Nothing can be said where processes have come or
     gone: what they shared with the others now counts for these.
     """
-    now = kernel.weigh(subject.keeper)
+    now = counters.weigh(subject.keeper)
     said = ""
     if _more(loaded, now, REQUEST * requests):
         said = _grows(subject, partial(_load_again, plan), "request", CONNECTION if plan.workload in ANEW else REQUEST)
@@ -71,10 +71,10 @@ def grown(subject: Subject, before: Weights, loaded: Weights, plan: Plan, reques
 
 def _grows(subject: Subject, load: Callable[[], Result | None], what: str, slack: int) -> str:
     """Load a server again and again, and say by how much it has grown every time."""
-    now = kernel.weigh(subject.keeper)
+    now = counters.weigh(subject.keeper)
     for _ in range(REPEATS):
         earlier, count = now, _answered(load())
-        now = kernel.weigh(subject.keeper)
+        now = counters.weigh(subject.keeper)
         more = _more(earlier, now, slack * count)
         if not (more and count):
             return ""
@@ -113,7 +113,7 @@ def _more(before: Weights, now: Weights, slack: int) -> int:
 
 def _left(subject: Subject, before: Sample, slack: int, rest: float) -> str:
     """Wait until a server holds hardly more than before, or has rested so long; say what it still holds then."""
-    now = resting = kernel.sample(subject.keeper)
+    now = resting = counters.sample(subject.keeper)
     end = now.time + PATIENCE
     while found := _held_more(now, before, slack):
         if now.switches != resting.switches or now.zombies != resting.zombies:
@@ -121,7 +121,7 @@ def _left(subject: Subject, before: Sample, slack: int, rest: float) -> str:
         if now.time - resting.time > rest or now.time > end:
             return found
         time.sleep(MOMENT / 10)
-        now = kernel.sample(subject.keeper)
+        now = counters.sample(subject.keeper)
     return ""
 
 

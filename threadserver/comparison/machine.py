@@ -12,7 +12,7 @@ from typing import Any
 
 import psutil
 
-from threadserver.errors import UsageError, reason
+from threadserver.core.errors import UsageError, reason
 
 _ASK = (
     "import json, platform, sys; print(json.dumps({"

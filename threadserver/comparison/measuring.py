@@ -10,15 +10,15 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from time import monotonic
 
-from clients.load import SERVICE, LoadError, Plan, Result, holding, run
-from clients.load.running import LOOK
-from threadserver.comparison import kernel, outcome
+from threadserver.clients.load import SERVICE, LoadError, Plan, Result, holding, run
+from threadserver.clients.load.coordinator import LOOK
+from threadserver.comparison import counters, outcome
+from threadserver.comparison.cells import MILLISECONDS, OCTETS, SLOW_CLIENTS, Cell
 from threadserver.comparison.contestants import Contestant
-from threadserver.comparison.kernel import Sample
+from threadserver.comparison.counters import Sample
 from threadserver.comparison.results import Memory, Run, Server
-from threadserver.comparison.serving import NotStartedError, Site, Subject, offers, serving
-from threadserver.comparison.workloads import MILLISECONDS, OCTETS, SLOW_CLIENTS, Cell
-from threadserver.errors import KitError
+from threadserver.comparison.running_contestant import NotStartedError, Site, Subject, offers, serving
+from threadserver.core.errors import KitError
 
 WEIGHED = 64
 """So many processes are weighed while the load is on; more would take too long."""
@@ -66,7 +66,7 @@ def _examine(run_: Run, subject: Subject, plan: Plan, tick: Tick) -> Run | None:
     except (KitError, OSError) as error:
         return _with_output(outcome.of_first_client(run_, subject, error, FIRST), subject)
     plan = replace(plan, timeout=max(plan.timeout, min(PATIENT * (monotonic() - begun), FIRST)))
-    before, weights = kernel.sample(subject.keeper), kernel.weigh(subject.keeper)
+    before, weights = counters.sample(subject.keeper), counters.weigh(subject.keeper)
     watch = _Watch(subject.keeper, plan.seconds, tick)
     try:
         finished = _idle(run_, subject, plan) if plan.workload == "idle" else _loaded(run_, plan, watch)
@@ -100,10 +100,10 @@ def _loaded(run_: Run, plan: Plan, watch: "_Watch") -> Run | None:
 
 def _idle(run_: Run, subject: Subject, plan: Plan) -> Run:
     with holding(replace(plan, connections=plan.processes)) as first:
-        few = kernel.memory(subject.keeper)
+        few = counters.memory(subject.keeper)
     with holding(plan) as held:
-        full = kernel.memory(subject.keeper)
-        counted = kernel.sample(subject.keeper)
+        full = counters.memory(subject.keeper)
+        counted = counters.sample(subject.keeper)
         run_.errors = held.let_go()
     run_.server = Server(tasks=counted.tasks, processes=counted.processes)
     run_.served = plan.connections - sum(run_.errors.values())
@@ -127,10 +127,10 @@ class _Watch:
     def __call__(self, what: str, done: float) -> None:
         self.tick()
         if what == "measuring" and self.first is None:
-            self.first = kernel.sample(self.keeper)
-            self.weights = kernel.weigh(self.keeper) if self.first.processes <= WEIGHED else None
+            self.first = counters.sample(self.keeper)
+            self.weights = counters.weigh(self.keeper) if self.first.processes <= WEIGHED else None
         elif self.first and self.last is None and (what != "measuring" or (1 - done) * self.seconds < LAST):
-            self.last = kernel.sample(self.keeper)
+            self.last = counters.sample(self.keeper)
 
     def counted(self, result: Result) -> Server | None:
         """Give what the server has used: None when the load was over too soon to count twice."""

@@ -6,16 +6,15 @@ A right server that merely cannot do what was asked is told apart from one that 
 
 from collections.abc import Iterable
 
-from clients.client import ConnectError, DisconnectedError
-from clients.load import Latency, Plan
-from clients.load import errors as kinds
+from threadserver.clients.client import ConnectError, DisconnectedError
+from threadserver.clients.load import Latency, Plan, error_kinds
 from threadserver.comparison import leaks
-from threadserver.comparison.kernel import Sample
+from threadserver.comparison.counters import Sample
 from threadserver.comparison.results import Run
-from threadserver.comparison.serving import AnswerError, Subject
+from threadserver.comparison.running_contestant import AnswerError, Subject
 from threadserver.comparison.wording import amount
-from threadserver.conversation import ClosedError, ProtocolError, RefusalError
-from threadserver.errors import KitError, reason
+from threadserver.core.conversation import ClosedError, ProtocolError, RefusalError
+from threadserver.core.errors import KitError, reason
 
 KEEPING_UP = 0.9
 """Who answers a smaller part of what was due, while it was due, does not keep up with the rate."""
@@ -23,10 +22,10 @@ COMPUTING = 0.5
 """Who needs a smaller part of the processor time that it was asked to spend does not compute."""
 DYING = 1.0
 """Seconds in which a server that has dropped its clients may turn out to have ended."""
-_ENDS = {kinds.REFUSED, kinds.RESET, kinds.CLOSED}
-_REFUSALS = {*_ENDS, kinds.FULL, kinds.ERROR_LINE}
-_NOUNS = {kinds.WRONG, kinds.TIMEOUT, kinds.ERROR_LINE}
-_LIES = {kinds.WRONG, kinds.EARLY, kinds.BAD_HELLO}
+_ENDS = {error_kinds.REFUSED, error_kinds.RESET, error_kinds.CLOSED}
+_REFUSALS = {*_ENDS, error_kinds.FULL, error_kinds.ERROR_LINE}
+_NOUNS = {error_kinds.WRONG, error_kinds.TIMEOUT, error_kinds.ERROR_LINE}
+_LIES = {error_kinds.WRONG, error_kinds.EARLY, error_kinds.BAD_HELLO}
 
 
 def of_first_client(run_: Run, subject: Subject, error: KitError | OSError, patience: float) -> Run:
@@ -63,7 +62,7 @@ def of_load(
     if not run_.served:
         return run_.failed(_nobody(run_, errors), faults or "nothing was answered")
     if not _kept(run_):
-        hung = kinds.TIMEOUT in errors
+        hung = error_kinds.TIMEOUT in errors
         why = (
             f"in the end nobody was answered within {plan.timeout:g} s" if hung else "in the end no connection was left"
         )
@@ -128,7 +127,7 @@ def _kept(run_: Run) -> int:
 
 def _short(run_: Run, faults: str) -> Run:
     """Say of a server that answered, but not everybody and everything, in what it fell short."""
-    if run_.errors.keys() == {kinds.NOT_SENT}:
+    if run_.errors.keys() == {error_kinds.NOT_SENT}:
         return run_.failed("overrun", f"{_laggard(run_)} did not keep up with the rate: {faults}")
     kept, connections = _kept(run_), run_.cell.connections
     served = min(run_.served, kept)

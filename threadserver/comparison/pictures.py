@@ -3,13 +3,13 @@
 from collections.abc import Callable
 from itertools import groupby
 
-from clients.load import Latency
+from threadserver.clients.load import Latency
 from threadserver.comparison import findings, stevens
+from threadserver.comparison.cells import TITLES, Cell
 from threadserver.comparison.charts import Bar, Bars, Curve, Curves, Group, Picture, Point
 from threadserver.comparison.intervals import Estimate, paired
 from threadserver.comparison.summary import FIGURES, Summary
 from threadserver.comparison.wording import amount, interval, listed, number
-from threadserver.comparison.workloads import TITLES, Cell
 
 LAST = 99.9
 """The percentile at which a curve of latencies ends: beyond it a short run has too few requests."""

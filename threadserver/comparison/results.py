@@ -21,7 +21,7 @@
         why, output   in one line what went wrong; what the server said last. Empty when all was well
         served        clients that were answered at least once; for `idle`, and then held to the end
         requests      right answers in the measured time
-        errors        how many, by kind (clients/load/errors.py), those of the warm-up among them
+        errors        how many, by kind (clients/load/error_kinds.py), those of the warm-up among them
         load          the load generator's result as it gives it, schema threadserver-load/1; null for `idle`
                       and where none was made
         server        the kernel's counts while the load was on, or null: tasks (threads of all its processes),
@@ -46,8 +46,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from threadserver.comparison.workloads import Cell
-from threadserver.errors import KitError, UsageError, reason
+from threadserver.comparison.cells import Cell
+from threadserver.core.errors import KitError, UsageError, reason
 
 SCHEMA = "threadserver-comparison/1"
 OUTCOMES = {

@@ -11,13 +11,13 @@ from datetime import datetime
 from pathlib import Path
 from time import monotonic
 
+from threadserver.comparison.cells import CLASSIC, Cell
 from threadserver.comparison.contestants import Contestant, printable
 from threadserver.comparison.machine import interpreter, load_average, machine
 from threadserver.comparison.measuring import Pace, measure
 from threadserver.comparison.results import FINAL, Results, Run
-from threadserver.comparison.serving import Site
-from threadserver.comparison.workloads import CLASSIC, Cell
-from threadserver.errors import KitError, reason
+from threadserver.comparison.running_contestant import Site
+from threadserver.core.errors import KitError, reason
 
 TRIES = 3
 """So often in a row a server may not start, or not answer its first client, until it is given up."""

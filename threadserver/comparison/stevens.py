@@ -9,10 +9,10 @@ compared, never the seconds.
 from dataclasses import dataclass
 from itertools import combinations
 
-from threadserver import models
+from threadserver.comparison.cells import CLASSIC, Cell
 from threadserver.comparison.intervals import Estimate, paired_difference
 from threadserver.comparison.summary import Summary
-from threadserver.comparison.workloads import CLASSIC, Cell
+from threadserver.core import models
 
 CONNECTIONS = 5000
 """So many connections the seconds are for."""

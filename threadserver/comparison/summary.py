@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from statistics import median
 from typing import Any
 
-from clients.load import Latency
+from threadserver.clients.load import Latency
+from threadserver.comparison.cells import MILLISECONDS, Cell
 from threadserver.comparison.intervals import Estimate, estimate, paired
 from threadserver.comparison.results import Results, Run
-from threadserver.comparison.workloads import MILLISECONDS, Cell
 
 
 @dataclass(frozen=True, slots=True)

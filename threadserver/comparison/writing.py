@@ -5,9 +5,9 @@ from pathlib import Path
 
 from threadserver.comparison import tables
 from threadserver.comparison.charts import Group
-from threadserver.comparison.page import page, write_pictures
+from threadserver.comparison.comparison_page import page, write_pictures
 from threadserver.comparison.summary import Summary
-from threadserver.errors import KitError, reason
+from threadserver.core.errors import KitError, reason
 
 
 def write(summary: Summary, drawn: Sequence[Group], folder: Path) -> Path:

@@ -16,8 +16,8 @@ from typing import TextIO
 from rich.console import Console
 from rich.text import Text
 
+from threadserver.core.steps import STAGES
 from threadserver.diagrams.rows import Row
-from threadserver.steps import STAGES
 
 COLOURS = {"listening": "cyan", "request": "green", "confirmation": "magenta", "conversation": "blue"}
 LEFT = 16  # cells for the time and the step

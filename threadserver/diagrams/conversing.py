@@ -9,10 +9,10 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from itertools import pairwise
 
+from threadserver.core.trace import Record
 from threadserver.diagrams.lifelines import Cast, conversing, named, task
 from threadserver.diagrams.matching import Connection, failed, receipts, received, received_end, sent
 from threadserver.diagrams.rows import Row, row, said
-from threadserver.trace import Record
 
 OPENING = ("4", "5", "7", "8")
 

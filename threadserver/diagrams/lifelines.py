@@ -10,8 +10,8 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from math import inf
 
+from threadserver.core.trace import Record
 from threadserver.diagrams.matching import Connection, listeners
-from threadserver.trace import Record
 
 CLIENT, LISTENER, WORKER = "client", "listening", "worker"
 """The kinds of lifelines, in the order in which they are drawn."""

@@ -16,7 +16,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import pairwise
 
-from threadserver.trace import Record
+from threadserver.core.trace import Record
 
 
 @dataclass

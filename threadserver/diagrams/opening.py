@@ -11,10 +11,10 @@ of it a few microseconds later.
 from collections.abc import Iterator
 from dataclasses import replace
 
+from threadserver.core.trace import Record
 from threadserver.diagrams.lifelines import Cast, named
 from threadserver.diagrams.matching import Connection
 from threadserver.diagrams.rows import Row, milliseconds, row, said
-from threadserver.trace import Record
 
 
 def listening(cast: Cast, calls: list[Record]) -> Iterator[Row]:

@@ -13,9 +13,9 @@ import json
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+from threadserver.core.trace import Record
 from threadserver.diagrams.lifelines import Task, task
 from threadserver.diagrams.matching import connections, receipts, received, sent
-from threadserver.trace import Record
 
 BLOCKING = {"accept", "connect", "recv"}
 

@@ -5,9 +5,9 @@ import os
 import re
 from dataclasses import dataclass
 
+from threadserver.core.steps import STEPS
+from threadserver.core.trace import Record
 from threadserver.diagrams.matching import failed
-from threadserver.steps import STEPS
-from threadserver.trace import Record
 
 
 @dataclass(frozen=True)

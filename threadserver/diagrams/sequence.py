@@ -8,14 +8,14 @@ itself; `opening` says what is done about the few steps that no call sees.
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, replace
 
+from threadserver.core.errors import UsageError
+from threadserver.core.steps import STEPS
+from threadserver.core.trace import Record
 from threadserver.diagrams.conversing import conversation
 from threadserver.diagrams.lifelines import LISTENER, Cast, Lifeline
 from threadserver.diagrams.matching import connections
 from threadserver.diagrams.opening import listening, opening
 from threadserver.diagrams.rows import Row
-from threadserver.errors import UsageError
-from threadserver.steps import STEPS
-from threadserver.trace import Record
 
 
 @dataclass(frozen=True)

@@ -10,11 +10,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 
-from threadserver.errors import KitError
-from threadserver.inspection.look import Look, Task, TaskId
-from threadserver.inspection.processes import switches
+from threadserver.core.errors import KitError
 from threadserver.inspection.speech import Speech
 from threadserver.inspection.subject import QUEUED, Held, Phase, Subject
+from threadserver.kernel.look import Look, Task, TaskId
+from threadserver.kernel.processes import switches
 
 PAUSE = 0.004  # seconds between two looks
 RESTLESS = 0.6  # seconds, at most, after which a server that never rests is taken as it is

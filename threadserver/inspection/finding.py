@@ -12,12 +12,12 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import PurePath
 
-from threadserver.address import Address
-from threadserver.errors import KitError, UsageError
-from threadserver.inspection.calls import read_file
-from threadserver.inspection.namespaces import Network
-from threadserver.inspection.processes import Status, everyone, family, owners, remedy
-from threadserver.inspection.sockets import Socket, Tables
+from threadserver.core.address import Address
+from threadserver.core.errors import KitError, UsageError
+from threadserver.kernel.calls import read_file
+from threadserver.kernel.namespaces import Network
+from threadserver.kernel.processes import Status, everyone, family, owners, remedy
+from threadserver.kernel.sockets import Socket, Tables
 
 _ANY = {b"\0" * 4, b"\0" * 16}
 

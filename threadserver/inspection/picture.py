@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from jinja2 import Environment, PackageLoader
 
 from threadserver.inspection.report import Process, Report
-from threadserver.inspection.terminal import says
+from threadserver.inspection.task_table import says
 
 LANE = 26  # pixels a thread takes
 HEAD = 34  # the title of a process

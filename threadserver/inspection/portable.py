@@ -7,8 +7,8 @@ from pathlib import Path
 
 import psutil
 
-from threadserver.address import Address
-from threadserver.errors import KitError
+from threadserver.core.address import Address
+from threadserver.core.errors import KitError
 from threadserver.inspection.finding import Found
 from threadserver.inspection.report import Connection, Listener, Process, Report, Thread
 

@@ -3,8 +3,8 @@
 from dataclasses import dataclass, field
 
 from threadserver.inspection.experiment import Sight
-from threadserver.inspection.look import TaskId
 from threadserver.inspection.pattern import Holder, Pattern
+from threadserver.kernel.look import TaskId
 
 
 @dataclass

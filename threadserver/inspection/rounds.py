@@ -15,14 +15,14 @@ import time
 from collections import Counter
 from contextlib import suppress
 
-from threadserver.inspection import epoll
 from threadserver.inspection.experiment import PATIENCE, Experiment, Sight
 from threadserver.inspection.pattern import Holder, Pattern, all_loops, keepers, pattern
-from threadserver.inspection.processes import status
 from threadserver.inspection.record import Record
 from threadserver.inspection.speaking import speak, speak_alone
 from threadserver.inspection.subject import Held, Phase
-from threadserver.inspection.syscalls import EPOLL, LOCK
+from threadserver.kernel import epoll
+from threadserver.kernel.processes import status
+from threadserver.kernel.syscalls import EPOLL, LOCK
 
 FEW = (5, 8, 12)
 MANY = (*FEW, 16, 24, 32, 40)

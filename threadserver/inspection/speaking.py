@@ -7,12 +7,12 @@ import re
 import time
 from contextlib import suppress
 
-from threadserver.inspection import tracing
 from threadserver.inspection.experiment import Experiment
-from threadserver.inspection.look import Task, TaskId
 from threadserver.inspection.pattern import all_loops, pattern
-from threadserver.inspection.processes import newest, status
 from threadserver.inspection.record import Record
+from threadserver.kernel import tracing
+from threadserver.kernel.look import Task, TaskId
+from threadserver.kernel.processes import newest, status
 
 MOST_TASKS = 600  # of a server whose tasks' counters are compared
 SPOKEN_TO = 4

@@ -17,7 +17,7 @@ whatever comes in, like a printer, would print it. So it is said only where it d
 import re
 from dataclasses import dataclass
 
-from threadserver.errors import UsageError
+from threadserver.core.errors import UsageError
 
 HTTP = b"GET / HTTP/1.0\r\nConnection: keep-alive\r\n\r\n"
 KIT_LINE = b"threadserver classify\n"

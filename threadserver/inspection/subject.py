@@ -7,13 +7,13 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from enum import Enum
 
-from threadserver.address import Address
-from threadserver.errors import KitError
+from threadserver.core.address import Address
+from threadserver.core.errors import KitError
 from threadserver.inspection.finding import holders_of, listening_at, roots_of
-from threadserver.inspection.look import Lens, Look
-from threadserver.inspection.namespaces import Network
-from threadserver.inspection.processes import everyone, owners, remedy
-from threadserver.inspection.sockets import Socket, Tables
+from threadserver.kernel.look import Lens, Look
+from threadserver.kernel.namespaces import Network
+from threadserver.kernel.processes import everyone, owners, remedy
+from threadserver.kernel.sockets import Socket, Tables
 
 
 class Phase(Enum):

@@ -16,13 +16,13 @@ from pathlib import Path
 from typing import IO, Any
 
 import threadserver
-from threadserver.errors import UsageError
+from threadserver.core.errors import UsageError
 from threadserver.judge.lab import Lab
 from threadserver.judge.outcomes import Outcome, Result, Verdict
 from threadserver.submission import network
 
 KIT = Path(threadserver.__file__).parent.parent
-_PROGRAM = "import sys; sys.path.insert(0, {kit!r}); from threadserver.judge.process import main; main()"
+_PROGRAM = "import sys; sys.path.insert(0, {kit!r}); from threadserver.judge.judge_process import main; main()"
 _PASSED_ON = ("PATH", "LANG", "HOME", "TMPDIR", "THREADSERVER_CONTAINMENT", "COVERAGE_")
 """What the judge is told of the environment: nothing that tells Python or pytest what to do."""
 

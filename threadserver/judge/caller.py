@@ -11,16 +11,16 @@ from queue import SimpleQueue
 from threading import Thread
 from typing import BinaryIO
 
-from threadserver.address import Address
-from threadserver.inspection.look import Task
-from threadserver.inspection.syscalls import LOCK, RECEIVE, SEND
+from threadserver.core.address import Address
 from threadserver.judge.outcomes import WrongError
 from threadserver.judge.peer import PATIENCE
 from threadserver.judge.stillness import LOOKS, PAUSE, Stillness
 from threadserver.judge.transcript import Transcript
-from threadserver.submission.client import Process
+from threadserver.kernel.look import Task
+from threadserver.kernel.syscalls import LOCK, RECEIVE, SEND
+from threadserver.submission.client_program import Process
 from threadserver.submission.limits import MIB
-from threadserver.submission.running import how
+from threadserver.submission.server_program import how
 
 AT_REST = 15
 """So many looks in a row show a client that does nothing more before its input has ended."""

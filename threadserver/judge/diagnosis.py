@@ -6,8 +6,8 @@ believed. A rule speaks only of what was seen, never of source code.
 
 from collections.abc import Callable
 
-from threadserver.inspection.syscalls import ACCEPT, CHILD, LOCK, READINESS, SLEEP
 from threadserver.judge.situation import ACCEPTED, GONE, WAITING, Situation, sending_or_receiving
+from threadserver.kernel.syscalls import ACCEPT, CHILD, LOCK, READINESS, SLEEP
 
 Rule = Callable[[Situation, int], str]
 

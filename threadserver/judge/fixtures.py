@@ -8,15 +8,15 @@ from contextlib import AbstractContextManager
 
 import pytest
 
-from threadserver.inspection.namespaces import Network
-from threadserver.inspection.sockets import Tables
 from threadserver.judge.caller import Caller
 from threadserver.judge.plugin import Judging
 from threadserver.judge.scripted import ScriptedServer
 from threadserver.judge.trial import Trial, on_trial
-from threadserver.submission.client import process
+from threadserver.kernel.namespaces import Network
+from threadserver.kernel.sockets import Tables
+from threadserver.submission.client_program import process
 from threadserver.submission.preparing import Prepared
-from threadserver.submission.running import Running, running
+from threadserver.submission.server_program import Running, running
 
 FIRST_PORT = 7000
 """In a network of the judge's own every submission can have the same ports; each check has another one, so that what

@@ -10,11 +10,11 @@ import tomllib
 from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from threadserver.errors import KitError, UsageError, reason
+from threadserver.core.errors import KitError, UsageError, reason
+from threadserver.core.models import LABS
 
 MARK = ".threadserver.toml"
 """The file by which a folder knows which lab was started in it."""
@@ -48,9 +48,7 @@ class Lab:
 
 def labs() -> list[Lab]:
     """Every lab of the kit, in the order in which they are done."""
-    return sorted(
-        (_read(file.parent) for root in _roots() for file in root.glob("*/lab.toml")), key=lambda lab: lab.order
-    )
+    return sorted((_read(file.parent) for file in LABS.glob("*/lab.toml")), key=lambda lab: lab.order)
 
 
 def find(name: str) -> Lab:
@@ -95,7 +93,7 @@ def start(lab: Lab, target: Path, language: str = "python") -> list[Path]:
             shutil.copymode(old, new)
         handout = target / lab.handout.name
         handout.write_text(handout.read_text().replace("](../", "]("))  # what it points to lies beside it now
-        (target / MARK).write_text(f'lab = "{lab.name if lab.folder.parent in _roots() else lab.folder.resolve()}"\n')
+        (target / MARK).write_text(f'lab = "{lab.name if lab.folder.parent == LABS else lab.folder.resolve()}"\n')
     except OSError as error:
         raise KitError(f"cannot write {error.filename or target}: {reason(error)}") from error
     return [new for _, new in pairs]
@@ -107,13 +105,7 @@ def _is_ours(file: Path) -> bool:
 
 def _protocol() -> list[Path]:
     """Give the file that all handouts point to."""
-    return [file for root in _roots() if (file := root / "PROTOCOL.md").is_file()]
-
-
-def _roots() -> list[Path]:
-    """Where the package `labs` is, without importing it: a student edition has it, too."""
-    spec = find_spec("labs")
-    return [Path(place) for place in (spec.submodule_search_locations or ())] if spec else []
+    return [file for file in (LABS / "PROTOCOL.md",) if file.is_file()]
 
 
 def _read(folder: Path) -> Lab:

@@ -4,11 +4,11 @@ from collections.abc import Iterable
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from threadserver.inspection.look import TaskId
-from threadserver.inspection.processes import switches
-from threadserver.inspection.tracing import senders
 from threadserver.judge.serving import Serving, Tasks, without_bystanders
 from threadserver.judge.situation import Situation
+from threadserver.kernel.look import TaskId
+from threadserver.kernel.processes import switches
+from threadserver.kernel.tracing import senders
 
 if TYPE_CHECKING:
     from threadserver.judge.peer import Peer

@@ -11,12 +11,12 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from threadserver.address import Address
-from threadserver.conversation import Hello, ProtocolError
-from threadserver.inspection.look import TaskId
+from threadserver.core.address import Address
+from threadserver.core.conversation import Hello, ProtocolError
 from threadserver.judge.outcomes import LateError, WrongError
 from threadserver.judge.stillness import LOOKS, PAUSE, SETTLED, Stillness
 from threadserver.judge.transcript import shown
+from threadserver.kernel.look import TaskId
 
 if TYPE_CHECKING:
     from threadserver.judge.trial import Trial

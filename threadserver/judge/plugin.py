@@ -19,7 +19,7 @@ from threadserver.judge.marking import Check, check_of
 from threadserver.judge.outcomes import Outcome, Result, UndeterminedError, earned
 from threadserver.judge.transcript import Transcript
 from threadserver.submission.folder import SubmissionError
-from threadserver.submission.running import StartError
+from threadserver.submission.server_program import StartError
 
 TRIES = 2
 

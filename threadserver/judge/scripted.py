@@ -17,13 +17,13 @@ from collections.abc import Callable
 from itertools import pairwise
 from threading import get_native_id
 
-from threadserver.address import Address
-from threadserver.inspection.sockets import Tables
+from threadserver.core.address import Address
 from threadserver.judge.caller import Caller, Waiting
 from threadserver.judge.outcomes import WrongError
 from threadserver.judge.peer import RECEIVE_SIZE
 from threadserver.judge.stillness import PAUSE
 from threadserver.judge.transcript import shown
+from threadserver.kernel.sockets import Tables
 
 HOST = "127.0.0.1"
 BUFFER = 16_384  # bytes, in each direction: small also where the judge has no network of its own

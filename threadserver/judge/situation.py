@@ -9,10 +9,10 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from threadserver.inspection.look import Look, Task, TaskId
-from threadserver.inspection.processes import links, owners
-from threadserver.inspection.sockets import Socket
-from threadserver.inspection.syscalls import CHILD, LOCK, RECEIVE, SEND, SLEEP
+from threadserver.kernel.look import Look, Task, TaskId
+from threadserver.kernel.processes import links, owners
+from threadserver.kernel.sockets import Socket
+from threadserver.kernel.syscalls import CHILD, LOCK, RECEIVE, SEND, SLEEP
 
 if TYPE_CHECKING:
     pass

@@ -10,8 +10,8 @@ import time
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 
-from threadserver.inspection.calls import read_file
-from threadserver.inspection.processes import tasks
+from threadserver.kernel.calls import read_file
+from threadserver.kernel.processes import tasks
 
 PAUSE = 0.025
 """Seconds between two looks."""

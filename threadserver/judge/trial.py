@@ -13,11 +13,7 @@ from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
 from itertools import count
 
-from threadserver.address import Address
-from threadserver.inspection.look import Look, TaskId
-from threadserver.inspection.namespaces import Network
-from threadserver.inspection.processes import tasks
-from threadserver.inspection.sockets import Socket, Tables
+from threadserver.core.address import Address
 from threadserver.judge.diagnosis import suspicion
 from threadserver.judge.observing import greeters, observe, observe_in_turn
 from threadserver.judge.peer import Peer
@@ -25,7 +21,11 @@ from threadserver.judge.serving import Serving
 from threadserver.judge.situation import Situation, descriptors, held_by, inner_ids
 from threadserver.judge.stillness import PAUSE, SETTLED, Stillness
 from threadserver.judge.transcript import Transcript
-from threadserver.submission.running import Running, how
+from threadserver.kernel.look import Look, TaskId
+from threadserver.kernel.namespaces import Network
+from threadserver.kernel.processes import tasks
+from threadserver.kernel.sockets import Socket, Tables
+from threadserver.submission.server_program import Running, how
 
 AT_A_TIME = 6
 """So many clients of a crowd connect before the first of them confirms."""

@@ -5,7 +5,7 @@ from pathlib import Path
 from rich.console import Console
 from watchfiles import watch as saves
 
-from threadserver.judge import asking, terminal
+from threadserver.judge import asking, verdict_text
 from threadserver.judge.lab import Lab, remember
 from threadserver.judge.outcomes import Outcome, Verdict
 
@@ -20,7 +20,7 @@ def watch(lab: Lab, folder: Path, console: Console) -> None:
 def _once(lab: Lab, folder: Path, console: Console) -> None:
     if console.is_terminal:
         console.clear()
-    terminal.heading(console, lab, str(folder))
+    verdict_text.heading(console, lab, str(folder))
     with console.status("checking …"):
         verdict = asking.check(lab, folder)
     if not verdict.broken:
@@ -33,6 +33,6 @@ def _show(console: Console, verdict: Verdict) -> None:
     failed = [one for one in verdict.checks if one.outcome is not Outcome.PASSED]
     passed = len(verdict.checks) - len(failed)
     if failed:
-        terminal.details(console, failed[0], verbose=False)
-    terminal.total(console, verdict)
+        verdict_text.details(console, failed[0], verbose=False)
+    verdict_text.total(console, verdict)
     console.print(f"[dim]{passed} of {len(verdict.checks)} checks pass. Waiting for a save; Ctrl-C ends.[/]")

@@ -7,9 +7,9 @@ that only contain it (bubblewrap itself, and the first process of the namespace,
 import re
 from contextlib import suppress
 
-from threadserver.inspection.calls import read_file
-from threadserver.inspection.look import Look, TaskId, tasks_of
-from threadserver.inspection.processes import Status, everyone, family, tasks
+from threadserver.kernel.calls import read_file
+from threadserver.kernel.look import Look, TaskId, tasks_of
+from threadserver.kernel.processes import Status, everyone, family, tasks
 from threadserver.submission.containment import BUBBLEWRAP
 from threadserver.submission.keeping import Keeper
 from threadserver.submission.listening import listening

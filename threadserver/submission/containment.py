@@ -20,8 +20,8 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from threadserver.errors import KitError, UsageError
-from threadserver.inspection.processes import everyone, tasks
+from threadserver.core.errors import KitError, UsageError
+from threadserver.kernel.processes import everyone, tasks
 from threadserver.submission import view
 from threadserver.submission.keeping import Order, keep
 from threadserver.submission.limits import Limits

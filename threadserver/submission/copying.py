@@ -4,7 +4,7 @@ import os
 import stat
 from pathlib import Path
 
-from threadserver.errors import KitError
+from threadserver.core.errors import KitError
 from threadserver.submission.folder import LEFT_OUT, SubmissionError
 from threadserver.submission.limits import MIB
 from threadserver.submission.place import Place

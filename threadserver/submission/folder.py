@@ -11,8 +11,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from threadserver.errors import KitError
-from threadserver.submission.program import complaint
+from threadserver.core.errors import KitError
+from threadserver.submission.executable import complaint
 
 LEFT_OUT = {".git", "__pycache__", ".venv", ".mypy_cache", ".pytest_cache", ".ruff_cache"}
 """Names of folders that are not part of what was written."""

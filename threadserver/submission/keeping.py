@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from threading import Lock
 
-from threadserver.inspection.processes import everyone
+from threadserver.kernel.processes import everyone
 from threadserver.submission.output import Output
 
 _KEEPER = Path(__file__).with_name("keeper.py")

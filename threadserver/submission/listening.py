@@ -6,11 +6,11 @@ from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 
-from threadserver.address import Address
-from threadserver.errors import UsageError, reason
-from threadserver.inspection.namespaces import Network, network_of
-from threadserver.inspection.processes import owners
-from threadserver.inspection.sockets import Socket, Tables
+from threadserver.core.address import Address
+from threadserver.core.errors import UsageError, reason
+from threadserver.kernel.namespaces import Network, network_of
+from threadserver.kernel.processes import owners
+from threadserver.kernel.sockets import Socket, Tables
 
 _STATIC = (20_000, 32_768)
 """Ports that Linux gives no connection by itself: ip(7), ip_local_port_range."""

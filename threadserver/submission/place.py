@@ -14,7 +14,7 @@ from functools import cache
 from itertools import count
 from pathlib import Path
 
-from threadserver.errors import KitError
+from threadserver.core.errors import KitError
 
 _PREFIX = "threadserver-place-"
 STALE = 60.0  # seconds after which a place that nobody holds is that of a judge that was killed

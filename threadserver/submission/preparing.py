@@ -5,8 +5,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from threadserver.errors import KitError
-from threadserver.submission.containment import BUBBLEWRAP, Containment, own_user, python_for, wrap
+from threadserver.core.errors import KitError
+from threadserver.submission.containment import Containment, own_user, python_for, wrap
 from threadserver.submission.copying import copy
 from threadserver.submission.folder import Submission, SubmissionError, check_program, holds, is_file
 from threadserver.submission.keeping import keep
@@ -43,7 +43,7 @@ def prepared(
     Raises SubmissionError when it is too large or cannot be built.
     """
     with place(own_user=own_user(containment), kit=kit) as made:
-        if kit and not made.mounted and (made.user is not None or containment is not BUBBLEWRAP):
+        if kit:
             copy_kit(made)
         notes = copy(submission.folder, made)
         if submission.is_built:

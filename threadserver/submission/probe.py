@@ -11,16 +11,16 @@ import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from threadserver.errors import KitError
-from threadserver.inspection import tracing
-from threadserver.inspection.namespaces import Network
-from threadserver.inspection.sockets import Tables
+from threadserver.core.errors import KitError
+from threadserver.kernel import tracing
+from threadserver.kernel.namespaces import Network
+from threadserver.kernel.sockets import Tables
 from threadserver.submission import place
 from threadserver.submission.containment import ALL, Containment, why_not
 from threadserver.submission.folder import find
 from threadserver.submission.network import private_network
 from threadserver.submission.preparing import prepared
-from threadserver.submission.running import Running, running
+from threadserver.submission.server_program import Running, running
 
 SERVER = """
 import socket, sys

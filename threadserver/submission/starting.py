@@ -5,13 +5,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from threadserver.address import Address
-from threadserver.errors import KitError
-from threadserver.inspection.processes import everyone, family
+from threadserver.core.address import Address
+from threadserver.core.errors import KitError
+from threadserver.kernel.processes import everyone, family
 from threadserver.submission.keeping import Keeper, Order, keep
 from threadserver.submission.listening import free_port, listening
 from threadserver.submission.output import Output
-from threadserver.submission.running import Running, StartError, running
+from threadserver.submission.server_program import Running, StartError, running
 
 __all__ = ["START_LIMIT", "Running", "StartError", "Started", "running", "started"]
 

@@ -7,15 +7,15 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
-from clients import Client
-from threadserver.errors import KitError
-from threadserver.models import thread
-from threadserver.running import serving
-from threadserver.submission.client import process
+from threadserver.clients import Client
+from threadserver.core.errors import KitError
+from threadserver.core.models import thread
+from threadserver.core.running import serving
+from threadserver.submission.client_program import process
 from threadserver.submission.containment import strongest
 from threadserver.submission.folder import find
 from threadserver.submission.preparing import Prepared, prepared
-from threadserver.submission.running import StartError, running
+from threadserver.submission.server_program import StartError, running
 
 PATIENCE = 10.0  # seconds that a server is given for anything
 MOST_SHOWN = 16_384  # bytes of what a client printed

@@ -55,16 +55,13 @@ def hidden() -> tuple[Path, ...]:
     packages = subprocess.run(
         [python(), "-I", "-S", "-c", ask], capture_output=True, text=True, check=False, cwd="/"
     ).stdout.splitlines()
-    rest = [KIT.parent / name for name in ("labs", "clients", "tests")]
+    rest = [(KIT / "labs").resolve(), (KIT / "clients").resolve(), KIT.parent / "tests"]
     return tuple(path for path in dict.fromkeys([*map(Path, packages), *rest]) if path.is_dir())
 
 
 def staging(place: Place) -> list[tuple[str, str, str]]:
     """Say what the keeper must show in a place, for a user who cannot go where it lies."""
-    shown = [("show", str(KIT), str(place.folder / "kit/threadserver"))] if place.kit else []
-    if python_is_apart():
-        shown.append(("show", str(python_home()), str(place.folder / "python")))
-    return shown
+    return [("show", str(python_home()), str(place.folder / "python"))] if python_is_apart() else []
 
 
 def hiding(place: Place, limits: Limits, *, writable: bool) -> list[tuple[str, str, str]]:
@@ -77,16 +74,17 @@ def hiding(place: Place, limits: Limits, *, writable: bool) -> list[tuple[str, s
 
 
 def copy_kit(place: Place) -> None:
-    """Put a copy of the kit's package into a place: nothing that lies beside it can be imported from there."""
+    """Put a copy of the kit's ground floor into a place: nothing else of the kit can be imported from there."""
     target = place.folder / "kit/threadserver"
-    shutil.copytree(KIT, target, ignore=shutil.ignore_patterns("__pycache__"), dirs_exist_ok=True)
+    shutil.copytree(KIT / "core", target / "core", ignore=shutil.ignore_patterns("__pycache__"))
+    for file in KIT.glob("*.py"):
+        shutil.copyfile(file, target / file.name)
     for path in (target, *target.rglob("*")):
         place.give(path, 0o750 if path.is_dir() else 0o640)
 
 
 def bubblewrap(place: Place, limits: Limits, *, writable: bool, network: bool) -> list[str]:
     """Give bubblewrap's command line, up to the command that is to run inside."""
-    kit = KIT if place.user is None else place.folder / "kit/threadserver"
     home = place.folder / "python" if place.mounted else python_home()
     words = [
         shutil.which("bwrap") or "bwrap",
@@ -102,7 +100,7 @@ def bubblewrap(place: Place, limits: Limits, *, writable: bool, network: bool) -
     if python_is_apart():
         words += ["--ro-bind", str(home), str(python_home())]
     if place.kit:
-        words += ["--ro-bind", str(kit), str(KIT_INSIDE / "threadserver")]
+        words += ["--ro-bind", str(place.folder / "kit"), str(KIT_INSIDE)]
     for path in hidden():
         if _is_shown(path):
             words += ["--ro-bind", str(place.folder / "empty"), str(path)]

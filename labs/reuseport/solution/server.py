@@ -5,7 +5,7 @@ import select
 from socket import SO_REUSEPORT
 
 import threadserver
-from threadserver.ports import SharedPort
+from threadserver.core.ports import SharedPort
 
 WORKERS = 4
 

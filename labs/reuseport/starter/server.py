@@ -8,7 +8,7 @@
     server.children.lacking(WORKERS)          in the parent: waits until there are fewer children than that, and is True
                                               then; False when the server is to stop
 
-from socket import SO_REUSEPORT, from threadserver.ports import SharedPort. Each process makes its own Loop.
+from socket import SO_REUSEPORT, from threadserver.core.ports import SharedPort. Each process makes its own Loop.
 """
 
 import select

@@ -15,7 +15,7 @@ The kit does what is not the model:
 import socket
 
 import threadserver
-from threadserver.server import worker
+from threadserver.core.server import worker
 
 
 def serve(server: threadserver.Server) -> None:

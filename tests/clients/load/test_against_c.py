@@ -5,12 +5,12 @@ import subprocess
 
 import pytest
 
-from clients.load import Plan, run
-from tests.clients.load.test_running import SHORT, Counting
+from tests.clients.load.test_coordinator import SHORT, Counting
 from tests.conftest import eventually, require
 from tests.speed.load import compiled, in_c
 from threadserver import serving
-from threadserver.models import thread
+from threadserver.clients.load import Plan, run
+from threadserver.core.models import thread
 
 
 @pytest.fixture(scope="module")

@@ -2,8 +2,8 @@ import random
 
 import pytest
 
-from clients.load import Latency
-from clients.load.buckets import Buckets
+from threadserver.clients.load import Latency
+from threadserver.clients.load.buckets import Buckets
 
 
 def latency(nanoseconds):

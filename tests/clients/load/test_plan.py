@@ -2,10 +2,10 @@ import json
 
 import pytest
 
-from clients.load import SERVICE, WORKLOADS, Plan
-from clients.load.workloads import Requests, random_lines
-from threadserver.errors import UsageError
-from threadserver.services import SERVICES
+from threadserver.clients.load import SERVICE, WORKLOADS, Plan
+from threadserver.clients.load.workloads import Requests, random_lines
+from threadserver.core.errors import UsageError
+from threadserver.core.services import SERVICES
 
 HERE = "tcp://127.0.0.1:7000"
 

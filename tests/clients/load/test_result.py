@@ -3,10 +3,10 @@ import json
 import pytest
 from rich.console import Console
 
-from clients.load import Latency, Plan, Result
-from clients.load.buckets import Buckets
-from clients.load.result import SCHEMA, Share, Slow
-from clients.load.terminal import table
+from threadserver.clients.load import Latency, Plan, Result
+from threadserver.clients.load.buckets import Buckets
+from threadserver.clients.load.load_table import table
+from threadserver.clients.load.result import SCHEMA, Share, Slow
 
 PLAN = Plan("tcp://127.0.0.1:7000")
 

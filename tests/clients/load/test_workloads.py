@@ -4,8 +4,8 @@ from itertools import islice
 
 import pytest
 
-from clients.load import Plan
-from clients.load.workloads import DISTINCT, Requests
+from threadserver.clients.load import Plan
+from threadserver.clients.load.workloads import DISTINCT, Requests
 
 
 def asked(payload, count):

@@ -5,7 +5,7 @@ import sys
 import threading
 from itertools import count
 
-from threadserver.services import Service, find
+from threadserver.core.services import Service, find
 
 BACKLOG = 4096
 MAX_LINE = 65_536

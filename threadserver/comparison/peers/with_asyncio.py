@@ -3,8 +3,8 @@
 import asyncio
 from asyncio import StreamReader, StreamWriter
 
-from threadserver import services
 from threadserver.comparison.peers._speaking import BACKLOG, answer, arguments, hello
+from threadserver.core import services
 
 HOST, PORT, SERVICE = arguments()
 

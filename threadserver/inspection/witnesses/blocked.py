@@ -1,9 +1,9 @@
 """What each task is blocked in, and for how many clients: the table that one would draw on a blackboard."""
 
-from threadserver.inspection.look import Task
 from threadserver.inspection.pattern import Pattern, all_loops, mechanism
 from threadserver.inspection.record import Record
 from threadserver.inspection.verdict import EVENT_DRIVEN, Model, Testimony
+from threadserver.kernel.look import Task
 
 
 def testify(record: Record) -> Testimony | None:

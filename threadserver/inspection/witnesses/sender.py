@@ -2,10 +2,10 @@
 
 from collections.abc import Set as AbstractSet
 
-from threadserver.inspection.look import TaskId
 from threadserver.inspection.pattern import all_loops
 from threadserver.inspection.record import Record
 from threadserver.inspection.verdict import EVENT_DRIVEN, Model, Testimony
+from threadserver.kernel.look import TaskId
 
 _APART = {Model.ITERATIVE, Model.THREADS, Model.POOL, Model.FORKS, Model.PREFORK}
 

@@ -4,8 +4,8 @@ import asyncio
 from socket import socket
 
 import threadserver
-from threadserver.coroutines import connections
-from threadserver.server import worker
+from threadserver.core.coroutines import connections
+from threadserver.core.server import worker
 
 
 async def converse(server: threadserver.Server, connection: socket) -> None:

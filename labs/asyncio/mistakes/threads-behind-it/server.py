@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 from socket import socket
 
 import threadserver
-from threadserver.coroutines import connections
+from threadserver.core.coroutines import connections
 
 
 async def converse(server: threadserver.Server, connection: socket, pool: ThreadPoolExecutor) -> None:

@@ -5,8 +5,8 @@ import socket
 from selectors import EVENT_READ, EVENT_WRITE
 
 import threadserver
-from threadserver.conversation import Conversation
-from threadserver.server import worker
+from threadserver.core.conversation import Conversation
+from threadserver.core.server import worker
 
 
 class Client:

@@ -5,8 +5,8 @@ import socket
 from select import POLLIN, POLLOUT
 
 import threadserver
-from threadserver.conversation import Conversation
-from threadserver.server import worker
+from threadserver.core.conversation import Conversation
+from threadserver.core.server import worker
 
 
 class Client:

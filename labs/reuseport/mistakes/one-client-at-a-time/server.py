@@ -4,7 +4,7 @@ import os
 from socket import SO_REUSEPORT
 
 import threadserver
-from threadserver.ports import SharedPort
+from threadserver.core.ports import SharedPort
 
 WORKERS = 4
 

@@ -1,0 +1,88 @@
+"""A result as a table in the terminal."""
+
+from collections.abc import Iterator
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from threadserver.clients.load.latency import PERCENTS, Latency
+from threadserver.clients.load.plan import Plan
+from threadserver.clients.load.result import Result
+from threadserver.clients.load.workloads import ANEW
+
+
+def table(result: Result) -> RenderableType:
+    """Show what was measured, and below it what a reader must know before quoting it."""
+    return Group(Text(title(result), style="bold"), _figures(result), *map(Text, _remarks(result)))
+
+
+def title(result: Result) -> str:
+    """Say in a line what was done."""
+    plan = result.plan
+    service = {"sleep": f"sleep {plan.milliseconds}", "spin": f"spin {plan.milliseconds}"}.get(plan.workload)
+    what = service or (plan.workload if plan.workload == "idle" else f"{plan.workload}, {plan.payload} bytes")
+    connections = f"{plan.connections} connection" + "s" * (plan.connections != 1)
+    return f"{plan.address}: {what}, {connections}, {_pace(plan)}, {result.seconds:.2f} s measured"
+
+
+def _pace(plan: Plan) -> str:
+    if plan.workload == "idle":
+        return "held"
+    return f"open loop at {plan.rate:g}/s" if plan.rate else "closed loop"
+
+
+def _figures(result: Result) -> Table:
+    figures = Table.grid(padding=(0, 2))
+    figures.add_column()
+    figures.add_column(justify="left")
+    for name, value in _rows(result):
+        figures.add_row(name, value)
+    return figures
+
+
+def _rows(result: Result) -> Iterator[tuple[str, str]]:
+    if result.plan.workload != "idle":
+        unit = "connections" if result.plan.workload in ANEW else "requests"
+        yield f"{unit}/s", f"{result.requests_per_second:,.0f}  ({result.requests:,} in all)".replace(",", " ")
+        if result.due is not None:
+            yield "due", f"{result.due:,}, of which {result.unanswered:,} were never answered".replace(",", " ", 1)
+        yield "latency", _latency(result.latency)
+    if result.slow:
+        slow = result.slow
+        yield "slow clients", f"{slow.connected} of {slow.clients} connected, {slow.requests} requests"
+        yield "their latency", _latency(slow.latency)
+    if result.fairness is not None and len(result.per_connection) > 1:
+        least, most = min(result.per_connection), max(result.per_connection)
+        yield "fairness", f"{result.fairness:.3f}  ({least} to {most} answers on a connection)"
+    yield "connected", f"{result.connected} of {result.plan.connections}"
+    slow_errors = result.slow.errors if result.slow else {}
+    every = {"errors": result.errors, "in the warm-up": result.warm_up_errors, "their errors": slow_errors}
+    for whose, errors in every.items():
+        if errors or whose == "errors":
+            yield whose, ", ".join(f"{kind} {count}" for kind, count in sorted(errors.items())) or "none"
+    shares = ", ".join(f"{share.cpu_share:.0%}" for share in result.shares)
+    yield "generator", f"{shares} of a core" if shares else "not started"
+
+
+def _latency(latency: Latency) -> str:
+    if not latency.count:
+        return "none was answered"
+    percentiles = [(f"p{percent:g}", latency.percentile(percent)) for percent in PERCENTS]
+    return "  ".join(f"{name} {_time(value)}" for name, value in [*percentiles, ("max", latency.max)])
+
+
+def _time(seconds: float | None) -> str:
+    """Write a length of time with three digits, in the unit that suits it."""
+    if seconds is None:
+        return "-"
+    scale, unit = next(((s, u) for s, u in ((1, "s"), (1e3, "ms"), (1e6, "µs")) if seconds * s >= 1), (1e6, "µs"))
+    value = seconds * scale
+    return f"{value:.{2 if value < 10 else 1 if value < 100 else 0}f} {unit}"
+
+
+def _remarks(result: Result) -> Iterator[str]:
+    if result.interrupted:
+        yield "It was interrupted: this is what was measured until then."
+    if result.limited_by:
+        yield f"The generator may be the limit, not the server: {result.limited_by}."

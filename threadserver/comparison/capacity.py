@@ -1,0 +1,80 @@
+"""Room for a crowd: descriptors and tasks for the wished connections, raised where allowed, else said before."""
+
+import os
+import resource
+from contextlib import suppress
+from pathlib import Path
+
+from threadserver.comparison.machine import limits
+from threadserver.core.errors import KitError
+from threadserver.kernel.processes import everyone, tasks
+
+SPARE = 40
+"""Descriptors that a program needs beside its connections."""
+OURS = 5
+"""Tasks that are needed beside one for each connection: the generator's, the keeper, the server's first ones."""
+
+
+def make_room(connections: int) -> list[str]:
+    """See to it that so many connections can be opened; give warnings of what some models will lack.
+
+    Raises KitError when not even the load generator could open them.
+    """
+    _allow_descriptors(connections + SPARE)
+    _allow_tasks()
+    left = _tasks_left()
+    if left is not None and left < connections + OURS:
+        why = "kernel.threads-max, kernel.pid_max, ulimit -u, pids.max"
+        said = f"{connections} connections, and room for {left} more tasks ({why}): "
+        return [said + "a model with a thread or process for each connection will refuse some"]
+    return []
+
+
+def _allow_descriptors(wished: int) -> None:
+    """Raise the limit for this process and all that it starts: the hard one, too, where we may (root)."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft == resource.RLIM_INFINITY or soft >= wished:
+        return
+    allowed = hard if hard == resource.RLIM_INFINITY else max(hard, wished)
+    with suppress(OSError, ValueError):
+        resource.setrlimit(resource.RLIMIT_NOFILE, (min(wished, allowed) if allowed > 0 else wished, allowed))
+        return
+    fewer = f"ask for {hard - SPARE} --connections at most, or " if hard > SPARE else ""
+    raise KitError(
+        f"{wished - SPARE} connections need {wished} descriptors in each program, and only {hard} are allowed "
+        f"(ulimit -Hn): {fewer}have the limit raised"
+    )
+
+
+def _allow_tasks() -> None:
+    """Raise our limit of tasks as far as anybody may: to the hard one."""
+    hard = resource.getrlimit(resource.RLIMIT_NPROC)[1]
+    with suppress(OSError, ValueError):
+        resource.setrlimit(resource.RLIMIT_NPROC, (hard, hard))
+
+
+def _tasks_left() -> int | None:
+    """How many tasks can still be had, as far as that can be known."""
+    known, running = limits(), everyone()
+    all_tasks = sum(len(tasks(pid)) for pid in running)
+    left = [bound - all_tasks for bound in (known["tasks_of_machine"], known["process_ids"]) if bound is not None]
+    if os.geteuid() != 0 and known["tasks_of_user"] is not None:
+        left.append(known["tasks_of_user"] - sum(len(tasks(pid)) for pid in running if _is_ours(pid)))
+    left += _left_in_group()
+    return max(min(left), 0) if left else None
+
+
+def _is_ours(pid: int) -> bool:
+    """Tell whether a process counts against our user's limit of tasks, RLIMIT_NPROC."""
+    with suppress(OSError):
+        return Path(f"/proc/{pid}").stat().st_uid == os.getuid()
+    return False
+
+
+def _left_in_group() -> list[int]:
+    """Give what our control group, version 2, has left: pids.max less pids.current, cgroups(7). Empty: no bound."""
+    with suppress(OSError, ValueError, StopIteration):
+        lines = Path("/proc/self/cgroup").read_text().splitlines()
+        group = Path(f"/sys/fs/cgroup{next(line[3:] for line in lines if line.startswith('0::'))}")
+        return [int((group / "pids.max").read_text()) - int((group / "pids.current").read_text())]
+    return []

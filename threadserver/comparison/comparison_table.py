@@ -1,0 +1,126 @@
+"""A comparison in the terminal: one table a load, best on top, then what went wrong and what is to be seen."""
+
+from collections.abc import Iterator, Sequence
+
+from rich.console import RenderableType
+from rich.markup import escape
+from rich.table import Table
+from rich.text import Text
+
+from threadserver.comparison.cells import Cell
+from threadserver.comparison.charts import Group
+from threadserver.comparison.results import Run
+from threadserver.comparison.summary import FIGURES, Summary
+from threadserver.comparison.telling import headline, interpreter, notes
+from threadserver.comparison.wording import amount, interval, number
+
+MAIN = {"idle": "memory", "sleep": "overlap", "spin": "overlap", "octets": "cpu"}
+"""The figure that a load is there for; of all others, throughput."""
+COLUMNS = {
+    "throughput": "requests/s", "memory": "a connection", "overlap": "at a time", "p50": "p50", "p99": "p99",
+    "cpu": "CPU", "tasks": "tasks", "fairness": "fairness",
+}  # fmt: skip
+LONGEST = 300
+"""So many letters of a line are shown of what a server said."""
+SAID = ("throughput", "slow", "sleep", "spin", "memory", "octets")
+"""Groups of pictures whose sentences are said in the terminal, too."""
+
+
+def report(summary: Summary, drawn: Sequence[Group], width: int) -> Iterator[RenderableType]:
+    """Give what is to be printed, piece by piece; ``width`` is how many letters fit in a line."""
+    yield Text(headline(summary.results), style="bold")
+    yield Text(f"servers run by {interpreter(summary.results)}", style="dim")
+    for cell in summary.cells:
+        yield ""
+        yield _table(summary, cell, width)
+    yield from _faults(summary)
+    yield from _seen(drawn)
+    yield ""
+    for note in notes(summary):
+        yield Text(note, style="yellow")
+
+
+def _table(summary: Summary, cell: Cell, width: int) -> Table:
+    main = MAIN.get(cell.workload, "throughput")
+    names = _order(summary, cell, main)
+    columns = _fitting(_columns(summary, cell, main, names), width - max(map(len, names)))
+    table = Table(title=escape(str(cell)), title_justify="left", title_style="bold", box=None, pad_edge=False)
+    table.add_column("server", no_wrap=True)
+    for head in columns:
+        table.add_column(head, justify="right", no_wrap=True)
+    for at, name in enumerate(names):
+        table.add_row(escape(name), *(column[at] for column in columns.values()))
+    return table
+
+
+def _columns(summary: Summary, cell: Cell, main: str, names: list[str]) -> dict[str, list[str]]:
+    """Give the columns that a table could have, the most important first."""
+    columns = {COLUMNS[main]: [_main(summary, main, name, cell) for name in names]}
+    estimates = [summary.estimate(main, name, cell) for name in names]
+    columns["95 % interval"] = [interval(e, _plain(main)) if e and e.bounded else "" for e in estimates]
+    words = [summary.word(name, cell) for name in names]
+    columns[""] = [f"[red]{word}[/red]" if word else "" for word in words]
+    for key in COLUMNS:
+        if key not in (main, "memory", "overlap"):
+            columns[COLUMNS[key]] = [_figure(summary, key, name, cell) for name in names]
+    return {head: column for head, column in columns.items() if any(column)}
+
+
+def _fitting(columns: dict[str, list[str]], room: int) -> dict[str, list[str]]:
+    """Leave out, from the last, the columns for which there is no room."""
+    fitting: dict[str, list[str]] = {}
+    for head, column in columns.items():
+        room -= max(len(head), *(len(said.removeprefix("[red]").removesuffix("[/red]")) for said in column)) + 2
+        if room >= 0 or not fitting:
+            fitting[head] = column
+    return fitting
+
+
+def _main(summary: Summary, key: str, name: str, cell: Cell) -> str:
+    if not summary.runs(name, cell):
+        return "not measured"
+    return _figure(summary, key, name, cell) + (" *" if key == "throughput" and summary.limited(name, cell) else "")
+
+
+def _order(summary: Summary, cell: Cell, key: str) -> list[str]:
+    ranked = [name for name, _ in summary.ranking(key, cell)]
+    return ranked + [name for name in summary.results.entering(cell) if name not in ranked]
+
+
+def _plain(key: str) -> str:
+    """Give the unit as far as the head of the column does not say it."""
+    return FIGURES[key].unit if FIGURES[key].unit in ("seconds", "bytes") else ""
+
+
+def _figure(summary: Summary, key: str, name: str, cell: Cell) -> str:
+    found = summary.estimate(key, name, cell)
+    if found is None:
+        return ""
+    return amount(found.median, _plain(key)) if _plain(key) else number(found.median)
+
+
+def _faults(summary: Summary) -> Iterator[RenderableType]:
+    faults = summary.faults()
+    if faults:
+        yield ""
+        yield Text("What went wrong", style="bold")
+    for run in faults:
+        yield Text.assemble((f"{run.contestant}, {run.cell}: ", ""), (run.outcome, "red"), f": {run.why}")
+        if run.output:
+            yield Text(f"    {_telling(run)}", style="dim")
+
+
+def _telling(run: Run) -> str:
+    """Choose the line of the output that says most: of make, which ends with words of its own, a compiler's error."""
+    lines = run.output.splitlines()
+    errors = [line for line in lines if "error:" in line] if run.outcome == "not built" else []
+    said = errors[0] if errors else f"it said last: {lines[-1]}"
+    return said if len(said) <= LONGEST else said[:LONGEST] + "…"
+
+
+def _seen(drawn: Sequence[Group]) -> Iterator[RenderableType]:
+    yield ""
+    yield Text("What is to be seen", style="bold")
+    for group in drawn:
+        for picture in group.pictures if group.key in SAID else ():
+            yield Text.assemble((f"{group.title}: {picture.choice}. ", "bold"), picture.sentence)

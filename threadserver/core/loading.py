@@ -1,0 +1,50 @@
+"""Modules that users wrote, loaded by their path: models, services, conversations.
+
+Each gets a name of its own in ``sys.modules``, so that a user's ``socket.py`` never takes the place of another module.
+"""
+
+import importlib.machinery
+import importlib.util
+import sys
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from threadserver.core.errors import UsageError
+
+
+def load_module(path: str) -> ModuleType:
+    """Run the Python file at ``path`` as a module, once for each file.
+
+    Raises UsageError when there is no such file, or when it does not run.
+    """
+    file = Path(path).resolve()
+    name = f"threadserver_user:{file}"
+    if name in sys.modules:
+        return sys.modules[name]
+    if not file.is_file():
+        raise UsageError(f"{path} is a folder" if file.is_dir() else f"no such file: {path}")
+    loader = importlib.machinery.SourceFileLoader(name, str(file))
+    module = importlib.util.module_from_spec(importlib.util.spec_from_loader(name, loader))  # type: ignore[arg-type]
+    sys.modules[name] = module
+    try:
+        loader.exec_module(module)
+    except SyntaxError as error:
+        del sys.modules[name]
+        where = f"{path}, line {error.lineno}" if error.lineno else path
+        raise UsageError(f"{where}: {error.msg}") from error
+    except (Exception, SystemExit) as error:
+        del sys.modules[name]
+        raise UsageError(f"{path} cannot be loaded: {type(error).__name__}: {error}") from error
+    return module
+
+
+def load(path: str, name: str, expected: str) -> Any:  # noqa: ANN401
+    """Give the callable ``name`` of the file at ``path``; ``expected`` says in an error what it should have been.
+
+    Raises UsageError when the file cannot be loaded or holds no such callable.
+    """
+    found = getattr(load_module(path), name, None)
+    if not callable(found):
+        raise UsageError(f"{path} has no {name} that can be called: {expected}")
+    return found

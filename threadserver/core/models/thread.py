@@ -1,0 +1,12 @@
+"""Thread per connection: a new thread converses with each accepted client."""
+
+from threading import Thread
+
+from threadserver.core.server import Server
+
+
+def serve(server: Server) -> None:
+    """Start a thread for each client; the loop goes straight back to accept() and never waits for anyone."""
+    for connection in server.connections():
+        with server.refusing(connection):
+            Thread(target=server.converse, args=(connection,), daemon=True).start()

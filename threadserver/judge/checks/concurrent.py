@@ -1,0 +1,94 @@
+"""The checks that every lab shares whose server serves many clients at once. 25 points together.
+
+They are about order, never about time: while a client that could hold up the others is held exactly there, the others
+must be answered.
+"""
+
+from threadserver.judge.checks.conversation import LONG, text
+from threadserver.judge.marking import points
+from threadserver.judge.trial import Trial
+
+
+@points(
+    10,
+    "many clients are served at once, in any order",
+    after="echo",
+    hint=(
+        "While one client is silent, another must be answered. Whoever accepts must not converse, and no lock "
+        "may be held "
+        "during a conversation."
+    ),
+)
+def test_many_at_once(server: Trial) -> None:
+    """Hold a number of clients, then let them talk in an order drawn anew; at last all send before any reads."""
+    peers = server.hold(server.some(20, 28))
+    server.ask_in_any_order(peers, rounds=3)
+    for peer in peers:
+        peer.send(b"all at once %d\n" % peer.number)
+    for peer in reversed(peers):
+        line = b"all at once %d" % peer.number
+        peer.expect(line + b"\n", "sent a line as all others did, and expected it back before those who came earlier")
+
+
+@points(
+    10,
+    "clients that say nothing hold up nobody",
+    after="many_at_once",
+    hint=(
+        "Waiting for CONFIRM or for the rest of a line is a part of the conversation: it belongs to the "
+        "worker, never to "
+        "whoever accepts."
+    ),
+)
+def test_silent_client(server: Trial) -> None:
+    """Hold clients that have not confirmed, or stopped in a word; others come and are served; then those go on."""
+    silent = [server.connect() for _ in range(3)]
+    for peer in silent:
+        peer.hello()
+    silent[1].send(b"CONF")
+    in_a_line = server.greet()
+    in_a_line.send(b"half a li")
+    server.settle()
+    for _ in range(3):  # whoever sees to those who have gone must not wait for those who are silent
+        server.come_and_go(1)
+        server.settle()
+    server.ask_in_any_order(server.hold(6), rounds=2)
+    in_a_line.send(b"ne\n")
+    in_a_line.expect(b"half a line\n", "sent the rest of its line and expected the whole line back")
+    silent[0].confirm()
+    assert silent[1].greeting is not None  # noqa: S101
+    silent[1].send(b"IRM %d\n" % silent[1].greeting.connection)
+    silent[2].confirm()
+    server.ask_in_any_order(silent)
+
+
+@points(
+    5,
+    "a client that does not read its answers holds up nobody",
+    after="many_at_once",
+    hint=(
+        "send() blocks when the client's buffer is full. That may block its own worker; an event loop must "
+        "keep the rest and "
+        "wait until the socket is writable."
+    ),
+)
+def test_unread_answers(server: Trial) -> None:
+    """Ask for more than all buffers hold and do not read; others come and are served; then read it."""
+    deaf = server.greet(small_buffer=True)
+    line = text(server, LONG)
+    deaf.send(line + b"\n", reading=False)
+    server.settle()
+    server.ask_in_any_order(server.hold(6), rounds=2)
+    deaf.read_slowly(line + b"\n", "had not read its answer until others were served, and expected it whole")
+    deaf.ask(b"and a short one")
+
+
+def one_made_for_each(server: Trial, model: str, what: str) -> None:
+    """Expect that each client is served, from HELLO on, by a task of its own; ``what`` names it: thread, process."""
+    server.come_and_go(server.some(3, 6))
+    peers = server.hold(server.some(20, 28))
+    server.serving(peers).must_be(model)
+    for peer in peers:
+        peer.close()
+    server.settle()
+    server.must_greet_by_new(what)

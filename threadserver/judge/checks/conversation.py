@@ -1,0 +1,280 @@
+"""The checks that every server lab shares, first part: the conversation. 36 points together.
+
+Each is true of any right server of any model, so none needs two clients to be served at once. A rubric takes those that
+it wants by importing them.
+"""
+
+from threadserver.core.address import Address
+from threadserver.judge.marking import points
+from threadserver.judge.peer import Peer
+from threadserver.judge.trial import Trial
+
+LONG = 60_000  # bytes of a line that no buffer of the judge's network can hold
+MAX_LINE = 65_536
+
+
+@points(
+    2,
+    "it starts, and listens at the HOST and PORT that it is given",
+    hint="Read both from sys.argv: bind((host, int(port))), then listen().",
+)
+def test_listens(server: Trial) -> None:
+    """The fixture has waited until the kernel showed the listening socket."""
+    server.connect()
+
+
+@points(
+    2,
+    "whoever connects is greeted with HELLO, in the form that the protocol gives it",
+    after="listens",
+    hint=(
+        "Send one line as soon as a client has been accepted: HELLO server=… client=… connection=… worker=…, with a "
+        "blank between them and an LF at the end."
+    ),
+)
+def test_greeting(server: Trial) -> None:
+    """Expect a HELLO that can be read."""
+    peer = server.connect()
+    hello = peer.hello()
+    if hello.connection < 1:
+        raise peer.wrong(f"HELLO says connection={hello.connection}; connections are counted from 1")
+
+
+@points(
+    2,
+    "HELLO describes the connection: the addresses of both its ends",
+    after="greeting",
+    hint=(
+        "server= is getsockname() and client= getpeername() of the socket that accept() returned, each written as "
+        "tcp://HOST:PORT."
+    ),
+)
+def test_description(server: Trial) -> None:
+    """Compare both addresses with what this side knows."""
+    peer = server.connect()
+    hello = peer.hello()
+    _same(peer, "server", hello.server, server.address)
+    _same(peer, "client", hello.client, peer.address)
+
+
+def _same(peer: Peer, field: str, said: str, true: Address) -> None:
+    if said != str(true):
+        raise peer.wrong(f"HELLO says {field}={said}; the kernel says {true}")
+
+
+@points(
+    2,
+    "HELLO names a worker that the kernel knows",
+    after="greeting",
+    hint=(
+        "worker= is os.getpid(), a slash, and threading.get_native_id() of the task that serves (in C: getpid() and "
+        "gettid()); threading.get_ident() is a number of Python's own, which the kernel does not know."
+    ),
+)
+def test_worker(server: Trial) -> None:
+    """Look the worker up in the kernel's tables while its client is there."""
+    peer = server.greet()
+    assert peer.greeting is not None  # noqa: S101
+    server.settle()
+    inner = server.situation().inner.values()
+    known = {f"{pid}/{tid}" for pid, tid in inner}
+    if peer.greeting.worker not in known | {str(pid) for pid, _ in inner}:
+        raise peer.wrong(
+            f"HELLO says worker={peer.greeting.worker}, but the kernel knows no such task of your program: "
+            f"there are {', '.join(sorted(known))}"
+        )
+
+
+@points(
+    2,
+    "connections of one server have different numbers",
+    after="greeting",
+    hint="Count connections where they are accepted, in the one place that sees them all.",
+)
+def test_numbers(server: Trial) -> None:
+    """Let a few clients come one after another."""
+    seen: dict[int, Peer] = {}
+    for _ in range(6):
+        peer = server.greet()
+        assert peer.greeting is not None  # noqa: S101
+        number = peer.greeting.connection
+        if number in seen:
+            raise peer.wrong(f"{peer.name} and {seen[number].name} were both told connection={number}")
+        seen[number] = peer
+        peer.close()
+
+
+@points(
+    3,
+    "after CONFIRM a line comes back as it was, and then the next",
+    after="greeting",
+    hint="Read until an LF has come, send back what stands before it and an LF, and go on until recv() returns b''.",
+)
+def test_echo(server: Trial) -> None:
+    """Ask a few plain lines, each when the one before has been answered."""
+    peer = server.greet()
+    for number in range(4):
+        peer.ask(b"hello, line %d" % number)
+
+
+@points(
+    3,
+    "a line may hold any bytes, or none at all",
+    after="echo",
+    hint="Work on bytes, not on text: never decode(), never strip(), no strings in C. Only the LF ends a line.",
+)
+def test_any_bytes(server: Trial) -> None:
+    """Ask lines of every kind of byte but LF."""
+    peer = server.greet()
+    every_byte = bytes(byte for byte in range(256) if byte != 0x0A)
+    drawn = server.random.randbytes(400).replace(b"\n", b"")
+    for line in (b"", b" blanks around ", b"CONFIRM 1", b"a\r", b"\0nul", b"\xff\xfe", every_byte, drawn, b""):
+        peer.ask(line)
+
+
+@points(
+    4,
+    "anything but the right CONFIRM gets an ERROR, and then a close",
+    after="echo",
+    hint=(
+        "Compare the first line with b'CONFIRM ' and this connection's own number (a CR at its end may be "
+        "there); if it is "
+        "another one, send the ERROR line and close."
+    ),
+)
+def test_confirmation(server: Trial) -> None:
+    """Try wrong first lines, one client each, then the right one with a CR."""
+    for wrong in (b"CONFIRM %d", b"confirm {}", b"hello", b"", b"CONFIRM", b"CONFIRM {} {}", b"CONFIRM x{}"):
+        peer = server.connect()
+        number = peer.hello().connection
+        said = wrong % (number + 1000) if b"%d" in wrong else wrong.replace(b"{}", b"%d" % number)
+        peer.send(said + b"\n")
+        shown = said.decode() or "an empty line"
+        peer.expect_error(f"confirmation expected: CONFIRM {number}", f"sent {shown} instead of CONFIRM {number}")
+        peer.close()
+    peer = server.connect()
+    peer.send(b"CONFIRM %d\r\n" % peer.hello().connection)
+    server.await_read(peer)
+    peer.ask(b"confirmed with CR LF")
+
+
+@points(
+    4,
+    "bytes may come in any pieces, and an answer comes when its line is complete: not before, not later",
+    after="echo",
+    hint="One recv() is not one line. Keep what has come in a buffer, and take lines out of it while it holds an LF.",
+)
+def test_pieces(server: Trial) -> None:
+    """Cut the conversation at places drawn anew, and let the server read each piece before the next is sent."""
+    peer = server.connect()
+    whole = b"CONFIRM %d\n" % peer.hello().connection + b"one line\nanother, a longer line\nand a last one\n"
+    sent, answered = b"", 0
+    while sent != whole:
+        piece = whole[len(sent) :][: server.some(1, 9)]
+        peer.send(piece)
+        sent += piece
+        due = sent.split(b"\n")[1:-1]
+        for line in due[answered:]:
+            peer.expect(line + b"\n", f"sent the last piece of {line!r} and expected that line back")
+        answered = max(answered, len(due))
+        peer.expect_nothing("its line is not complete yet")
+
+
+@points(
+    4,
+    "several lines that come at once are all answered, in their order",
+    after="echo",
+    hint="After a line has been taken out of the buffer, look whether another is in it before you recv() again.",
+)
+def test_several_lines(server: Trial) -> None:
+    """Send CONFIRM and many lines in one segment, then many more in a few."""
+    peer = server.connect()
+    lines = [b"line %d" % number for number in range(30)]
+    peer.send(b"CONFIRM %d\n" % peer.hello().connection + b"".join(line + b"\n" for line in lines))
+    for line in lines:
+        peer.expect(line + b"\n", "sent CONFIRM and 30 lines in one piece, and expected every line back")
+    more = b"".join(server.random.randbytes(90).hex().encode() + b"\n" for _ in range(100))
+    peer.send(more)
+    peer.expect(more, "sent 100 lines without waiting, and expected every line back")
+
+
+@points(
+    3,
+    "the longest line comes back whole, and a longer one gets an ERROR",
+    after="echo",
+    hint="Look at the size of the buffer after each recv(): 65536 bytes without an LF are too many.",
+)
+def test_long_lines(server: Trial) -> None:
+    """Send a line of exactly 65 536 bytes, its LF included, and in another conversation far more without any LF."""
+    peer = server.greet()
+    peer.ask(text(server, MAX_LINE - 1))
+    peer.ask(b"and a short one")
+    peer.close()
+    peer = server.greet()
+    peer.send(b"x" * (MAX_LINE + 4096))
+    peer.expect_error(f"line longer than {MAX_LINE} bytes", f"sent {MAX_LINE + 4096} bytes without LF")
+
+
+@points(
+    2,
+    "a client that half-closes gets every answer that it is owed, and then the end",
+    after="echo",
+    hint="recv() returns b'' when the client has said its last. Answer what came before, then close.",
+)
+def test_half_close(server: Trial) -> None:
+    """Send lines and the end at once; and the end alone."""
+    peer = server.greet()
+    lines = b"".join(b"owed %d\n" % number for number in range(20))
+    peer.send(lines)
+    peer.half_close()
+    server.settle()  # who closes hard loses what the kernel has not sent yet
+    peer.expect(lines, "sent 20 lines, half-closed, and expected 20 answers")
+    peer.expect_end("half-closed and got all its answers")
+    peer = server.greet()
+    peer.ask(b"only this")
+    peer.half_close()
+    peer.expect_end("half-closed after its last answer")
+
+
+@points(
+    2,
+    "a large answer reaches a client that reads slowly, whole",
+    after="echo",
+    hint=(
+        "send() may take a part only and says how much: sendall() goes on until it has sent all. Without "
+        "blocking, keep the "
+        "rest and send it when the socket is writable."
+    ),
+)
+def test_slow_reader(server: Trial) -> None:
+    """Ask for more than all buffers hold, read nothing until the server stands still, then read in small pieces."""
+    peer = server.greet(small_buffer=True)
+    line = text(server, LONG)
+    peer.send(line + b"\n", reading=False)
+    server.settle()
+    peer.read_slowly(line + b"\n", f"sent a line of {LONG} bytes, read slowly, and expected it back whole")
+    peer.ask(b"and a short one")
+
+
+@points(
+    1,
+    "a large answer is not lost when its client half-closes before it reads",
+    after=("half_close", "slow_reader"),
+    hint="The end of what a client says may come while an answer is still on its way. Close when all has been sent.",
+)
+def test_owed_at_the_end(server: Trial) -> None:
+    """Send a line and the end while the answer cannot be taken yet."""
+    peer = server.greet(small_buffer=True)
+    line = text(server, LONG)
+    peer.send(line + b"\n", reading=False)
+    peer.half_close()
+    server.settle()
+    peer.read_slowly(
+        line + b"\n", f"sent a line of {LONG} bytes, half-closed before it read, and expected it back whole"
+    )
+    peer.expect_end("half-closed and got all of its large answer")
+
+
+def text(server: Trial, size: int) -> bytes:
+    """Give a line of so many bytes that no server can know beforehand."""
+    return server.random.randbytes(size // 2 + 1).hex().encode()[:size]

@@ -1,0 +1,124 @@
+"""The checks that labs share in which one task serves all clients: it takes turns, and it rests. 12 points together.
+
+In which call it waits meanwhile is asked here, too; which call a lab wants, its rubric says.
+"""
+
+from collections.abc import Set as AbstractSet
+
+from threadserver.inspection.verdict import Model
+from threadserver.judge.checks.conversation import LONG, text
+from threadserver.judge.checks.rest import must_rest
+from threadserver.judge.checks.talking import Talk, talking_without_end
+from threadserver.judge.marking import points
+from threadserver.judge.outcomes import UndeterminedError, WrongError
+from threadserver.judge.peer import Peer
+from threadserver.judge.situation import Situation
+from threadserver.judge.trial import Trial
+from threadserver.kernel.syscalls import READINESS
+
+LOOKS = 30  # chances to see the task wait
+CHANCES = 6
+A_TURN = 4_000_000  # bytes: no server that takes turns has so much to do for one client before it comes to the next
+
+
+def must_loop(server: Trial, peers: list[Peer], model: str = Model.LOOP, calls: AbstractSet[str] = READINESS) -> None:
+    """Expect that ``model`` serves these clients, who are held, and that one of these calls waits for each of them.
+
+    A task that only runs is left to the check `idle`. Raises WrongError, or UndeterminedError where nothing is seen.
+    """
+    server.serving(peers).must_be(model)
+    elsewhere = ""
+    for _ in range(LOOKS):
+        server.settle()
+        situation = server.situation()
+        waiting = [situation.waiting_for(peer.number) for peer in peers]
+        if situation.look.hidden or all(waiting):
+            _must_be_in(calls, situation, {task.call.name for tasks in waiting for task in tasks})
+            return
+        if not situation.look.running:
+            elsewhere = situation.text()
+    if elsewhere:
+        raise WrongError(f"{len(peers)} clients are held, and no call waits for all of them", elsewhere)
+
+
+def _must_be_in(calls: AbstractSet[str], situation: Situation, seen: AbstractSet[str]) -> None:
+    if calls >= READINESS:
+        return
+    if situation.look.hidden:
+        raise UndeterminedError("In which call your server waits cannot be seen here", situation.text())
+    if other := seen - calls:
+        raise WrongError(
+            f"Expected: the call that waits for the clients is {' or '.join(sorted(calls))}. "
+            f"Seen: it is {' and '.join(sorted(other))}",
+            situation.text(),
+        )
+
+
+@points(
+    4,
+    "a client that sends without end takes turns with the others",
+    after="many_at_once",
+    hint="For each ready client do one recv() and one send(), then go on to the next. Whoever reads from one client "
+    "until nothing is left may never come to an end.",
+)
+def test_one_client_cannot_starve(server: Trial) -> None:
+    """Let one client send lines and read answers without end; those who came before it and after it ask something."""
+    polite = server.hold(2)
+    greedy = server.greet()
+    polite += server.hold(2)
+    with talking_without_end(greedy) as talk:
+        for peer in server.random.sample(polite, len(polite)):
+            _gets_its_turn(peer, talk)
+
+
+def _gets_its_turn(peer: Peer, talk: Talk) -> None:
+    """Ask some times: at least once the answer comes before the client that talks has been served very much."""
+    for _ in range(CHANCES):
+        before = talk.progress
+        try:
+            peer.ask(b"when is it my turn?")
+        except WrongError as error:
+            raise WrongError(f"While another client sends without end, {error}", error.evidence) from error
+        if talk.progress - before < A_TURN:
+            return
+    raise peer.wrong(
+        f"{peer.name} asked {CHANCES} times, and each time more than {A_TURN} bytes were served to a client that sends "
+        "without end before it was answered"
+    )
+
+
+@points(
+    4,
+    "while nobody says anything, it rests",
+    after="many_at_once",
+    hint="A socket nearly always has room: wait for it to be writable only while there is something to write. A call "
+    "without a time-out, or with a long one, waits until something has happened; with 0 it never waits.",
+)
+def test_idle(server: Trial) -> None:
+    """Hold clients that are silent, and look whether anything runs."""
+    peers = server.hold(6)
+    server.ask_in_any_order(peers)
+    must_rest(server, "6 clients are connected and silent")
+    server.ask_in_any_order(peers)
+
+
+@points(
+    4,
+    "while a client does not read its answers, it rests",
+    after="unread_answers",
+    hint="Whom you do not want to read from now, because much is owed or the end has come, you must not wait to be "
+    "readable either: select(), or whatever you call, returns at once, again and again.",
+)
+def test_write_interest(server: Trial) -> None:
+    """Let clients leave answers unread: one goes on sending, one half-closes. Nothing can be done for them."""
+    talks, ends = server.greet(small_buffer=True), server.greet(small_buffer=True)
+    line = text(server, LONG)
+    for peer in (talks, ends):
+        peer.send(line + b"\n", reading=False)
+        server.settle()
+    talks.send(b"and more\n", reading=False)
+    ends.half_close()
+    must_rest(server, "two clients do not read their answers, of whom one sends more and one has half-closed")
+    for peer, rest in ((talks, b"and more\n"), (ends, b"")):
+        peer.read_slowly(line + b"\n" + rest, "had not read its answers for a while, and expected them whole")
+    ends.expect_end("half-closed and has read all its answers")

@@ -1,0 +1,223 @@
+"""The checks that labs share in which 2 to 16 workers serve a client each while all others wait. 43 points together.
+
+What the workers are, and how they come by their clients, each lab's rubric says.
+"""
+
+from collections.abc import Callable
+
+from threadserver.judge.checks.conversation import LONG, MAX_LINE, text
+from threadserver.judge.checks.queueing import MOST, as_many_as, crowd, fill, greeted, next_in_line, no_more_than
+from threadserver.judge.marking import points
+from threadserver.judge.outcomes import UndeterminedError, WrongError
+from threadserver.judge.peer import Peer
+from threadserver.judge.trial import Trial
+from threadserver.kernel.look import TaskId
+
+A_WHILE = 0.4  # seconds in which a server that lets clients wait for a moment only may send them away
+SPARE = 2  # tasks that may come beside the workers: a timer, one that accepts
+
+
+@points(
+    15,
+    "between 2 and 16 clients are served at once, and those beyond wait for their HELLO",
+    after="echo",
+    hint="Start the workers before the first client comes, and let each of them take a client, hold the whole "
+    "conversation, HELLO included, and take the next. Who accepts must not wait for a worker to finish with one client "
+    "before the next is taken.",
+)
+def test_workers(server: Trial) -> None:
+    """Let clients come until one is not greeted; those who are talk in any order; the others still wait.
+
+    Then two are greeted before either of them confirms: what belongs to a conversation is its worker's own.
+    """
+    full = fill(server)
+    if len(full.served) > MOST:
+        raise WrongError(
+            f"{len(full.served)} clients came, and all were greeted: that is no pool of 2 to {MOST} workers",
+            server.situation().text(),
+        )
+    if len(full.served) < 2:
+        raise full.waiting[0].in_vain("One client is served, and the second waits: that is no pool of 2 workers")
+    server.ask_in_any_order(full.served, rounds=2)
+    full.outwait(A_WHILE)
+    for peer in full.waiting:
+        peer.expect_nothing("all workers are taken")
+    full.leave(server)
+    pair = as_many_as(server, 2, "when they have left")
+    for peer in pair:
+        peer.hello()
+    for peer in pair:
+        peer.confirm()
+    server.ask_in_any_order(pair)
+
+
+@points(
+    10,
+    "there are never more workers, whatever comes",
+    after="workers",
+    hint="A queue between accept() and the workers, or workers that accept themselves: the clients wait, and "
+    "nothing is made for them. Counting the workers and making one more must be one step.",
+)
+def test_bounded(server: Trial) -> None:
+    """Let a crowd come while all workers are taken, and then another one all at once when they are free."""
+    full = fill(server)
+    before = server.possessions()
+    full.waiting += crowd(server, server.some(24, 32))
+    no_more_than(server, len(full.served), full.waiting, "with many more who wait")
+    now = server.possessions()
+    if now.tasks > before.tasks + SPARE:
+        raise WrongError(
+            f"{now.tasks - before.tasks} more threads or processes were made for {len(full.waiting)} clients who wait",
+            server.situation().text(),
+        )
+    full.leave(server)
+    burst = crowd(server, server.some(36, 44))
+    served = greeted(server, burst)
+    if len(served) > len(full.served):
+        rest = [peer for peer in burst if peer not in served[: len(full.served)]]
+        no_more_than(server, len(full.served), rest, "when many come at once")
+
+
+@points(
+    10,
+    "whoever waits is served as soon as a worker is free",
+    after="workers",
+    hint="When a conversation is over the worker takes the next client at once; it does not wait for other workers to "
+    "finish.",
+)
+def test_next_in_line(server: Trial) -> None:
+    """Let those who are served leave one by one: each time one of those who wait is next, and only one."""
+    full = fill(server)
+    leaving = [Peer.close, _half_close]
+    while full.waiting:
+        gone = full.served.pop(server.some(0, len(full.served) - 1))
+        leaving[len(full.waiting) % len(leaving)](gone)
+        full.served.append(next_in_line(server, full.waiting, f"{gone.name} has left, so a worker is free"))
+        for peer in full.waiting:
+            peer.expect_nothing("all workers are taken again")
+        server.ask_in_any_order(full.served)
+
+
+def _half_close(peer: Peer) -> None:
+    peer.half_close()
+    peer.expect_end("half-closed")
+
+
+@points(
+    8,
+    "a worker survives what its client does",
+    after="workers",
+    hint="An exception ends a thread, and nobody takes its place: catch OSError around each conversation, inside the "
+    "loop. What counts free workers must be put right on every way out: finally.",
+)
+def test_survives(server: Trial) -> None:
+    """Let every worker have a client that does something wrong, in each of some ways; then as many are served."""
+    full = fill(server)
+    count = len(full.served)
+    full.leave(server)
+    after = "when they have left"
+    for what, (confirmed, do) in FAULTS.items():
+        peers = as_many_as(server, count, after)
+        for peer in peers if confirmed else ():
+            peer.greet()
+        for peer in peers:
+            do(server, peer)
+        server.settle()
+        after = f"after each of them has had a client that {what}"
+    for peer in as_many_as(server, count, after):
+        peer.greet().ask(b"as before")
+
+
+def _resets_at_once(_: Trial, peer: Peer) -> None:
+    peer.hello()
+    peer.reset()
+
+
+def _confirms_wrongly(_: Trial, peer: Peer) -> None:
+    number = peer.hello().connection
+    peer.send(b"hello\n")
+    peer.expect_error(f"confirmation expected: CONFIRM {number}", "sent hello instead of CONFIRM")
+    peer.close()
+
+
+def _resets_in_a_line(_: Trial, peer: Peer) -> None:
+    peer.send(b"half a li")
+    peer.reset()
+
+
+def _never_ends_its_line(_: Trial, peer: Peer) -> None:
+    peer.send(b"x" * (MAX_LINE + 4096))
+    peer.expect_error(f"line longer than {MAX_LINE} bytes", f"sent {MAX_LINE + 4096} bytes without LF")
+    peer.close()
+
+
+def _leaves_its_answer(server: Trial, peer: Peer) -> None:
+    peer.send(text(server, LONG) + b"\n", reading=False)
+    peer.reset()
+
+
+FAULTS: dict[str, tuple[bool, Callable[[Trial, Peer], None]]] = {
+    "left without CONFIRM": (False, lambda _, peer: peer.close()),
+    "reset the connection before CONFIRM": (False, _resets_at_once),
+    "confirmed wrongly": (False, _confirms_wrongly),
+    "reset the connection in a line": (True, _resets_in_a_line),
+    "sent a line that was too long": (True, _never_ends_its_line),
+    "reset the connection without reading its answer": (True, _leaves_its_answer),
+}
+"""What a client does, and whether it has confirmed before."""
+
+
+def the_same_again(server: Trial, *models: str) -> None:
+    """Fill the server again and again: one of these models serves, by workers that were there before."""
+    fill(server).leave(server)  # a pool that grows has grown
+    first, second = _workers(server, models), _workers(server, models)
+    if 2 * len(first & second) < len(first):
+        raise WrongError(
+            f"{len(first)} clients were served by {len(first)} workers, and when all had left, the next {len(second)} "
+            f"by {len(second - first)} others",
+            server.situation().text(),
+        )
+
+
+def _workers(server: Trial, models: tuple[str, ...]) -> set[TaskId]:
+    """Fill the server, see that it is a pool, and let all go; give the tasks that answered."""
+    full = fill(server)
+    serving = server.serving(full.served)
+    serving.must_be(*models)
+    full.leave(server)
+    return serving.workers
+
+
+def the_same_late(server: Trial, *models: str) -> None:
+    """Let a hundred and more clients come and go: then as many are served at once as before, by one of these models."""
+    full = fill(server)
+    full.leave(server)
+    server.come_and_go(server.some(160, 190))
+    late = fill(server)
+    if len(late.served) != len(full.served):
+        raise WrongError(
+            f"{len(full.served)} clients were served at once at first; after many clients it is {len(late.served)}",
+            server.situation().text(),
+        )
+    server.serving(late.served).must_be(*models)
+
+
+def must_accept_themselves(server: Trial) -> None:
+    """Expect that nobody waits for the next client but those who serve: each of them, or one of them at a time.
+
+    Raises WrongError where another task accepts, UndeterminedError where that is not seen.
+    """
+    fill(server).leave(server)  # who is made for the first client is there now
+    server.settle()
+    idle = server.situation()
+    accepting = [task for task in idle.look.tasks.values() if task.sockets & idle.look.listeners]
+    workers = server.serving(fill(server).served).workers
+    if idle.look.hidden or not accepting:
+        raise UndeterminedError("Who waits for the next client cannot be seen here", idle.text())
+    others = [task for task in accepting if task.id not in workers]
+    if others:
+        raise WrongError(
+            f"{idle.name_of(others[0].id)} waits for the next client while nobody is there, and answers none of the "
+            f"{len(workers)} clients that are served at once: it accepts for others",
+            idle.text(),
+        )

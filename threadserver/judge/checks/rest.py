@@ -1,0 +1,51 @@
+"""Does a server rest while there is nothing for it to do? A loop that spins has a processor for itself all the time.
+
+A spinning task is ready to run at every look, however busy the machine is; one that asks again and again, with naps in
+between, is woken many times a second, and a busy machine only wakes it less often. So load makes neither of an
+honest server.
+"""
+
+import time
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+from threadserver.judge.outcomes import WrongError
+from threadserver.judge.stillness import PAUSE
+from threadserver.kernel.processes import switches
+
+if TYPE_CHECKING:
+    from threadserver.judge.trial import Trial
+
+LOOKS = 40
+ENOUGH = 15  # looks in a row in which nothing has run at all
+OFTEN = 100  # times a second that no timer of an honest server wakes it
+
+
+def must_rest(trial: "Trial", meanwhile: str) -> None:
+    """Look on while nothing happens; ``meanwhile`` says what the clients do. Raises WrongError when it never rests."""
+    trial.settle()
+    begun, first = time.monotonic(), _woken(trial)
+    latest, running, quiet = first, 0, 0
+    for _ in range(LOOKS):
+        runs, before, latest = trial.look().running, latest, _woken(trial)
+        running += runs
+        quiet = 0 if runs or latest != before else quiet + 1
+        if quiet == ENOUGH:
+            return
+        time.sleep(PAUSE)
+    often = (latest - first) / (time.monotonic() - begun)
+    if running > LOOKS * 3 / 4:
+        raise WrongError(f"While {meanwhile}, your server runs all the time: {running} of {LOOKS} looks found it "
+                         "running", trial.situation().text())  # fmt: skip
+    if often > OFTEN:
+        raise WrongError(f"While {meanwhile}, your server wakes up {often:.0f} times a second",
+                         trial.situation().text())  # fmt: skip
+
+
+def _woken(trial: "Trial") -> int:
+    """Count how often the tasks were given a processor."""
+    total = 0
+    for pid, tid in trial.task_ids():
+        with suppress(OSError):
+            total += switches(pid, tid)
+    return total

@@ -1,0 +1,84 @@
+"""The judge's own process: ``asking`` starts it, in a network of its own, and reads one line of JSON for each result.
+
+It is a fresh, isolated interpreter in a neutral folder. It takes its request from standard input, and nothing from the
+environment, from a configuration, a plugin or a conftest; it never imports what it judges. Standard output is kept for
+results alone: whatever a rubric or pytest prints goes to standard error.
+"""
+
+import ctypes
+import json
+import os
+import signal
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from itertools import count, repeat
+from pathlib import Path
+from typing import IO, Any
+
+import pytest
+
+from threadserver.judge.fixtures import FIRST_PORT, ClientFixtures, ServerFixtures
+from threadserver.judge.outcomes import Result
+from threadserver.judge.plugin import Judging
+from threadserver.submission import containment, network
+from threadserver.submission.folder import find
+from threadserver.submission.preparing import Prepared, prepared
+
+PR_SET_PDEATHSIG = 1
+
+# pytest as a library: no configuration of any folder, nobody's plugins, no cache, no output.
+OPTIONS = ["--noconftest", "-p", "no:cacheprovider", "-p", "no:terminal", "-p", "no:faulthandler",
+           "--capture=no", "-o", "python_files=rubric.py", "-c", os.devnull]  # fmt: skip
+
+
+def main() -> None:
+    """Judge one submission, as the request on standard input says. Ends when who asked has ended (prctl(2))."""
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+    sys.dont_write_bytecode = True  # labs are read, never written to
+    results = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    os.dup2(2, 1)
+    try:
+        _judge(json.load(sys.stdin), results)
+    except BrokenPipeError:
+        os._exit(1)  # who asked has gone
+
+
+def _judge(request: dict[str, Any], results: IO[str]) -> None:
+    def say(**event: object) -> None:
+        results.write(json.dumps(event) + "\n")
+        results.flush()
+
+    def emit(result: Result) -> None:
+        say(event="result", result=asdict(result))
+
+    contained = containment.strongest()
+    say(event="begin", containment=contained.name, sentence=contained.sentence)
+    judging = Judging(emit, request["only"], request["seconds"])
+    ports = count(FIRST_PORT) if network.private_network() else repeat(0)
+    kind = ClientFixtures if request["role"] == "client" else ServerFixtures
+    fixtures = kind(_prepared(request, contained), judging, ports, lambda notes: say(event="notes", notes=notes))
+    rubric = Path(request["rubric"])
+    os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
+    pytest.register_assert_rewrite("threadserver.judge.checks")
+    code = pytest.main([*OPTIONS, f"--rootdir={rubric.parent}", str(rubric)], plugins=[judging, fixtures])
+    if judging.misused:
+        say(event="misused", problem=judging.misused)
+        return
+    missing = [check.name for check in judging.checks if check.name not in judging.results]
+    problem = judging.problem or (f"no outcome for {', '.join(missing)}" if missing else "")
+    if not judging.checks and not problem:
+        problem = f"the rubric has no check (pytest's exit code {int(code)})"
+    say(event="end", problem=problem)
+
+
+@contextmanager
+def _prepared(request: dict[str, Any], contained: containment.Containment) -> Iterator[Prepared]:
+    submission = find(Path(request["folder"]), request["role"])
+    with prepared(submission, contained, kit=request["kit"]) as found:
+        yield found
+
+
+if __name__ == "__main__":
+    main()

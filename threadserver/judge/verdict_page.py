@@ -1,0 +1,32 @@
+"""A verdict as a page: one file that needs nothing else, for a screen or for printing."""
+
+from pathlib import Path
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from threadserver.core.errors import KitError, reason
+from threadserver.judge.lab import Lab
+from threadserver.judge.outcomes import Verdict
+
+_templates = Environment(
+    loader=PackageLoader("threadserver.judge"),
+    autoescape=True,
+    undefined=StrictUndefined,
+    trim_blocks=True,
+    lstrip_blocks=True,
+)
+
+
+def write(target: Path, lab: Lab, folder: Path, verdict: Verdict) -> None:
+    """Write the page. Raises KitError when it cannot be written."""
+    try:
+        target.write_text(render(lab, folder, verdict), encoding="utf-8")
+    except OSError as error:
+        raise KitError(f"cannot write {target}: {reason(error)}") from error
+
+
+def render(lab: Lab, folder: Path, verdict: Verdict) -> str:
+    """Make the page."""
+    return _templates.get_template("verdict.html.j2").render(
+        lab=lab, folder=folder.name or str(folder), verdict=verdict
+    )

@@ -1,0 +1,1 @@
+"""What the kernel tells about running programs: readers of /proc, of its socket tables and of strace(1)."""

@@ -1,0 +1,161 @@
+"""What one task is blocked in: the system call, and the descriptors that it waits for.
+
+/proc/PID/task/TID/syscall holds one line while a task sleeps::
+
+    45 0x7 0x7f2a7c000b60 0x4000 0x0 0x0 0x0 0x7ffd6c1f0e48 0x7f2a8150a2fe
+    │  └── six arguments: recvfrom(7, buffer, 16384, flags …) ──┘  stack and instruction pointer
+    └── its number; "running" while it computes or waits for a processor, -1 when it sleeps outside a call
+
+``poll`` and ``select`` take their descriptors from the task's memory, so they are read there; an epoll set has its own
+file, which `epoll` reads. The file can be read by whoever may trace the process (ptrace(2), "access mode
+checking"), though nothing is traced: the task does not notice.
+"""
+
+import os
+import struct
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from threading import get_native_id
+
+from threadserver.kernel.syscalls import DESCRIPTOR, NAMES, POLL, SELECT
+
+MSG_PEEK = 0x2
+MOST_DESCRIPTORS = 65_536  # of one poll(): a wild count read from a register must not exhaust our memory
+WORD = struct.calcsize("P")
+
+# Where a task sleeps in the kernel (/proc/PID/task/TID/wchan), for a call that was interrupted and goes on as
+# restart_syscall, and for a process that we may look at but not trace: its name is then all that can be had.
+_WHERE = (
+    ("ep_poll", "epoll_wait"),
+    ("epoll", "epoll_wait"),
+    ("poll", "poll"),
+    ("nanosleep", "clock_nanosleep"),
+    ("futex", "futex"),
+    ("select", "select"),
+    ("accept", "accept"),
+    ("wait_woken", "recvfrom"),
+    ("sk_wait", "recvfrom"),
+    ("skb_wait", "recvfrom"),
+    ("do_wait", "wait4"),
+    ("pipe_read", "read"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A system call in which a task is blocked.
+
+    ``descriptors`` are those that it waits for (of an epoll call: the epoll set itself); None when they are in memory
+    that may not be read. ``peeks`` is true of a recv that will leave the bytes where they are.
+    """
+
+    name: str
+    descriptors: tuple[int, ...] | None = ()
+    arguments: tuple[int, ...] = ()
+    peeks: bool = False
+
+    def __str__(self) -> str:
+        if self.descriptors is None:
+            return f"{self.name}(?)"
+        shown = ", ".join(map(str, self.descriptors[:4])) + (", …" if len(self.descriptors) > 4 else "")
+        return f"{self.name}({shown})" if self.descriptors else self.name
+
+
+RUNNING = Call("running")
+OUTSIDE = Call("outside a call")
+HIDDEN = Call("hidden", None)
+
+
+def blocked_call(pid: int, tid: int) -> Call:
+    """Say what a task is blocked in; RUNNING when it is not, HIDDEN when that may not be seen.
+
+    Raises ProcessLookupError or FileNotFoundError when the task has ended.
+    """
+    try:
+        words = read_file(f"/proc/{pid}/task/{tid}/syscall").split()
+    except PermissionError:
+        name = _place(pid, tid)
+        return Call(name, None) if name else HIDDEN
+    if not words:
+        raise ProcessLookupError(pid)
+    if words[0] == b"running":
+        return RUNNING
+    if words[0] == b"-1":
+        return OUTSIDE
+    if tid == get_native_id():  # the task that looks is blocked in nothing but reading this
+        return RUNNING
+    number, *arguments = int(words[0]), *(int(word, 16) for word in words[1:7])
+    name = NAMES.get(number, f"call {number}")
+    if name == "restart_syscall":
+        name = _place(pid, tid) or name
+    return Call(name, _descriptors(pid, name, arguments), tuple(arguments), _peeks(name, arguments))
+
+
+def _place(pid: int, tid: int) -> str:
+    """Name the call from the place in the kernel where the task sleeps; nothing when that is not told either."""
+    with suppress(OSError):
+        where = read_file(f"/proc/{pid}/task/{tid}/wchan").decode()
+        for part, name in _WHERE:
+            if part in where:
+                return name
+    return ""
+
+
+def _peeks(name: str, arguments: list[int]) -> bool:
+    flags = {"recvfrom": 3, "recvmsg": 2, "recvmmsg": 3}.get(name)
+    return flags is not None and bool(arguments[flags] & MSG_PEEK)
+
+
+def _descriptors(pid: int, name: str, arguments: list[int]) -> tuple[int, ...] | None:
+    if name in POLL:
+        return _of_poll(pid, arguments[0], arguments[1])
+    if name in SELECT:
+        return _of_select(pid, arguments[0], arguments[1:4])
+    if name in DESCRIPTOR:
+        return (arguments[DESCRIPTOR[name]] & 0xFFFFFFFF,)
+    return ()
+
+
+def _of_poll(pid: int, array: int, count: int) -> tuple[int, ...] | None:
+    """Read the array of struct pollfd {int fd; short events, revents}; a negative fd is skipped, as poll(2) does."""
+    count = min(count & 0xFFFFFFFF, MOST_DESCRIPTORS)
+    memory = _memory(pid, array, 8 * count)
+    if memory is None:
+        return None
+    return tuple(fd for fd, _ in struct.iter_unpack("iI", memory) if fd >= 0)
+
+
+def _of_select(pid: int, count: int, sets: list[int]) -> tuple[int, ...] | None:
+    """Read up to three fd_set, one bit a descriptor: while a task waits they are still as it passed them."""
+    count = min(count & 0xFFFFFFFF, MOST_DESCRIPTORS)
+    size = -(-count // (8 * WORD)) * WORD
+    union = 0
+    for address in filter(None, sets):
+        memory = _memory(pid, address, size)
+        if memory is None:
+            return None
+        union |= int.from_bytes(memory, "little")
+    return tuple(fd for fd in range(count) if union >> fd & 1)
+
+
+def _memory(pid: int, address: int, size: int) -> bytes | None:
+    """Read a task's memory; None when that is refused."""
+    if not size:
+        return b""
+    try:
+        with Path(f"/proc/{pid}/mem").open("rb", buffering=0) as memory:
+            memory.seek(address)
+            found = memory.read(size)
+    except (OSError, OverflowError, ValueError):
+        return None
+    return found if len(found) == size else None
+
+
+def read_file(path: str) -> bytes:
+    """Read a small file of /proc at once: a look reads thousands of them, so no file object is made."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        return os.read(descriptor, 65_536)
+    finally:
+        os.close(descriptor)

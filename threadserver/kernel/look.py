@@ -1,0 +1,151 @@
+"""One look at a server: its tasks, what each waits for, and the connections, at (nearly) one moment.
+
+A look is read from many files, one after the other, while the server goes on. So a single look may show a connection
+between two hands; `experiment` compares looks until they agree.
+"""
+
+import os
+import stat
+from collections.abc import Iterable
+from contextlib import suppress
+from dataclasses import dataclass, field
+
+from threadserver.kernel import epoll, uring
+from threadserver.kernel.calls import RUNNING, Call, blocked_call
+from threadserver.kernel.processes import Status, everyone, family, tasks
+from threadserver.kernel.syscalls import ACCEPT, EPOLL, READINESS
+
+TaskId = tuple[int, int]
+"""Process and thread, by the kernel's numbers."""
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """A thread of the server, and the sockets (by inode) that its blocked call waits for."""
+
+    pid: int
+    tid: int
+    call: Call
+    sockets: frozenset[int]
+
+    @property
+    def id(self) -> TaskId:
+        """Process and thread."""
+        return self.pid, self.tid
+
+    @property
+    def accepts(self) -> bool:
+        """True when it is blocked in accept()."""
+        return self.call.name in ACCEPT
+
+    @property
+    def watches(self) -> bool:
+        """True when it waits for readiness: poll, select or epoll, of however many."""
+        return self.call.name in READINESS
+
+    @property
+    def running(self) -> bool:
+        """True when it computes, or waits for nothing but a processor."""
+        return self.call is RUNNING
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What was seen."""
+
+    processes: dict[int, Status]
+    """The server's processes, zombies too."""
+    tasks: dict[TaskId, Task]
+    listeners: frozenset[int]
+    """The listening sockets, by inode."""
+
+    @property
+    def hidden(self) -> bool:
+        """True when what a task is blocked in may not be seen."""
+        return any(task.call.descriptors is None for task in self.tasks.values())
+
+    @property
+    def running(self) -> bool:
+        """True when any task runs, so that the next look may show something else."""
+        return any(task.running for task in self.tasks.values())
+
+    @property
+    def zombies(self) -> list[int]:
+        """Processes that have ended and that nobody has waited for."""
+        return [pid for pid, process in self.processes.items() if process.state == "Z"]
+
+    def waiting_for(self, inode: int) -> list[Task]:
+        """Give the tasks that wait for a socket."""
+        return [task for task in self.tasks.values() if inode in task.sockets]
+
+
+@dataclass(slots=True)
+class Lens:
+    """Takes looks at a group of processes: those named, and all their descendants."""
+
+    roots: set[int]
+    listeners: frozenset[int] = frozenset()
+    also: set[int] = field(default_factory=set)
+    """Processes that belong to the server although they descend from none of the roots."""
+    keeper: int | None = None
+    """The root that is not the server's but ours: who started it."""
+
+    def look(self) -> Look:
+        """Look once. Processes that end meanwhile are left out."""
+        everybody = everyone()
+        members = [pid for pid in family(self.roots | self.also, everybody) if pid != self.keeper]
+        found: dict[TaskId, Task] = {}
+        for pid in members:
+            if everybody[pid].state != "Z":
+                found |= {task.id: task for task in uring.dealt(pid, tasks_of(pid), self.listeners)}
+        return Look({pid: everybody[pid] for pid in members}, found, self.listeners)
+
+
+def tasks_of(pid: int) -> Iterable[Task]:
+    """Look at each thread of a process."""
+    inodes = _Inodes(pid)
+    for tid in tasks(pid):
+        with suppress(FileNotFoundError, ProcessLookupError):
+            call = blocked_call(pid, tid)
+            yield Task(pid, tid, call, inodes.of(call))
+
+
+class _Inodes:
+    """Turns the descriptors of one process into inodes of sockets, each but once in a look."""
+
+    def __init__(self, pid: int) -> None:
+        self._pid = pid
+        self._sockets: dict[int, int | None] = {}
+        self._sets: dict[int, frozenset[int]] = {}
+
+    def of(self, call: Call) -> frozenset[int]:
+        """Give the sockets that a call waits for."""
+        if not call.descriptors:
+            return frozenset()
+        if call.name in EPOLL:
+            return self._of_set(call.descriptors[0])
+        sockets: set[int] = set()
+        for descriptor in call.descriptors:
+            inode = self._of_descriptor(descriptor)
+            if inode is not None:
+                sockets.add(inode)
+            elif call.name in READINESS:
+                sockets |= self._of_set(descriptor)  # an epoll set can be watched by poll, too
+        return frozenset(sockets)
+
+    def _of_descriptor(self, descriptor: int) -> int | None:
+        if descriptor not in self._sockets:
+            try:
+                found = os.stat(f"/proc/{self._pid}/fd/{descriptor}")  # noqa: PTH116
+                self._sockets[descriptor] = found.st_ino if stat.S_ISSOCK(found.st_mode) else None
+            except OSError:
+                self._sockets[descriptor] = None
+        return self._sockets[descriptor]
+
+    def _of_set(self, descriptor: int) -> frozenset[int]:
+        if descriptor not in self._sets:
+            try:
+                self._sets[descriptor] = frozenset(epoll.watched(self._pid, descriptor))
+            except OSError:
+                self._sets[descriptor] = frozenset()
+        return self._sets[descriptor]

@@ -1,0 +1,168 @@
+"""Processes and their tasks, from /proc (proc(5)).
+
+Linux counts threads and processes alike as *tasks*: a process is a group of tasks, named after its first. A process
+inside a namespace has another number there; here it always has ours.
+"""
+
+import os
+import pwd
+import re
+from collections import defaultdict
+from collections.abc import Iterable
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from threadserver.kernel.calls import read_file
+
+STATES = {
+    "R": "running", "S": "sleeping", "D": "disk sleep", "T": "stopped", "t": "traced", "Z": "zombie", "X": "dead",
+    "I": "idle",
+}  # fmt: skip
+_GONE = (FileNotFoundError, ProcessLookupError)
+_KERNEL = 0x200000  # PF_KTHREAD among a task's flags, linux/sched.h
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """The first fields of /proc/PID/stat, of a process or a task."""
+
+    name: str
+    state: str
+    parent: int
+    processor_ticks: int
+    kernel: bool
+    """Whether it is a thread of the kernel, which has no program and no descriptors."""
+
+
+@dataclass(frozen=True, slots=True)
+class Details:
+    """What a person wants to know of a process. None: it may not be seen, or there is no such thing."""
+
+    command: str
+    user: str
+    inner_pid: int | None
+    """Its number inside its own process namespace."""
+    proportional_memory: int | None
+    """PSS in bytes: pages that n processes share count one n-th for each."""
+    descriptors: int | None
+    traced_by: int
+
+
+def status(pid: int, tid: int | None = None) -> Status:
+    """Read the state of a process, or of one of its tasks. Raises an OSError when it has gone."""
+    path = f"/proc/{pid}/stat" if tid is None else f"/proc/{pid}/task/{tid}/stat"
+    head, _, tail = read_file(path).rpartition(b")")  # a name may itself hold blanks and brackets
+    fields = tail.split()
+    name = head.partition(b"(")[2].decode("utf-8", "replace")
+    ticks, kernel = int(fields[11]) + int(fields[12]), bool(int(fields[6]) & _KERNEL)
+    return Status(name, fields[0].decode(), int(fields[1]), ticks, kernel)
+
+
+def remedy() -> str:
+    """Say what to try where a right is missing."""
+    return "try as root" if os.geteuid() else "root may not in this container"
+
+
+def everyone() -> dict[int, Status]:
+    """Every process of the machine that we see."""
+    found = {}
+    for name in os.listdir("/proc"):  # noqa: PTH208
+        if name.isdecimal():
+            with suppress(*_GONE):
+                found[int(name)] = status(int(name))
+    return found
+
+
+def family(roots: Iterable[int], processes: dict[int, Status]) -> list[int]:
+    """Give the processes named and all their descendants, each parent before its children."""
+    children = defaultdict(list)
+    for pid, one in processes.items():
+        children[one.parent].append(pid)
+    ordered: dict[int, None] = {}
+    waiting = sorted(roots, reverse=True)
+    while waiting:
+        pid = waiting.pop()
+        if pid in processes and pid not in ordered:
+            ordered[pid] = None
+            waiting += sorted(children[pid], reverse=True)
+    return list(ordered)
+
+
+def tasks(pid: int) -> list[int]:
+    """Give the threads of a process, by the kernel's numbers; empty when it has gone."""
+    try:
+        return sorted(map(int, os.listdir(f"/proc/{pid}/task")))  # noqa: PTH208
+    except (*_GONE, PermissionError):
+        return []
+
+
+def switches(pid: int, tid: int) -> int:
+    """How often a task has gone to sleep of its own accord: it moves whenever the task has done something."""
+    text = read_file(f"/proc/{pid}/task/{tid}/status")
+    found = re.search(rb"\nvoluntary_ctxt_switches:\s*(\d+)", text)
+    return int(found[1]) if found else 0
+
+
+def newest() -> int:
+    """Give the number of the newest task of the whole machine (proc(5), /proc/loadavg): it moves when one is made."""
+    return int(read_file("/proc/loadavg").split()[-1])
+
+
+def details(pid: int) -> Details:
+    """Describe a process for a person. Raises an OSError when it has gone."""
+    text = read_file(f"/proc/{pid}/status").decode("utf-8", "replace")
+    fields = dict(line.split(":", 1) for line in text.splitlines() if ":" in line)
+    inner = fields.get("NSpid", str(pid)).split()
+    return Details(
+        command=" ".join(read_file(f"/proc/{pid}/cmdline").replace(b"\0", b" ").decode("utf-8", "replace").split()),
+        user=_user(int(fields["Uid"].split()[0])),
+        inner_pid=int(inner[-1]) if len(inner) > 1 else None,
+        proportional_memory=_proportional_memory(pid),
+        descriptors=_count(f"/proc/{pid}/fd"),
+        traced_by=int(fields.get("TracerPid", "0")),
+    )
+
+
+def owners(inodes: Iterable[int], pids: Iterable[int]) -> dict[int, set[int]]:
+    """Find which of the processes have a descriptor for each of the sockets."""
+    wanted = {f"socket:[{inode}]": inode for inode in inodes}
+    found: dict[int, set[int]] = {inode: set() for inode in wanted.values()}
+    if not wanted:
+        return found
+    for pid in pids:
+        for link in links(pid).values():
+            if link in wanted:
+                found[wanted[link]].add(pid)
+    return found
+
+
+def links(pid: int) -> dict[int, str]:
+    """Every descriptor of a process, with what /proc says that it is; empty when that may not be seen."""
+    found = {}
+    with suppress(*_GONE, PermissionError):
+        for name in os.listdir(f"/proc/{pid}/fd"):  # noqa: PTH208
+            with suppress(*_GONE):
+                found[int(name)] = os.readlink(f"/proc/{pid}/fd/{name}")  # noqa: PTH115
+    return found
+
+
+def _user(number: int) -> str:
+    try:
+        return pwd.getpwuid(number).pw_name
+    except KeyError:
+        return str(number)
+
+
+def _proportional_memory(pid: int) -> int | None:
+    with suppress(OSError, ValueError):
+        found = re.search(r"^Pss:\s+(\d+) kB", Path(f"/proc/{pid}/smaps_rollup").read_text(), re.MULTILINE)
+        return int(found[1]) * 1024 if found else None
+    return None
+
+
+def _count(folder: str) -> int | None:
+    try:
+        return len(os.listdir(folder))  # noqa: PTH208
+    except OSError:
+        return None
