@@ -48,4 +48,4 @@ class _Moved(MetaPathFinder, Loader):
 def install() -> None:
     """Let the old names be found."""
     if not any(isinstance(finder, _Moved) for finder in sys.meta_path):
-        sys.meta_path.insert(0, _Moved())  # before the others: an old checkout may have left an empty folder of that name
+        sys.meta_path.insert(0, _Moved())  # first, for an old checkout may have left an empty folder of such a name
