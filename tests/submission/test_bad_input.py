@@ -251,7 +251,7 @@ def test_lines_that_end_in_cr_lf(run, folder):
 
 def test_control_characters_are_made_visible(run, folder):
     error = failure(run, folder({"server.py": r"print('\x1b[2J\x1b]0;title\x07 gone \u202e\x9b')"}))
-    assert error.output == "\\x1b[2J\\x1b]0;title\\x07 gone \\x202e\\x9b\n"
+    assert error.output == "\\x1b[2J\\x1b]0;title\\x07 gone \\u202e\\u009b\n"
 
 
 def test_it_cannot_be_started(run, folder):

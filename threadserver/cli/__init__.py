@@ -11,6 +11,7 @@ from typing import Any
 import click
 
 from threadserver.core.errors import KitError, reason
+from threadserver.core.printable import printable
 
 COMMANDS = ("demo", "serve", "connect", "load", "inspect", "classify", "compare", "lab", "doctor", "diagram")
 """In the order in which one meets them."""
@@ -38,7 +39,7 @@ class Commands(click.Group):
             finally:
                 sys.stdout.flush()
         except KitError as error:
-            click.echo(f"threadserver: {error}", err=True)
+            click.echo(printable(f"threadserver: {error}", keep="\n"), err=True)
             sys.exit(error.exit_code)
         except OSError as error:
             os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # what is left in the buffer has nowhere to go

@@ -12,10 +12,11 @@ from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from threadserver.core.printable import printable
 from threadserver.core.steps import STAGES, STEPS
 from threadserver.core.trace import Record
 from threadserver.diagrams.lifelines import named
-from threadserver.diagrams.rows import Row, milliseconds, said, visible
+from threadserver.diagrams.rows import Row, milliseconds, said
 from threadserver.diagrams.sequence import Sequence
 
 BLOCKING = {"accept", "connect", "recv"}
@@ -30,7 +31,7 @@ def page(sequence: Sequence) -> str:
     places = {lifeline.key: at for at, lifeline in enumerate(sequence.lifelines)}
     data = {
         "lifelines": [
-            {"kind": one.kind, "title": visible(one.title), "subtitle": visible(one.subtitle)}
+            {"kind": one.kind, "title": printable(one.title), "subtitle": printable(one.subtitle)}
             for one in sequence.lifelines
         ],
         "rows": [_row(row, places, sequence.start) for row in sequence.rows],
@@ -75,4 +76,4 @@ def _call(record: Record, start: float) -> list[tuple[str, str]]:
         known.append((took, milliseconds(record.end - record.begin)))
     if record.local:
         known.append(("Addresses", f"{record.local} → {record.peer}" if record.peer else record.local))
-    return [(name, visible(text)) for name, text in known]
+    return [(name, printable(text)) for name, text in known]

@@ -5,6 +5,7 @@ import os
 import re
 from dataclasses import dataclass
 
+from threadserver.core.printable import printable
 from threadserver.core.steps import STEPS
 from threadserver.core.trace import Record
 from threadserver.diagrams.matching import failed
@@ -46,7 +47,7 @@ def row(
     """Make the row that shows a call: when it was made, in its own words, unless told otherwise."""
     stage = STEPS[step].stage if step else stage
     at = record.begin if time is None else time
-    shown = visible(text or _without_addresses(said(record)))
+    shown = printable(text or _without_addresses(said(record)))
     return Row(at, step, stage, source, target, shown, connection, (record, *others), _trouble(record))
 
 
@@ -76,10 +77,3 @@ def _trouble(record: Record) -> bool:
 def milliseconds(seconds: float) -> str:
     """Show a duration: ``213 ms``, ``0.042 ms``."""
     return f"{seconds * 1000:.0f} ms" if seconds >= 0.01 else f"{max(seconds, 0) * 1000:.2g} ms"
-
-
-def visible(text: str) -> str:
-    """Show what cannot be seen, such as control characters, as escapes: data must not steer a terminal."""
-    if text.isprintable():
-        return text
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)

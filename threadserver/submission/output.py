@@ -5,19 +5,13 @@ are made visible: a submission must not be able to move the cursor of the termin
 """
 
 import os
-import re
 from collections.abc import Callable
 from threading import Lock, Thread
 
+from threadserver.core.printable import printable
+
 KEPT = 16 * 1024
 """Bytes that are kept of the beginning, and as many of the end."""
-_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069]")
-
-
-def visible(data: bytes) -> str:
-    """Make text of bytes that anybody may have written: no control characters but LF and tab, no bidi marks."""
-    text = data.replace(b"\r\n", b"\n").decode("utf-8", "replace")
-    return _CONTROL.sub(lambda found: f"\\x{ord(found[0]):02x}", text)
 
 
 class Output:
@@ -60,7 +54,8 @@ class Output:
         with self._lock:
             left_out = self._total - len(self._first) - len(self._last)
             middle = f"\n… {left_out} bytes are left out …\n".encode() if left_out else b""
-            return visible(self._first + middle + self._last)
+            said = self._first + middle + self._last
+        return printable(said.replace(b"\r\n", b"\n"), keep="\n\t")
 
     def _read(self) -> None:
         while data := os.read(self._reading, 65_536):
