@@ -1,6 +1,5 @@
 """What the lab `reuseport` checks: many clients at once, by event loops in several processes with a listening socket each."""
 
-from threadserver.inspection.verdict import Model
 from threadserver.judge import UndeterminedError, WrongError, points
 from threadserver.judge.checks.concurrent import (  # many clients at once: 25 points
     test_many_at_once,
@@ -37,6 +36,7 @@ from threadserver.judge.checks.leaving import (  # clients leave, the server goe
 )
 from threadserver.judge.trial import Trial
 from threadserver.kernel.processes import owners
+from threadserver.kernel.testimony import Model
 
 CHANCES = 40  # to see all processes at rest, each in the call in which it waits
 

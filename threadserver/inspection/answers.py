@@ -1,7 +1,8 @@
 """An answer is a model with a sentence, into which the words of the case are put."""
 
 from threadserver.inspection.pattern import Pattern, manner, mechanism
-from threadserver.inspection.verdict import Model, Verdict
+from threadserver.inspection.verdict import Verdict
+from threadserver.kernel.testimony import Model
 
 
 def answer(

@@ -13,8 +13,9 @@ from dataclasses import dataclass, field
 from threadserver.core.errors import KitError
 from threadserver.inspection.speech import Speech
 from threadserver.inspection.subject import QUEUED, Held, Phase, Subject
-from threadserver.kernel.look import Look, Task, TaskId
+from threadserver.kernel.look import Look
 from threadserver.kernel.processes import switches
+from threadserver.kernel.task import Task, TaskId
 
 PAUSE = 0.004  # seconds between two looks
 RESTLESS = 0.6  # seconds, at most, after which a server that never rests is taken as it is

@@ -11,9 +11,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from threadserver.inspection.experiment import Sight
-from threadserver.kernel.look import Task, TaskId
 from threadserver.kernel.processes import owners
 from threadserver.kernel.syscalls import ACCEPT, FAMILY, LOCK, RING
+from threadserver.kernel.task import Task, TaskId
 
 Holder = tuple[int, int | None]
 """A task as PID and TID; or a process, as PID and None, where the task could not be told."""

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 
 from threadserver.inspection.experiment import Sight
 from threadserver.inspection.pattern import Holder, Pattern
-from threadserver.kernel.look import TaskId
+from threadserver.kernel.task import TaskId
 
 
 @dataclass

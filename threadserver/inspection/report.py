@@ -5,8 +5,8 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from threadserver.inspection.descriptors import Descriptions, inode_of
 from threadserver.inspection.finding import Found
-from threadserver.kernel.descriptors import Descriptions, inode_of
 from threadserver.kernel.look import Lens, Look
 from threadserver.kernel.namespaces import Network, network_of
 from threadserver.kernel.processes import STATES, details, everyone, family, links, status

@@ -14,8 +14,9 @@ from threadserver.inspection.record import Record
 from threadserver.inspection.rules_apart import one_each, single
 from threadserver.inspection.rules_loops import dedicated, doubtful, looped
 from threadserver.inspection.subject import Phase
-from threadserver.inspection.verdict import Model, Verdict
+from threadserver.inspection.verdict import Verdict
 from threadserver.inspection.witnesses import WITNESSES
+from threadserver.kernel.testimony import Model
 
 
 def judge(record: Record) -> Verdict:

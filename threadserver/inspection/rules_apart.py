@@ -4,8 +4,9 @@ from threadserver.inspection import sentences
 from threadserver.inspection.answers import answer, undetermined
 from threadserver.inspection.pattern import Pattern, idle_brothers, keepers
 from threadserver.inspection.record import Record
-from threadserver.inspection.verdict import Model, Verdict
+from threadserver.inspection.verdict import Verdict
 from threadserver.kernel.processes import owners
+from threadserver.kernel.testimony import Model
 
 UNBOUNDED = 256
 """So many threads at once, with no end in sight, are no pool."""

@@ -4,8 +4,9 @@ from threadserver.inspection import sentences
 from threadserver.inspection.answers import answer, undetermined
 from threadserver.inspection.pattern import Pattern, all_loops, brothers_aside, brothers_handed
 from threadserver.inspection.record import Record
-from threadserver.inspection.verdict import Model, Verdict
+from threadserver.inspection.verdict import Verdict
 from threadserver.inspection.witnesses.sender import works_beside
+from threadserver.kernel.testimony import Model
 
 
 def looped(record: Record) -> Verdict:

@@ -11,8 +11,8 @@ from threadserver.inspection.experiment import Experiment
 from threadserver.inspection.pattern import all_loops, pattern
 from threadserver.inspection.record import Record
 from threadserver.kernel import tracing
-from threadserver.kernel.look import Task, TaskId
 from threadserver.kernel.processes import newest, status
+from threadserver.kernel.task import Task, TaskId
 
 MOST_TASKS = 600  # of a server whose tasks' counters are compared
 SPOKEN_TO = 4

@@ -10,8 +10,9 @@ from rich.text import Text
 from rich.tree import Tree
 
 from threadserver.inspection.report import Connection, Listener, Process, Report, Thread
-from threadserver.inspection.verdict import MODELS, Model, Testimony, Verdict
+from threadserver.inspection.verdict import Verdict
 from threadserver.kernel.processes import remedy
+from threadserver.kernel.testimony import MODELS, Model, Testimony
 
 MOST_THREADS = 40
 """Threads of one process that are shown one by one; the others are counted by what they are blocked in."""

@@ -16,8 +16,8 @@ from threadserver.judge.outcomes import WrongError
 from threadserver.judge.peer import PATIENCE
 from threadserver.judge.stillness import LOOKS, PAUSE, Stillness
 from threadserver.judge.transcript import Transcript
-from threadserver.kernel.look import Task
 from threadserver.kernel.syscalls import LOCK, RECEIVE, SEND
+from threadserver.kernel.task import Task
 from threadserver.submission.client_program import Process
 from threadserver.submission.limits import MIB
 from threadserver.submission.server_program import how

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 from threadserver.judge.serving import Serving, Tasks, without_bystanders
 from threadserver.judge.situation import Situation
-from threadserver.kernel.look import TaskId
 from threadserver.kernel.processes import switches
+from threadserver.kernel.task import TaskId
 from threadserver.kernel.tracing import senders
 
 if TYPE_CHECKING:

@@ -16,7 +16,7 @@ from threadserver.core.conversation import Hello, ProtocolError
 from threadserver.judge.outcomes import LateError, WrongError
 from threadserver.judge.stillness import LOOKS, PAUSE, SETTLED, Stillness
 from threadserver.judge.transcript import shown
-from threadserver.kernel.look import TaskId
+from threadserver.kernel.task import TaskId
 
 if TYPE_CHECKING:
     from threadserver.judge.trial import Trial

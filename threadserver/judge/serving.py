@@ -17,10 +17,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from threadserver.inspection.verdict import Model, Testimony
 from threadserver.judge.outcomes import UndeterminedError, WrongError
 from threadserver.judge.situation import Situation
-from threadserver.kernel.look import TaskId
+from threadserver.kernel.task import TaskId
+from threadserver.kernel.testimony import Model, Testimony
 
 if TYPE_CHECKING:
     from threadserver.judge.peer import Peer

@@ -21,10 +21,11 @@ from threadserver.judge.serving import Serving
 from threadserver.judge.situation import Situation, descriptors, held_by, inner_ids
 from threadserver.judge.stillness import PAUSE, SETTLED, Stillness
 from threadserver.judge.transcript import Transcript
-from threadserver.kernel.look import Look, TaskId
+from threadserver.kernel.look import Look
 from threadserver.kernel.namespaces import Network
 from threadserver.kernel.processes import tasks
 from threadserver.kernel.sockets import Socket, Tables
+from threadserver.kernel.task import TaskId
 from threadserver.submission.server_program import Running, how
 
 AT_A_TIME = 6

@@ -18,8 +18,8 @@ from dataclasses import dataclass, field
 from threading import Thread
 
 from threadserver.kernel import traced
-from threadserver.kernel.look import TaskId
 from threadserver.kernel.processes import everyone, tasks
+from threadserver.kernel.task import TaskId
 
 MOST_TRACED = 200  # tasks
 _ATTACHED = re.compile(rb"Process (\d+) attached")

@@ -15,14 +15,11 @@ import re
 from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 from threadserver.kernel.calls import read_file
 from threadserver.kernel.processes import links
 from threadserver.kernel.syscalls import RING
-
-if TYPE_CHECKING:
-    from threadserver.kernel.look import Task
+from threadserver.kernel.task import Task
 
 _PENDING = re.compile(rb"\n\s+op=(\d+), task_works")
 _ACCEPT = {13}
@@ -37,7 +34,7 @@ def pending(pid: int, descriptor: int) -> tuple[int, int]:
     return 0, 0
 
 
-def dealt(pid: int, tasks: Iterable["Task"], listeners: frozenset[int]) -> list["Task"]:
+def dealt(pid: int, tasks: Iterable[Task], listeners: frozenset[int]) -> list[Task]:
     """Give each task that waits for a ring as many sockets of its process as the ring waits for."""
     tasks = list(tasks)
     rings = {task.call.descriptors[0] for task in tasks if task.call.name == RING and task.call.descriptors}

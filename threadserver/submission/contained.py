@@ -8,8 +8,9 @@ import re
 from contextlib import suppress
 
 from threadserver.kernel.calls import read_file
-from threadserver.kernel.look import Look, TaskId, tasks_of
+from threadserver.kernel.look import Look, tasks_of
 from threadserver.kernel.processes import Status, everyone, family, tasks
+from threadserver.kernel.task import TaskId
 from threadserver.submission.containment import BUBBLEWRAP
 from threadserver.submission.keeping import Keeper
 from threadserver.submission.listening import listening

@@ -6,8 +6,8 @@ None of them can tell all models apart; together they can. `WITNESSES` lists the
 from collections.abc import Callable
 
 from threadserver.inspection.record import Record
-from threadserver.inspection.verdict import Testimony
 from threadserver.inspection.witnesses import blocked, closing, counts, greeting, novelty, queue, sender
+from threadserver.kernel.testimony import Testimony
 
 WITNESSES: tuple[Callable[[Record], Testimony | None], ...] = (
     sender.testify,

@@ -2,8 +2,8 @@
 
 from threadserver.inspection.pattern import Pattern, all_loops, mechanism
 from threadserver.inspection.record import Record
-from threadserver.inspection.verdict import EVENT_DRIVEN, Model, Testimony
-from threadserver.kernel.look import Task
+from threadserver.kernel.task import Task
+from threadserver.kernel.testimony import EVENT_DRIVEN, Model, Testimony
 
 
 def testify(record: Record) -> Testimony | None:

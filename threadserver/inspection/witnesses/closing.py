@@ -1,7 +1,7 @@
 """What becomes of those who served when their clients have gone."""
 
 from threadserver.inspection.record import Record
-from threadserver.inspection.verdict import Model, Testimony
+from threadserver.kernel.testimony import Model, Testimony
 
 
 def testify(record: Record) -> Testimony | None:

@@ -1,7 +1,7 @@
 """How many tasks and processes there are as connections are added: the simplest witness, and the easiest to deceive."""
 
 from threadserver.inspection.record import Record
-from threadserver.inspection.verdict import EVENT_DRIVEN, Model, Testimony
+from threadserver.kernel.testimony import EVENT_DRIVEN, Model, Testimony
 
 
 def testify(record: Record) -> Testimony:

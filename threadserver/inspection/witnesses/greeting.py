@@ -1,7 +1,7 @@
 """What the server itself says: the worker ids in the kit's HELLO. It could be made up, so it only ever confirms."""
 
 from threadserver.inspection.record import Record
-from threadserver.inspection.verdict import EVENT_DRIVEN, Model, Testimony
+from threadserver.kernel.testimony import EVENT_DRIVEN, Model, Testimony
 
 
 def testify(record: Record) -> Testimony | None:

@@ -1,7 +1,7 @@
 """Who was there before: the task that serves a connection was made for it, or existed already."""
 
 from threadserver.inspection.record import Record
-from threadserver.inspection.verdict import Model, Testimony
+from threadserver.kernel.testimony import Model, Testimony
 
 
 def testify(record: Record) -> Testimony | None:

@@ -1,7 +1,7 @@
 """Who has to wait: how many connections are served at once, and whether more than that stay in a queue."""
 
 from threadserver.inspection.record import Record
-from threadserver.inspection.verdict import EVENT_DRIVEN, Model, Testimony
+from threadserver.kernel.testimony import EVENT_DRIVEN, Model, Testimony
 
 
 def testify(record: Record) -> Testimony:

@@ -4,8 +4,8 @@ from collections.abc import Set as AbstractSet
 
 from threadserver.inspection.pattern import all_loops
 from threadserver.inspection.record import Record
-from threadserver.inspection.verdict import EVENT_DRIVEN, Model, Testimony
-from threadserver.kernel.look import TaskId
+from threadserver.kernel.task import TaskId
+from threadserver.kernel.testimony import EVENT_DRIVEN, Model, Testimony
 
 _APART = {Model.ITERATIVE, Model.THREADS, Model.POOL, Model.FORKS, Model.PREFORK}
 

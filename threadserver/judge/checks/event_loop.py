@@ -5,7 +5,6 @@ In which call it waits meanwhile is asked here, too; which call a lab wants, its
 
 from collections.abc import Set as AbstractSet
 
-from threadserver.inspection.verdict import Model
 from threadserver.judge.checks.conversation import LONG, text
 from threadserver.judge.checks.rest import must_rest
 from threadserver.judge.checks.talking import Talk, talking_without_end
@@ -15,6 +14,7 @@ from threadserver.judge.peer import Peer
 from threadserver.judge.situation import Situation
 from threadserver.judge.trial import Trial
 from threadserver.kernel.syscalls import READINESS
+from threadserver.kernel.testimony import Model
 
 LOOKS = 30  # chances to see the task wait
 CHANCES = 6

@@ -11,7 +11,7 @@ from threadserver.judge.marking import points
 from threadserver.judge.outcomes import UndeterminedError, WrongError
 from threadserver.judge.peer import Peer
 from threadserver.judge.trial import Trial
-from threadserver.kernel.look import TaskId
+from threadserver.kernel.task import TaskId
 
 A_WHILE = 0.4  # seconds in which a server that lets clients wait for a moment only may send them away
 SPARE = 2  # tasks that may come beside the workers: a timer, one that accepts
