@@ -1,6 +1,6 @@
 """What the kernel tells about running programs: readers of /proc, of its socket tables and of strace(1).
 
-``processes`` and ``calls`` (with ``syscalls``, ``epoll`` and ``uring``) read what a ``task`` is blocked in; ``namespaces``
-(with ``joining``) and ``sockets`` read the socket tables; ``look`` puts both together. ``tracing`` runs strace, and
-``traced`` reads its output. ``testimony`` names the concurrency models that such readings can tell apart.
+`processes` and `calls` (with `syscalls`, `epoll` and `uring`) read what a `task` is blocked in. `namespaces` (with
+`joining`) and `sockets` read the socket tables. `look` puts both together. `tracing` runs strace, and `traced` reads
+its output. `testimony` names the concurrency models that such readings can tell apart.
 """
