@@ -5,7 +5,6 @@ side by side can have the same port. When who asks is interrupted or dies, the j
 it has started.
 """
 
-import json
 import os
 import subprocess
 import sys
@@ -13,12 +12,13 @@ import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Any
+from typing import IO
 
 import threadserver
 from threadserver.core.errors import UsageError
+from threadserver.judge.events import Begun, Ended, Judged, Misused, Noted, Request, from_json, to_json
 from threadserver.judge.lab import Lab
-from threadserver.judge.outcomes import Outcome, Result, Verdict
+from threadserver.judge.outcomes import Result, Verdict
 from threadserver.submission import network
 
 KIT = Path(threadserver.__file__).parent.parent
@@ -40,27 +40,31 @@ def check(
     Raises UsageError when ``only`` names a check that there is not.
     """
     verdict = Verdict(lab.name, "", complete=False)
-    request = {
-        "folder": str(folder.resolve()), "rubric": str(lab.rubric.resolve()), "role": lab.role, "kit": lab.kit,
-        "only": list(only), "seconds": lab.seconds,
-    }  # fmt: skip
+    request = Request(
+        folder=str(folder.resolve()),
+        rubric=str(lab.rubric.resolve()),
+        role=lab.role,
+        model=lab.model,
+        kit=lab.kit,
+        only=list(only),
+        seconds=lab.seconds,
+    )
     with tempfile.TemporaryFile() as errors, _judge(request, errors) as judge:
         assert judge.stdout is not None  # noqa: S101
         for line in judge.stdout:
-            event = json.loads(line)
-            if event["event"] == "begin":
-                verdict.containment = event["containment"]
-                begun(event["containment"], event["sentence"])
-            elif event["event"] == "result":
-                result = Result(**{**event["result"], "outcome": Outcome(event["result"]["outcome"])})
-                verdict.checks.append(result)
-                done(result)
-            elif event["event"] == "notes":
-                verdict.notes = event["notes"]
-            elif event["event"] == "misused":
-                raise UsageError(event["problem"])
-            else:
-                verdict.complete, verdict.problem = True, event["problem"]
+            match from_json(line):
+                case Begun(containment, sentence):
+                    verdict.containment = containment
+                    begun(containment, sentence)
+                case Judged(result):
+                    verdict.checks.append(result)
+                    done(result)
+                case Noted(notes):
+                    verdict.notes = notes
+                case Misused(problem):
+                    raise UsageError(problem)
+                case Ended(problem):
+                    verdict.complete, verdict.problem = True, problem
         if not verdict.complete:
             errors.seek(0)
             verdict.problem = f"the judge ended early: {errors.read()[-2000:].decode('utf-8', 'replace').strip()}"
@@ -68,7 +72,7 @@ def check(
 
 
 @contextmanager
-def _judge(request: dict[str, Any], errors: IO[bytes]) -> Iterator["subprocess.Popen[str]"]:
+def _judge(request: Request, errors: IO[bytes]) -> Iterator["subprocess.Popen[str]"]:
     program = [sys.executable, "-I", "-c", _PROGRAM.format(kit=str(KIT))]
     environment = {name: value for name, value in os.environ.items() if name.startswith(_PASSED_ON)}
     with tempfile.TemporaryDirectory(prefix="judge-") as neutral:
@@ -78,7 +82,7 @@ def _judge(request: dict[str, Any], errors: IO[bytes]) -> Iterator["subprocess.P
         )  # fmt: skip
         assert judge.stdin is not None  # noqa: S101
         try:
-            judge.stdin.write(json.dumps(request))
+            judge.stdin.write(to_json(request))
             judge.stdin.close()
             yield judge
         finally:

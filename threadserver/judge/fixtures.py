@@ -29,16 +29,22 @@ Remark = Callable[[tuple[str, ...]], None]
 class Fixtures:
     """The fixtures of every lab, for one submission. ``prepare`` makes its private copy and builds it, once.
 
-    ``remark`` is told what is to be said about the submission that is no failure.
+    ``remark`` is told remarks on the submission that are no failures. ``model`` is the lab's, where it has one.
     """
 
     def __init__(
-        self, prepare: AbstractContextManager[Prepared], judging: Judging, ports: Iterator[int], remark: Remark
+        self,
+        prepare: AbstractContextManager[Prepared],
+        judging: Judging,
+        ports: Iterator[int],
+        remark: Remark,
+        model: str = "",
     ) -> None:
         self._prepare = prepare
         self._remark = remark
         self._judging = judging
         self._ports = ports
+        self._model = model
 
     @pytest.fixture(scope="session")
     def submission(self) -> Iterator[Prepared]:
@@ -59,7 +65,7 @@ class ServerFixtures(Fixtures):
         def start() -> AbstractContextManager[Running]:
             return running(submission, port=port)
 
-        with on_trial(start, self._judging.transcript) as trial:
+        with on_trial(start, self._judging.transcript, self._model) as trial:
             yield trial
 
 

@@ -6,21 +6,19 @@ results alone: whatever a rubric or pytest prints goes to standard error.
 """
 
 import ctypes
-import json
 import os
 import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict
 from itertools import count, repeat
 from pathlib import Path
-from typing import IO, Any
+from typing import IO
 
 import pytest
 
+from threadserver.judge.events import Begun, Ended, Event, Judged, Misused, Noted, Request, from_json, to_json
 from threadserver.judge.fixtures import FIRST_PORT, ClientFixtures, ServerFixtures
-from threadserver.judge.outcomes import Result
 from threadserver.judge.plugin import Judging
 from threadserver.submission import containment, network
 from threadserver.submission.folder import find
@@ -40,43 +38,43 @@ def main() -> None:
     results = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)
     try:
-        _judge(json.load(sys.stdin), results)
+        request = from_json(sys.stdin.read())
+        assert isinstance(request, Request)  # noqa: S101
+        _judge(request, results)
     except BrokenPipeError:
         os._exit(1)  # who asked has gone
 
 
-def _judge(request: dict[str, Any], results: IO[str]) -> None:
-    def say(**event: object) -> None:
-        results.write(json.dumps(event) + "\n")
+def _judge(request: Request, results: IO[str]) -> None:
+    def say(event: Event) -> None:
+        results.write(to_json(event) + "\n")
         results.flush()
 
-    def emit(result: Result) -> None:
-        say(event="result", result=asdict(result))
-
     contained = containment.strongest()
-    say(event="begin", containment=contained.name, sentence=contained.sentence)
-    judging = Judging(emit, request["only"], request["seconds"])
+    say(Begun(contained.name, contained.sentence))
+    judging = Judging(lambda result: say(Judged(result)), request.only, request.seconds)
     ports = count(FIRST_PORT) if network.private_network() else repeat(0)
-    kind = ClientFixtures if request["role"] == "client" else ServerFixtures
-    fixtures = kind(_prepared(request, contained), judging, ports, lambda notes: say(event="notes", notes=notes))
-    rubric = Path(request["rubric"])
+    kind = ClientFixtures if request.role == "client" else ServerFixtures
+    prepare = _prepared(request, contained)
+    fixtures = kind(prepare, judging, ports, lambda notes: say(Noted(list(notes))), request.model)
+    rubric = Path(request.rubric)
     os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
     pytest.register_assert_rewrite("threadserver.judge.checks")
     code = pytest.main([*OPTIONS, f"--rootdir={rubric.parent}", str(rubric)], plugins=[judging, fixtures])
     if judging.misused:
-        say(event="misused", problem=judging.misused)
+        say(Misused(judging.misused))
         return
     missing = [check.name for check in judging.checks if check.name not in judging.results]
     problem = judging.problem or (f"no outcome for {', '.join(missing)}" if missing else "")
     if not judging.checks and not problem:
         problem = f"the rubric has no check (pytest's exit code {int(code)})"
-    say(event="end", problem=problem)
+    say(Ended(problem))
 
 
 @contextmanager
-def _prepared(request: dict[str, Any], contained: containment.Containment) -> Iterator[Prepared]:
-    submission = find(Path(request["folder"]), request["role"])
-    with prepared(submission, contained, kit=request["kit"]) as found:
+def _prepared(request: Request, contained: containment.Containment) -> Iterator[Prepared]:
+    submission = find(Path(request.folder), request.role)
+    with prepared(submission, contained, kit=request.kit) as found:
         yield found
 
 

@@ -9,17 +9,14 @@ import socket
 import struct
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
 from threadserver.core.address import Address
 from threadserver.core.conversation import Hello, ProtocolError
 from threadserver.judge.outcomes import LateError, WrongError
+from threadserver.judge.program import Program
 from threadserver.judge.stillness import LOOKS, PAUSE, SETTLED, Stillness
 from threadserver.judge.transcript import shown
 from threadserver.kernel.task import TaskId
-
-if TYPE_CHECKING:
-    from threadserver.judge.trial import Trial
 
 PATIENCE = 10.0
 """Seconds that a server has for anything, at most."""
@@ -34,7 +31,7 @@ MOST_KEPT = 1 << 20  # bytes that have come and were not expected yet
 class Peer:
     """One client's connection. ``number`` is the judge's own count, beginning at 1."""
 
-    def __init__(self, trial: "Trial", number: int, *, small_buffer: bool = False) -> None:
+    def __init__(self, program: Program, number: int, *, small_buffer: bool = False) -> None:
         self.number = number
         self.name = f"client {number}"
         self.greeting: Hello | None = None
@@ -44,8 +41,8 @@ class Peer:
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         if small_buffer:
             self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-        self.trial = trial
-        self._transcript = trial.transcript
+        self.program = program
+        self._transcript = program.transcript
         self._begun, self._confirmed = time.monotonic(), 0.0
         self._buffer = bytearray()
         self._ended = ""
@@ -67,7 +64,7 @@ class Peer:
         assert self.greeting is not None  # noqa: S101
         self._confirmed = time.monotonic()
         self.send(b"CONFIRM %d\n" % self.greeting.connection)
-        self.trial.await_read(self)
+        self.program.await_read(self)
 
     def greet(self) -> "Peer":
         """Expect HELLO and confirm it: the connection is then established."""
@@ -101,7 +98,7 @@ class Peer:
         """Send as much as the server takes while nothing is read of what it says, and leave it at that."""
         self._transcript.sent(self.name, data)
         left = memoryview(data)
-        stillness = Stillness(self.trial.members)
+        stillness = Stillness(self.program.members)
         while left and stillness.look() < SETTLED:
             try:
                 left = left[self.socket.send(left, socket.MSG_DONTWAIT) :]
@@ -159,7 +156,7 @@ class Peer:
 
     def expect_nothing(self, why: str) -> None:
         """Expect that nothing has come although the server has worked on everything: ``why`` says why not."""
-        self.trial.settle()
+        self.program.settle()
         if self.has_come():
             raise self.wrong(f"{self.name} got {shown(bytes(self._buffer))} too early: {why}")
         if self._ended:
@@ -197,11 +194,6 @@ class Peer:
         self.socket.close()
 
     @property
-    def port(self) -> int:
-        """Its own port: the kernel's tables know the server's end by it."""
-        return int(self.socket.getsockname()[1])
-
-    @property
     def address(self) -> Address:
         """Its own address."""
         return Address.of(socket.AF_INET, self.socket.getsockname())
@@ -209,16 +201,16 @@ class Peer:
     def wrong(self, message: str) -> Exception:
         """Make the error that fails a check, with what the kernel shows now."""
         if self._ended:
-            self.trial.settle()  # a server that falls closes its connections first
-            if self.trial.ended is not None and "your program has ended" not in message:
-                message += f". Your program has ended {self.trial.ending}"
-        return self._late() or WrongError(message, self.trial.explain(self)[1])
+            self.program.settle()  # a server that falls closes its connections first
+            if self.program.ended is not None and "your program has ended" not in message:
+                message += f". Your program has ended {self.program.ending}"
+        return self._late() or WrongError(message, self.program.explain(self.number)[1])
 
     def in_vain(self, message: str) -> Exception:
         """Make the error for something that was waited for and did not come, with the bug that it looks like."""
         if late := self._late():
             return late
-        suspicion, evidence = self.trial.explain(self)
+        suspicion, evidence = self.program.explain(self.number)
         return WrongError(f"{message}. {suspicion}" if suspicion else message, evidence)
 
     def _late(self) -> LateError | None:
@@ -236,12 +228,12 @@ class Peer:
         self._transcript.note(self.name, "connects")
         self.socket.settimeout(PATIENCE)
         try:
-            self.socket.connect(self.trial.address.resolve()[0].sockaddr)
+            self.socket.connect(self.program.address.resolve()[0].sockaddr)
         except TimeoutError:
             raise self.in_vain(f"{self.name} could not connect: the accept queue is full") from None
         except OSError as error:
-            self.trial.settle()
-            ended = f"; your program has ended {self.trial.ending}" if self.trial.ended is not None else ""
+            self.program.settle()
+            ended = f"; your program has ended {self.program.ending}" if self.program.ended is not None else ""
             reason = (error.strerror or str(error)).lower()
             raise self.wrong(f"{self.name} could not connect: {reason}{ended}") from error
 
@@ -297,7 +289,7 @@ class Waiting:
     def __init__(self, peer: Peer, awaiting: str) -> None:
         self._peer = peer
         self._awaiting = awaiting
-        self._stillness = Stillness(peer.trial.members)
+        self._stillness = Stillness(peer.program.members)
         self._end = time.monotonic() + LONGEST
         self._deadline = 0.0
         self._moved()
@@ -307,8 +299,8 @@ class Waiting:
         peer, now = self._peer, time.monotonic()
         if moved:
             self._moved()
-        elif peer.trial.ended is not None:
-            raise peer.wrong(f"{peer.name} {self._awaiting}; your program has ended {peer.trial.ending}")
+        elif peer.program.ended is not None:
+            raise peer.wrong(f"{peer.name} {self._awaiting}; your program has ended {peer.program.ending}")
         elif self._stillness.look() >= LOOKS or now > self._deadline:
             raise peer.in_vain(f"{peer.name} {self._awaiting}; {peer.came()}")
         if now > self._end:

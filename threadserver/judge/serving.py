@@ -13,17 +13,13 @@ and none speaks against it. It is disproved when `works`, `waits` or `hello` spe
 *undetermined*.
 """
 
-from collections.abc import Iterable
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 
 from threadserver.judge.outcomes import UndeterminedError, WrongError
 from threadserver.judge.situation import Situation
 from threadserver.kernel.task import TaskId
 from threadserver.kernel.testimony import Model, Testimony
-
-if TYPE_CHECKING:
-    from threadserver.judge.peer import Peer
 
 SERVED_BY = {
     Model.THREADS: "each client has a new thread of its own, in one process",
@@ -43,14 +39,26 @@ Tasks = dict[int, frozenset[TaskId]]
 class Serving:
     """What was seen while these clients were held."""
 
-    clients: list["Peer"]
+    before: Tasks
+    """The tasks that were there before each of the clients came."""
     works: Tasks
     traced: bool
     waits: Tasks
     hello: Tasks
     situation: Situation
-    before: frozenset[TaskId]
-    """The tasks that were there before these clients came."""
+    model: str = ""
+    """The lab's model: `must_be` expects it unless it is told others."""
+
+    @classmethod
+    def one_after_another(cls, seen: Sequence["Serving"]) -> "Serving":
+        """Put together what was seen of clients, each held when the one before had gone."""
+        return replace(
+            seen[-1],
+            before=_together(one.before for one in seen),
+            works=_together(one.works for one in seen),
+            waits=_together(one.waits for one in seen),
+            hello=_together(one.hello for one in seen),
+        )
 
     def testimony(self) -> list[Testimony]:
         """Hear the witnesses."""
@@ -58,10 +66,11 @@ class Serving:
         return [one for one in found if one]
 
     def must_be(self, *models: str) -> None:
-        """Fail unless one of these models is proved.
+        """Fail unless one of these models is proved; without any, the model that ``lab.toml`` names.
 
-        Raises WrongError where it is disproved, UndeterminedError where neither is.
+        Raises WrongError where it is disproved, UndeterminedError where neither is, ValueError where nothing is named.
         """
+        models = models or (Model(self.model),)
         said = self.testimony()
         against = [one for one in said if not one.allows & set(models)]
         evidence = "\n".join(f"{one.name}: {one.evidence}" for one in said) + f"\n{self.situation.text()}"
@@ -86,28 +95,29 @@ class Serving:
         return set().union(*self.works.values())
 
     def _works(self) -> Testimony | None:
-        if len(self.works) < len(self.clients):
+        if len(self.works) < len(self.before):
             return None
         how = "traced" if self.traced else "by the counters of each task"
-        new = {peer.number: bool(self.works[peer.number] - peer.known) for peer in self.clients}
+        new = {number: bool(self.works[number] - known) for number, known in self.before.items()}
         return _shape("works", self.works, f"were answered ({how})", new)
 
     def _waits(self) -> Testimony | None:
-        if self.situation.look.hidden or len(self.waits) < len(self.clients):
+        if self.situation.look.hidden or len(self.waits) < len(self.before):
             return None
         return _shape("waits", self.waits, "are waited for")
 
     def _hello(self) -> Testimony | None:
-        if len(self.hello) < len(self.clients):
+        if len(self.hello) < len(self.before):
             return None
         return _shape("hello", self.hello, "were greeted, HELLO says,")
 
     def _counts(self) -> Testimony:
         look = self.situation.look
-        tasks = len(look.tasks.keys() - self.before)
+        before = self.before[min(self.before)]
+        tasks = len(look.tasks.keys() - before)
         living = {pid for pid, one in look.processes.items() if one.state != "Z"}
-        processes = len(living - {pid for pid, _ in self.before})
-        held = len(self.clients)
+        processes = len(living - {pid for pid, _ in before})
+        held = len(self.before)
         evidence = f"{held} clients are held; {tasks} tasks and {processes} processes were made since they came"
         if tasks < held / 2:
             allows = {Model.LOOP, Model.LOOPS, Model.ITERATIVE, Model.POOL, Model.PREFORK}
@@ -160,6 +170,10 @@ def without_bystanders(moved: Tasks) -> Tasks:
     often = {task for task in _all(moved) if sum(task in tasks for tasks in moved.values()) * 2 > len(moved)}
     own = {number: tasks - often for number, tasks in moved.items()}
     return own if all(own.values()) else {number: frozenset(often) for number in moved}
+
+
+def _together(parts: Iterable[Tasks]) -> Tasks:
+    return {number: tasks for part in parts for number, tasks in part.items()}
 
 
 def _all(tasks: Tasks) -> Iterable[TaskId]:

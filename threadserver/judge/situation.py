@@ -7,16 +7,12 @@ import os
 from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from threadserver.kernel.look import Look
 from threadserver.kernel.processes import links, owners
 from threadserver.kernel.sockets import Socket
 from threadserver.kernel.syscalls import CHILD, LOCK, RECEIVE, SEND, SLEEP
 from threadserver.kernel.task import Task, TaskId
-
-if TYPE_CHECKING:
-    pass
 
 MOST_LINES = 14
 WAITING, ACCEPTED, GONE = "waits in the accept queue", "accepted", "gone"

@@ -6,7 +6,18 @@ must be answered.
 
 from threadserver.judge.checks.conversation import LONG, text
 from threadserver.judge.marking import points
+from threadserver.judge.peer import Peer
 from threadserver.judge.trial import Trial
+from threadserver.kernel.testimony import Model
+
+__all__ = [
+    "early_clients",
+    "late_clients",
+    "one_made_for_each",
+    "test_many_at_once",
+    "test_silent_client",
+    "test_unread_answers",
+]
 
 
 @points(
@@ -83,12 +94,32 @@ def test_unread_answers(server: Trial) -> None:
     deaf.ask(b"and a short one")
 
 
-def one_made_for_each(server: Trial, model: str, what: str) -> None:
-    """Expect that each client is served, from HELLO on, by a task of its own; ``what`` names it: thread, process."""
+def early_clients(server: Trial) -> list[Peer]:
+    """Let a few clients come and go, then hold 20 to 28."""
     server.come_and_go(server.some(3, 6))
-    peers = server.hold(server.some(20, 28))
+    return server.hold(server.some(20, 28))
+
+
+def late_clients(server: Trial) -> list[Peer]:
+    """Let more than a hundred clients come and go, then hold 40 to 60, and let them talk.
+
+    A server that counts its clients, and treats the later ones differently, is found out here.
+    """
+    server.come_and_go(server.some(110, 140))
+    peers = server.hold(server.some(40, 60))
+    server.ask_in_any_order(peers)
+    return peers
+
+
+def one_made_for_each(server: Trial, model: str = "", what: str = "") -> None:
+    """Expect that each client is served, from HELLO on, by a task of its own: by a thread or process, as in the lab.
+
+    ``model`` and ``what`` (thread, process) are needed only where ``lab.toml`` says something else.
+    """
+    model = model or server.model
+    peers = early_clients(server)
     server.serving(peers).must_be(model)
     for peer in peers:
         peer.close()
     server.settle()
-    server.must_greet_by_new(what)
+    server.must_greet_by_new(what or ("process" if model == Model.FORKS else "thread"))

@@ -9,6 +9,23 @@ from threadserver.judge.marking import points
 from threadserver.judge.peer import Peer
 from threadserver.judge.trial import Trial
 
+__all__ = [
+    "test_any_bytes",
+    "test_confirmation",
+    "test_description",
+    "test_echo",
+    "test_greeting",
+    "test_half_close",
+    "test_listens",
+    "test_long_lines",
+    "test_numbers",
+    "test_owed_at_the_end",
+    "test_pieces",
+    "test_several_lines",
+    "test_slow_reader",
+    "test_worker",
+]
+
 LONG = 60_000  # bytes of a line that no buffer of the judge's network can hold
 MAX_LINE = 65_536
 

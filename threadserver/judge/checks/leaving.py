@@ -9,6 +9,13 @@ from threadserver.judge.outcomes import WrongError
 from threadserver.judge.peer import Peer
 from threadserver.judge.trial import Trial
 
+__all__ = [
+    "test_goes_on",
+    "test_leaving",
+    "test_left_behind",
+    "test_restart",
+]
+
 MANY = 40  # clients of one kind, one after another: what is left behind by each adds up
 PATIENCE = 200  # chances that a server is given to let go of what clients have left
 

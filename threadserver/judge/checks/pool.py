@@ -13,6 +13,16 @@ from threadserver.judge.peer import Peer
 from threadserver.judge.trial import Trial
 from threadserver.kernel.task import TaskId
 
+__all__ = [
+    "must_accept_themselves",
+    "test_bounded",
+    "test_next_in_line",
+    "test_survives",
+    "test_workers",
+    "the_same_again",
+    "the_same_late",
+]
+
 A_WHILE = 0.4  # seconds in which a server that lets clients wait for a moment only may send them away
 SPARE = 2  # tasks that may come beside the workers: a timer, one that accepts
 

@@ -7,21 +7,18 @@ honest server.
 
 import time
 from contextlib import suppress
-from typing import TYPE_CHECKING
 
 from threadserver.judge.outcomes import WrongError
 from threadserver.judge.stillness import PAUSE
+from threadserver.judge.trial import Trial
 from threadserver.kernel.processes import switches
-
-if TYPE_CHECKING:
-    from threadserver.judge.trial import Trial
 
 LOOKS = 40
 ENOUGH = 15  # looks in a row in which nothing has run at all
 OFTEN = 100  # times a second that no timer of an honest server wakes it
 
 
-def must_rest(trial: "Trial", meanwhile: str) -> None:
+def must_rest(trial: Trial, meanwhile: str) -> None:
     """Look on while nothing happens; ``meanwhile`` says what the clients do. Raises WrongError when it never rests."""
     trial.settle()
     begun, first = time.monotonic(), _woken(trial)
@@ -42,7 +39,7 @@ def must_rest(trial: "Trial", meanwhile: str) -> None:
                          trial.situation().text())  # fmt: skip
 
 
-def _woken(trial: "Trial") -> int:
+def _woken(trial: Trial) -> int:
     """Count how often the tasks were given a processor."""
     total = 0
     for pid, tid in trial.task_ids():

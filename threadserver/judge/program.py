@@ -1,0 +1,211 @@
+"""The submission's running program, as the judge sees it: an address, and what the kernel shows.
+
+This knows of the judge's clients only that each has a number and a socket. So clients (`peer`) and the trial itself
+(`trial`) both build on it, and it builds on neither.
+"""
+
+import os
+import signal
+import socket
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, suppress
+from dataclasses import dataclass
+from itertools import count
+from typing import Protocol
+
+from threadserver.core.address import Address
+from threadserver.judge.diagnosis import suspicion
+from threadserver.judge.situation import Situation, descriptors, held_by, inner_ids
+from threadserver.judge.stillness import PAUSE, SETTLED, Stillness
+from threadserver.judge.transcript import Transcript
+from threadserver.kernel.look import Look
+from threadserver.kernel.processes import tasks
+from threadserver.kernel.sockets import Socket, Tables
+from threadserver.kernel.task import TaskId
+from threadserver.submission.server_program import Running, how
+
+CHANCES = 10
+"""Checks whether bytes were read, before the tasks themselves are looked at."""
+
+Start = Callable[[], AbstractContextManager[Running]]
+
+
+class Client(Protocol):
+    """One of the judge's clients, as far as the program is concerned."""
+
+    number: int
+    socket: socket.socket
+
+
+@dataclass(frozen=True, slots=True)
+class Possessions:
+    """How much a server holds. When its clients have gone, this must be as before."""
+
+    descriptors: int
+    tasks: int
+    processes: int
+    zombies: int
+
+    def grown_beyond(self, before: "Possessions", allowed: int) -> str:
+        """Say what has grown by more than ``allowed``, and to what; empty when nothing has."""
+        grown = []
+        for what in ("descriptors", "processes", "tasks", "zombies"):
+            was, now = getattr(before, what), getattr(self, what)
+            if now > was + allowed:
+                grown.append(f"{now} {'threads' if what == 'tasks' else what} (before: {was})")
+        return ", ".join(grown)
+
+
+class Program:
+    """A submission's server, running."""
+
+    def __init__(self, start: Start, transcript: Transcript, tables: Tables) -> None:
+        self.transcript = transcript
+        self.clients: list[Client] = []
+        """The judge's clients, whose connections the kernel's tables are searched for."""
+        self._start = start
+        self._tables = tables
+        self._context = start()
+        self._running = self._context.__enter__()
+
+    # Its life.
+
+    @property
+    def address(self) -> Address:
+        """Where it listens."""
+        return self._running.address
+
+    @property
+    def ended(self) -> int | None:
+        """Its exit code once no process of it is left. A daemon outlives the process that was started."""
+        code = self._running.ended()
+        if code is None or any(self._alive() for _ in range(3)):  # a look may miss each of its two forks
+            return None
+        return code
+
+    def _alive(self) -> bool:
+        return any(one.state != "Z" for one in self._running.members().values())
+
+    @property
+    def ending(self) -> str:
+        """How it ended, and its last output."""
+        said = self._running.output().strip()
+        over = self._running.over_limit
+        ended = f"{how(self.ended)}, for it {over}" if over else how(self.ended)
+        return ended + (f"; it said:\n{said[-1500:]}" if said else ", and it said nothing")
+
+    def restart(self, killed: Callable[[], None]) -> None:
+        """Kill it, whole, and start it again at once on the same port. ``killed`` is called in between."""
+        self.transcript.note("server", "is killed, and started again on the same port")
+        self._context.__exit__(None, None, None)
+        killed()
+        self._context = self._start()
+        self._running = self._context.__enter__()
+
+    def close(self) -> None:
+        """End everything: clients first, so that no connection is left behind."""
+        for client in self.clients:
+            client.socket.close()
+        self._context.__exit__(None, None, None)
+
+    @contextmanager
+    def stopped(self, pids: Iterable[int]) -> Iterator[None]:
+        """Stop some of its processes for the length of the block: what happens meanwhile reaches them all at once."""
+        try:
+            for pid in pids:
+                _signal(pid, signal.SIGSTOP)
+            yield
+        finally:
+            for pid in pids:
+                _signal(pid, signal.SIGCONT)
+
+    # What the kernel shows.
+
+    def members(self) -> list[int]:
+        """Return every process of the submission."""
+        return list(self._running.members())
+
+    def task_ids(self) -> frozenset[TaskId]:
+        """Return every task that can still run, zombies left out, by process and thread."""
+        living = (pid for pid, one in self._running.members().items() if one.state != "Z")
+        return frozenset((pid, tid) for pid in living for tid in tasks(pid))
+
+    def look(self) -> Look:
+        """Look at its tasks once."""
+        look = self._running.look()
+        listeners = frozenset(one.inode for one in self._sockets() if one.listens and one.inode)
+        return Look(look.processes, look.tasks, listeners)
+
+    def settle(self) -> None:
+        """Wait until the server has worked on everything that it was sent."""
+        Stillness(self.members).settle()
+
+    def await_read(self, client: Client) -> None:
+        """Wait until the server has read what a client sent, or stands still without reading it."""
+        stillness = Stillness(self.members)
+        for chance in count():
+            end = self._end_of(client)
+            if end is None or not (end.queued or end.receive_queue):
+                return
+            if chance > CHANCES and stillness.look() >= SETTLED:
+                return
+            time.sleep(PAUSE / 25)
+
+    def waits_in_backlog(self, client: Client) -> bool:
+        """Return whether a client is connected for the kernel, and the server has not accepted it."""
+        end = self._end_of(client)
+        return end is not None and end.queued
+
+    def may_wait(self) -> bool:
+        """Return whether the accept queue, whose length listen() was told, has room for 1 more client."""
+        listeners = [one for one in self._sockets() if one.listens]
+        return not self._tables.complete or all(one.receive_queue <= one.send_queue for one in listeners)
+
+    def situation(self) -> Situation:
+        """Look at everything at once."""
+        look = self.look()
+        ends = self.ends()
+        return Situation(look, ends, self.inner_ids(look), held_by(ends, look.processes))
+
+    def ends(self) -> dict[int, Socket]:
+        """Find the server's end of each client's connection, by the client's number."""
+        numbers = {_port(one): one.number for one in self.clients if one.socket.fileno() >= 0}
+        ends = (one for one in self._sockets() if not one.listens)
+        return {numbers[one.peer_port]: one for one in ends if one.peer_port in numbers}
+
+    def inner_ids(self, look: Look) -> dict[TaskId, TaskId]:
+        """Read the numbers by which the submission itself knows its tasks."""
+        zombies = ((pid, pid) for pid in look.zombies)
+        return inner_ids([*look.tasks, *zombies])
+
+    def possessions(self) -> Possessions:
+        """Count what it holds."""
+        look = self.look()
+        living = [pid for pid in look.processes if pid not in look.zombies]
+        return Possessions(descriptors(living), len(look.tasks), len(living), len(look.zombies))
+
+    def explain(self, number: int) -> tuple[str, str]:
+        """Return the bug that client ``number``, waiting in vain, points at, and what the kernel shows."""
+        if self.ended is not None:
+            return "", f"no process is left, it ended {self.ending}"
+        situation = self.situation()
+        return suspicion(situation, number), situation.text()
+
+    def _sockets(self) -> Sequence[Socket]:
+        """Return the sockets of the server's port: its listening socket, and its ends of connections."""
+        return self._tables.at(self.address.port)
+
+    def _end_of(self, client: Client) -> Socket | None:
+        """Find the server's end of one client's connection."""
+        return self._tables.stream(self.address, Address.of(socket.AF_INET, client.socket.getsockname()))
+
+
+def _port(client: Client) -> int:
+    """Return a client's own port: the kernel's tables know the server's end by it."""
+    return int(client.socket.getsockname()[1])
+
+
+def _signal(pid: int, number: int) -> None:
+    with suppress(ProcessLookupError):
+        os.kill(pid, number)
