@@ -1,34 +1,9 @@
 """What the lab `fork` checks: the conversation, many clients at once, a process for each, and who closes and waits."""
 
 from threadserver.judge import WrongError, points
-from threadserver.judge.checks.concurrent import (  # many clients at once: 25 points
-    one_made_for_each,
-    test_many_at_once,
-    test_silent_client,
-    test_unread_answers,
-)
-from threadserver.judge.checks.conversation import (  # the conversation: 36 points
-    test_any_bytes,
-    test_confirmation,
-    test_description,
-    test_echo,
-    test_greeting,
-    test_half_close,
-    test_listens,
-    test_long_lines,
-    test_numbers,
-    test_owed_at_the_end,
-    test_pieces,
-    test_several_lines,
-    test_slow_reader,
-    test_worker,
-)
-from threadserver.judge.checks.leaving import (  # clients leave, the server goes on: 9 points
-    test_goes_on,
-    test_leaving,
-    test_left_behind,
-    test_restart,
-)
+from threadserver.judge.checks.concurrent import *  # many clients at once: 25 points
+from threadserver.judge.checks.conversation import *  # the conversation: 36 points
+from threadserver.judge.checks.leaving import *  # clients leave, the server goes on: 9 points
 from threadserver.judge.peer import Peer
 from threadserver.judge.trial import Trial
 from threadserver.kernel.processes import owners
@@ -48,7 +23,7 @@ CHANCES = 60
 )
 def test_model(server: Trial) -> None:
     """Hold clients, and see which process waits for each, which one answers it, and when it was made."""
-    one_made_for_each(server, "fork-per-connection", "process")
+    one_made_for_each(server)
 
 
 @points(
@@ -58,12 +33,8 @@ def test_model(server: Trial) -> None:
     hint="Every connection is treated alike: no counter decides what becomes of a client, and no child serves a second one.",
 )
 def test_late(server: Trial) -> None:
-    """Let a hundred and more clients come and go; then hold more than anyone would count to."""
-    server.come_and_go(server.some(110, 140))
-    server.settle()
-    peers = server.hold(server.some(40, 60))
-    server.ask_in_any_order(peers)
-    server.serving(peers).must_be("fork-per-connection")
+    """Hold many clients after more than a hundred have come and gone."""
+    server.serving(late_clients(server)).must_be()
 
 
 @points(

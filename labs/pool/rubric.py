@@ -1,36 +1,9 @@
 """What the lab `pool` checks: the conversation, and that 2 to 16 workers serve a client each while all others wait."""
 
 from threadserver.judge import points
-from threadserver.judge.checks.conversation import (  # the conversation: 36 points
-    test_any_bytes,
-    test_confirmation,
-    test_description,
-    test_echo,
-    test_greeting,
-    test_half_close,
-    test_listens,
-    test_long_lines,
-    test_numbers,
-    test_owed_at_the_end,
-    test_pieces,
-    test_several_lines,
-    test_slow_reader,
-    test_worker,
-)
-from threadserver.judge.checks.leaving import (  # clients leave, the server goes on: 9 points
-    test_goes_on,
-    test_leaving,
-    test_left_behind,
-    test_restart,
-)
-from threadserver.judge.checks.pool import (  # a bounded number of workers: 43 points
-    test_bounded,
-    test_next_in_line,
-    test_survives,
-    test_workers,
-    the_same_again,
-    the_same_late,
-)
+from threadserver.judge.checks.conversation import *  # the conversation: 36 points
+from threadserver.judge.checks.leaving import *  # clients leave, the server goes on: 9 points
+from threadserver.judge.checks.pool import *  # a bounded number of workers: 43 points
 from threadserver.judge.trial import Trial
 
 POOLS = ("thread-pool", "prefork")

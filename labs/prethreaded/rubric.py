@@ -1,37 +1,9 @@
 """What the lab `prethreaded` checks: the conversation, and that 2 to 16 threads accept and serve a client each."""
 
 from threadserver.judge import points
-from threadserver.judge.checks.conversation import (  # the conversation: 36 points
-    test_any_bytes,
-    test_confirmation,
-    test_description,
-    test_echo,
-    test_greeting,
-    test_half_close,
-    test_listens,
-    test_long_lines,
-    test_numbers,
-    test_owed_at_the_end,
-    test_pieces,
-    test_several_lines,
-    test_slow_reader,
-    test_worker,
-)
-from threadserver.judge.checks.leaving import (  # clients leave, the server goes on: 9 points
-    test_goes_on,
-    test_leaving,
-    test_left_behind,
-    test_restart,
-)
-from threadserver.judge.checks.pool import (  # a bounded number of workers: 43 points
-    must_accept_themselves,
-    test_bounded,
-    test_next_in_line,
-    test_survives,
-    test_workers,
-    the_same_again,
-    the_same_late,
-)
+from threadserver.judge.checks.conversation import *  # the conversation: 36 points
+from threadserver.judge.checks.leaving import *  # clients leave, the server goes on: 9 points
+from threadserver.judge.checks.pool import *  # a bounded number of workers: 43 points
 from threadserver.judge.trial import Trial
 
 
@@ -43,7 +15,7 @@ from threadserver.judge.trial import Trial
 )
 def test_model(server: Trial) -> None:
     """Fill the server again and again, and see which threads answer, and whether they were there before."""
-    the_same_again(server, "thread-pool")
+    the_same_again(server)
 
 
 @points(
@@ -65,4 +37,4 @@ def test_accepts(server: Trial) -> None:
 )
 def test_late(server: Trial) -> None:
     """Let a hundred and more clients come and go: then as many are served at once as before, and by the same model."""
-    the_same_late(server, "thread-pool")
+    the_same_late(server)

@@ -1,0 +1,33 @@
+"""What rubrics say, without judging anything: points, dependencies, and what each group of checks hands out."""
+
+from importlib import import_module
+
+import pytest
+
+from threadserver.core.loading import load_module
+from threadserver.judge.lab import labs
+from threadserver.judge.marking import check_of
+from threadserver.judge.selftest import subjects
+
+SHARED = {"conversation": 36, "leaving": 9, "concurrent": 25, "event_loop": 12, "pool": 43}
+
+
+def checks_of(names):
+    return [check for name, value in names.items() if name.startswith("test_") and (check := check_of(value))]
+
+
+@pytest.mark.parametrize("lab", labs(), ids=lambda lab: lab.name)
+def test_the_checks_of_a_lab_make_up_its_points_and_depend_on_each_other_alone(lab):
+    checks = checks_of(vars(load_module(str(lab.rubric))))
+    names = {check.name for check in checks}
+    assert sum(check.points for check in checks) == lab.points
+    assert {name for check in checks for name in check.after} <= names
+    assert {name for mistake in subjects(lab, ["mistakes"]) for name in mistake.fails} <= names
+
+
+@pytest.mark.parametrize("group", SHARED)
+def test_a_group_hands_out_every_check_that_it_holds(group):
+    module = import_module(f"threadserver.judge.checks.{group}")
+    own = {name for name, value in vars(module).items() if check_of(value) and value.__module__ == module.__name__}
+    assert {name for name in module.__all__ if name.startswith("test_")} == own
+    assert sum(check.points for check in checks_of(vars(module))) == SHARED[group]
