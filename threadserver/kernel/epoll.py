@@ -12,6 +12,8 @@ import os
 import re
 from pathlib import Path
 
+from threadserver.kernel.eyes import as_owner
+
 DEEPEST = 4  # sets in sets; the kernel itself allows 5
 _LINE = re.compile(rb"tfd:\s*(\d+) events:\s*\w+ data:\s*\w+\s+pos:\s*-?\w+ ino:(\w+) sdev:(\w+)")
 _SETS = "anon_inode:[eventpoll]"
@@ -22,7 +24,8 @@ def watched(pid: int, descriptor: int, depth: int = 0) -> dict[int, int]:
 
     Raises OSError when there is no such set or it may not be seen.
     """
-    text = Path(f"/proc/{pid}/fdinfo/{descriptor}").read_bytes()
+    with as_owner(pid):
+        text = Path(f"/proc/{pid}/fdinfo/{descriptor}").read_bytes()
     found: dict[int, int] = {}
     other: dict[bytes, list[int]] = {}
     for number, inode, device in _LINE.findall(text):
@@ -46,6 +49,7 @@ def _inner_sets(pid: int, by_device: dict[bytes, list[int]]) -> list[int]:
 
 def _link(pid: int, descriptor: int) -> str:
     try:
-        return os.readlink(f"/proc/{pid}/fd/{descriptor}")  # noqa: PTH115
+        with as_owner(pid):
+            return os.readlink(f"/proc/{pid}/fd/{descriptor}")  # noqa: PTH115
     except OSError:
         return ""

@@ -6,12 +6,12 @@ between two hands; `experiment` compares looks until they agree.
 
 import os
 import stat
-from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field
 
 from threadserver.kernel import epoll, uring
 from threadserver.kernel.calls import Call, blocked_call
+from threadserver.kernel.eyes import as_owner
 from threadserver.kernel.processes import Status, everyone, family, tasks
 from threadserver.kernel.syscalls import EPOLL, READINESS
 from threadserver.kernel.task import Task, TaskId
@@ -69,13 +69,16 @@ class Lens:
         return Look({pid: everybody[pid] for pid in members}, found, self.listeners)
 
 
-def tasks_of(pid: int) -> Iterable[Task]:
+def tasks_of(pid: int) -> list[Task]:
     """Look at each thread of a process."""
     inodes = _Inodes(pid)
-    for tid in tasks(pid):
-        with suppress(FileNotFoundError, ProcessLookupError):
-            call = blocked_call(pid, tid)
-            yield Task(pid, tid, call, inodes.of(call))
+    found = []
+    with as_owner(pid):
+        for tid in tasks(pid):
+            with suppress(FileNotFoundError, ProcessLookupError):
+                call = blocked_call(pid, tid)
+                found.append(Task(pid, tid, call, inodes.of(call)))
+    return found
 
 
 class _Inodes:

@@ -13,6 +13,7 @@ import sys
 from pathlib import Path
 
 from threadserver.core.errors import KitError
+from threadserver.kernel.eyes import as_owner
 from threadserver.kernel.processes import remedy
 
 _HELPER = Path(__file__).with_name("joining.py")
@@ -21,7 +22,8 @@ _HELPER = Path(__file__).with_name("joining.py")
 def network_of(pid: int) -> int:
     """Give the number of a process's network namespace; 0 when it may not be seen."""
     try:
-        return os.stat(f"/proc/{pid}/ns/net").st_ino  # noqa: PTH116
+        with as_owner(pid):
+            return os.stat(f"/proc/{pid}/ns/net").st_ino  # noqa: PTH116
     except OSError:
         return 0
 

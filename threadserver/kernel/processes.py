@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from threadserver.kernel.calls import read_file
+from threadserver.kernel.eyes import as_owner
 
 STATES = {
     "R": "running", "S": "sleeping", "D": "disk sleep", "T": "stopped", "t": "traced", "Z": "zombie", "X": "dead",
@@ -119,7 +120,7 @@ def details(pid: int) -> Details:
         user=_user(int(fields["Uid"].split()[0])),
         inner_pid=int(inner[-1]) if len(inner) > 1 else None,
         proportional_memory=_proportional_memory(pid),
-        descriptors=_count(f"/proc/{pid}/fd"),
+        descriptors=_count(pid),
         traced_by=int(fields.get("TracerPid", "0")),
     )
 
@@ -140,7 +141,7 @@ def owners(inodes: Iterable[int], pids: Iterable[int]) -> dict[int, set[int]]:
 def links(pid: int) -> dict[int, str]:
     """Every descriptor of a process, with what /proc says that it is; empty when that may not be seen."""
     found = {}
-    with suppress(*_GONE, PermissionError):
+    with suppress(*_GONE, PermissionError), as_owner(pid):
         for name in os.listdir(f"/proc/{pid}/fd"):  # noqa: PTH208
             with suppress(*_GONE):
                 found[int(name)] = os.readlink(f"/proc/{pid}/fd/{name}")  # noqa: PTH115
@@ -155,14 +156,15 @@ def _user(number: int) -> str:
 
 
 def _proportional_memory(pid: int) -> int | None:
-    with suppress(OSError, ValueError):
+    with suppress(OSError, ValueError), as_owner(pid):
         found = re.search(r"^Pss:\s+(\d+) kB", Path(f"/proc/{pid}/smaps_rollup").read_text(), re.MULTILINE)
         return int(found[1]) * 1024 if found else None
     return None
 
 
-def _count(folder: str) -> int | None:
+def _count(pid: int) -> int | None:
     try:
-        return len(os.listdir(folder))  # noqa: PTH208
+        with as_owner(pid):
+            return len(os.listdir(f"/proc/{pid}/fd"))  # noqa: PTH208
     except OSError:
         return None

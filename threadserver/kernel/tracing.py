@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 from threading import Thread
 
 from threadserver.kernel import traced
+from threadserver.kernel.eyes import tracer
 from threadserver.kernel.processes import everyone, tasks
 from threadserver.kernel.task import TaskId
 
@@ -84,7 +85,7 @@ def senders(
     command = ["strace", "-f", "-y", "-s", "0", "-e", "signal=none", "-e", f"trace={traced.CALLS}"]
     command += [word for pid in pids for word in ("-p", str(pid))]
     with subprocess.Popen(
-        command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
+        command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, **tracer(pids)
     ) as strace:
         output, reader = None, _Reader(strace)
         try:

@@ -17,6 +17,7 @@ from contextlib import suppress
 from dataclasses import replace
 
 from threadserver.kernel.calls import read_file
+from threadserver.kernel.eyes import as_owner
 from threadserver.kernel.processes import links
 from threadserver.kernel.syscalls import RING
 from threadserver.kernel.task import Task
@@ -28,7 +29,7 @@ _READ = {1, 4, 6, 10, 22, 27}  # readv, read_fixed, poll_add, recvmsg, read, rec
 
 def pending(pid: int, descriptor: int) -> tuple[int, int]:
     """Count the accepts and the reads that a ring waits for; none where that is not told."""
-    with suppress(OSError):
+    with suppress(OSError), as_owner(pid):
         operations = [int(found) for found in _PENDING.findall(read_file(f"/proc/{pid}/fdinfo/{descriptor}"))]
         return sum(one in _ACCEPT for one in operations), sum(one in _READ for one in operations)
     return 0, 0
