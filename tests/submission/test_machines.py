@@ -72,7 +72,8 @@ def test_root_without_the_right_to_trace(check, machine):
 
 
 @pytest.mark.parametrize(("submitted", "lab", "outcome"), [
-    ("fork/solution", "fork", "passed"), ("epoll/solution", "epoll", "passed"), ("thread/mistakes/one-sender", "thread", "failed"),
+    ("fork/solution", "fork", "passed"), ("epoll/solution", "epoll", "passed"),
+    ("thread/mistakes/one-sender", "thread", "failed"),
 ])  # fmt: skip
 def test_the_model_is_seen_without_the_right_to_trace(check, submitted, lab, outcome):
     done, verdict = check(DOCKER, LABS / submitted, lab, "--only", "model")
