@@ -31,15 +31,15 @@ def test_a_running_server_and_its_evidence(threadserver):
 
 
 @pytest.mark.parametrize(("words", "code", "says"), [
-    (["127.0.0.1:1"], 1, "nobody listens at tcp://127.0.0.1:1"),
+    (["127.0.0.1:1"], 1, "nothing listens at tcp://127.0.0.1:1"),
     (["127.0.0.1:99999"], 2, "bad address"),
-    (["127.0.0.1"], 2, "127.0.0.1 is no address, and no program that can be run: an address is HOST:PORT, "),
-    (["/dev/log"], 2, "tcp://HOST:PORT or unix:PATH, and a command needs {port}"),
-    (["udp://127.0.0.1:9"], 2, "not for a stream"),
+    (["127.0.0.1"], 2, "127.0.0.1 is neither an address nor a program: an address is HOST:PORT, "),
+    (["/dev/log"], 2, "tcp://HOST:PORT or unix:PATH; a command needs {port}"),
+    (["udp://127.0.0.1:9"], 2, "not a stream address"),
     (["--", "/nonexistent", "{port}"], 1, "cannot start /nonexistent"),
     (["127.0.0.1:1", "--speak", "none", "--send", "x"], 2, "leave one of them out"),
     (["127.0.0.1:1", "--speak", "lines"], 2, "--send"),
-    (["--pid", "1", "--", "sleep", "1"], 2, "--pid belongs to an ADDRESS"),
+    (["--pid", "1", "--", "sleep", "1"], 2, "--pid is for an ADDRESS"),
     ([], 2, "Missing argument"),
 ])  # fmt: skip
 def test_bad_input(threadserver, words, code, says):

@@ -36,7 +36,7 @@ def seen(threadserver, *words):
     return json.loads(result.stdout)
 
 
-def test_each_thread_is_blocked_on_its_own_connection(server, clients, threadserver):
+def test_each_thread_is_blocked_in_a_call_on_its_own_connection(server, clients, threadserver):
     def look():
         report = seen(threadserver, server.address)
         blocked = {
@@ -99,7 +99,7 @@ def test_zombies_and_children(threadserver):
         report = eventually(
             lambda: (found := seen(threadserver, server.address))["zombies"] and found, "a zombie stays"
         )
-        assert "zombies, ended but never waited for" in threadserver("inspect", server.address).stdout
+        assert "1 zombie, ended but not waited for" in threadserver("inspect", server.address).stdout
         assert report["processes"][1]["state"] == "zombie"
 
 
@@ -115,7 +115,7 @@ def test_a_local_socket(tmp_path, threadserver):
         assert what.startswith("epoll set: listening unix://")
 
 
-def test_alone_it_lists_what_listens(server, threadserver):
+def test_without_a_target_it_lists_the_servers_that_listen(server, threadserver):
     listed = json.loads(threadserver("inspect", "--json").stdout)
     mine = [one for one in listed if one["address"] == str(server.address)]
     assert mine[0]["pids"] == [server.pid]
@@ -149,7 +149,7 @@ def test_watching_ends_with_the_server(threadserver):
 
 
 @pytest.mark.parametrize(("target", "says"), [
-    ("99999999", "no such process: 99999999"), ("tcp://127.0.0.1:1", "nobody listens at"),
+    ("99999999", "no such process: 99999999"), ("tcp://127.0.0.1:1", "nothing listens at"),
     ("no-such-program", "no process is called"), ("kthreadd", "no process is called"),
 ])  # fmt: skip
 def test_nothing_there(threadserver, target, says):
@@ -158,7 +158,7 @@ def test_nothing_there(threadserver, target, says):
     assert says in result.stderr
 
 
-def test_what_can_be_had_without_proc(server, clients):
+def test_without_proc_it_shows_processes_threads_and_connections(server, clients):
     found = portable.find(f"127.0.0.1:{server.address.port}")
     report = portable.inspect(found)
     assert [process.pid for process in report.processes] == [server.pid]

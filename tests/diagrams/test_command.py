@@ -60,7 +60,7 @@ def test_a_trace_can_come_through_a_pipe(trace, run_program):
 @pytest.mark.parametrize(
     ("content", "arguments", "exit_code", "message"),
     [
-        (b"", [], 1, "nothing was recorded"),
+        (b"", [], 1, "nothing to draw"),
         (b"nonsense\n", [], 2, "line 1: not a record of a trace"),
         (None, [], 2, "cannot read the trace"),
     ],

@@ -1,4 +1,4 @@
-"""The long form of the classification tests: every server N times, alone or with busy processes beside.
+"""The long form of the classification tests: every server N times, alone or beside busy processes.
 
 python -m tests.inspection.campaign [-n 20] [--busy 2] [--time-limit 60] [--at-once 4] [NAME …]
 """
@@ -16,7 +16,7 @@ from threadserver.inspection.classification import TIME_LIMIT
 
 
 def once(known: Known, time_limit: float) -> str:
-    """Classify once; an empty text when it is right."""
+    """Classify once; return what is wrong, an empty text when nothing is."""
     try:
         return missed(known, examine(known, time_limit))
     except KitError as error:
@@ -25,11 +25,11 @@ def once(known: Known, time_limit: float) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser()
-    parser.add_argument("-n", type=int, default=20, help="how often each")
-    parser.add_argument("--busy", type=int, default=0, help="busy processes beside")
+    parser.add_argument("-n", type=int, default=20, help="experiments with each server")
+    parser.add_argument("--busy", type=int, default=0, help="number of busy processes beside it")
     parser.add_argument("--time-limit", type=float, default=TIME_LIMIT, help="seconds for each experiment")
-    parser.add_argument("--at-once", type=int, default=1, help="so many of a kind side by side, which is a load, too")
-    parser.add_argument("names", nargs="*", help="servers of tests/inspection/catalogue.py; all when none is named")
+    parser.add_argument("--at-once", type=int, default=1, help="experiments with one server side by side, a load too")
+    parser.add_argument("names", nargs="*", help="servers in tests/inspection/catalogue.py; all if none is named")
     options = parser.parse_args()
     chosen = [
         known for known in (*SERVERS, *OWN, *ELSEWHERE, *IN_C) if not options.names or known.name in options.names

@@ -1,4 +1,4 @@
-"""Bad input and limits: a clear line or a correct answer, in bounded time, and the server left as it was."""
+"""Bad input and limits: a clear line or a correct answer, in bounded time; the server is left unchanged."""
 
 import os
 import re
@@ -58,15 +58,15 @@ def test_a_server_in_another_network_is_found_by_one_of_its_processes(tmp_path):
     known = next(known for known in ELSEWHERE if known.name == "threads, unshare -n")
     have(known)
     with started(known.command(tmp_path)) as server:
-        with pytest.raises(KitError, match="nobody listens"):
+        with pytest.raises(KitError, match="nothing listens"):
             classify(server.address)
         assert classify(server.address, pid=server.pid, time_limit=LONG).model == "thread-per-connection"
 
 
-def test_nobody_listens():
+def test_nothing_listens():
     with socket.create_server(("127.0.0.1", 0)) as free:
         address = Address("tcp", *free.getsockname())
-    with pytest.raises(KitError, match="nobody listens at"):
+    with pytest.raises(KitError, match="nothing listens at"):
         classify(address)
 
 
@@ -76,7 +76,7 @@ def test_a_server_that_closes_at_once():
     assert (verdict.model, "closed every connection" in verdict.sentence) == ("undetermined", True)
 
 
-def test_a_server_that_dies_meanwhile():
+def test_a_server_that_dies_during_the_experiment():
     with serving("dies") as server, pytest.raises(KitError, match=r"ended while 2 connections were held"):
         ask(server)
 
@@ -106,19 +106,19 @@ def test_a_server_that_others_keep_busy(kind, others, expected):
     assert (verdict.model, verdict.workers) == expected
 
 
-def test_silence_is_kept_when_it_is_asked_for():
+def test_nothing_is_sent_with_speak_none():
     with serving("deferred") as server:
         verdict = ask(server, speech=speech("none", ()))
     assert (verdict.model, "TCP_DEFER_ACCEPT" in verdict.sentence) == ("undetermined", True)
 
 
-def test_workers_that_only_speech_shows_are_not_guessed_at():
+def test_workers_that_only_a_request_reveals_are_not_guessed():
     with serving("loop_and_workers") as server:
         assert ask(server, speech=speech("none", ())).model == "undetermined"
         assert ask(server, speech=speech("lines", (r"hello\n",))).model == "event-loop-with-workers"
 
 
-def test_the_examined_server_is_left_as_it_was():
+def test_the_examined_server_is_left_unchanged():
     with serving("loop_with_polling_decoys") as server:
         assert ask(server).model == "event-loop"
         eventually(lambda: not connections_of(server), "every connection of ours is closed")
@@ -128,7 +128,7 @@ def test_the_examined_server_is_left_as_it_was():
         assert not [one for one in everyone().values() if one.name == "strace" and one.parent == os.getpid()]
 
 
-def test_what_the_time_did_not_suffice_for_is_not_guessed():
+def test_what_there_was_no_time_to_see_is_not_guessed():
     with serving("pool_lazy_large") as server:
         verdict = ask(server, time_limit=1.0)
     assert verdict.model == "undetermined"
@@ -157,7 +157,7 @@ def test_a_crowd(kind, clients, model):
 
 @contextmanager
 def _crowd(address, clients):
-    """So many connections, held by another process."""
+    """Hold this many connections in another process."""
     program = (
         "import resource, socket, sys\nmost = resource.getrlimit(resource.RLIMIT_NOFILE)[1]\n"
         "resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))\n"
@@ -170,8 +170,8 @@ def _crowd(address, clients):
         crowd.stdin.close()
 
 
-def test_where_the_calls_are_hidden_nothing_is_guessed():
-    """Another user's server: its sockets are in the tables, its descriptors are not ours to look at."""
+def test_a_server_of_another_user_is_not_guessed():
+    """Its sockets are in the kernel's tables, but we lack permission to read its descriptors."""
     require("runuser")
     if os.geteuid() != 0:
         pytest.skip("only root can be another user")
@@ -192,7 +192,7 @@ def test_where_the_calls_are_hidden_nothing_is_guessed():
             capture_output=True,
             text=True,
         )
-    assert "not ours to look at; try as root" in said.stdout, said
+    assert "you lack permission to inspect its process; try as root" in said.stdout, said
 
 
 def test_how_to_talk():
@@ -209,7 +209,7 @@ def test_how_to_talk():
 
 
 def test_no_name_of_a_program_is_in_the_rules():
-    """What is classified is told by its behaviour; these words may not stand in the code that does it."""
+    """A server is classified by its behaviour: no name of a program may stand in the code that does it."""
     room = Path(finding.__file__).parent
     names = re.compile(
         r"\b(nginx|redis|apache|postgres|mysql|mariadb|memcached|gunicorn|sshd|node|haproxy|lighttpd)\b", re.IGNORECASE
@@ -218,7 +218,7 @@ def test_no_name_of_a_program_is_in_the_rules():
         assert not names.search(file.read_text()), file
 
 
-def test_the_kits_own_models_by_their_hello():
+def test_the_kits_own_models_are_recognised_with_hello_as_a_witness():
     command = [sys.executable, "-m", "threadserver", "serve", "tcp://{host}:{port}", "--model"]
     for model, expected in (("thread", "thread-per-connection"), ("iterative", "iterative")):
         with started([*command, model]) as server:

@@ -1,7 +1,7 @@
-"""Servers that nobody here wrote, and small ones that set traps: each must be told by its behaviour alone.
+"""Well-known servers, and small ones that set traps: each must be recognised by its behaviour alone.
 
-Some of each family, and every trap. `make classify-campaign` does this with all that `catalogue` knows, twenty times
-over, with busy processes beside.
+Some servers of each family are tested here, and every trap. `make classify-campaign` tests the whole catalogue, twenty
+times each, beside busy processes.
 """
 
 import pytest
@@ -21,7 +21,7 @@ CHOSEN = {
 }  # fmt: skip
 
 
-# On a busy machine an experiment may end without an answer; a wrong answer is never right.
+# On a busy machine, some experiments may end undetermined; none may end with a wrong model.
 MAY_STAY_OPEN = 4
 
 

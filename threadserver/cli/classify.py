@@ -1,4 +1,4 @@
-"""``threadserver classify``: the concurrency model of that server over there."""
+"""``threadserver classify``: find out the concurrency model of a running server."""
 
 import json
 import shutil
@@ -21,20 +21,22 @@ from threadserver.submission.starting import START_LIMIT, started
 )
 @click.option(
     "--speak", type=click.Choice(["auto", "none", "kit", "lines"]), default="auto", show_default=True,
-    help="How to talk. none: only connect and hold. kit: confirm HELLO. lines: what --send gives. auto: kit where the "
-    "server says HELLO, nothing where it says anything else, and an HTTP request on some connections where silence "
-    "leaves a question open; a server of another protocol will take that for an error, and may log it. What acts on "
-    "whatever comes in (a printer's port) must not be asked so: --speak none.",
+    help="How to talk to the server. none: send nothing. kit: confirm HELLO. lines: send the lines of --send. auto: "
+    "kit if the server says HELLO, nothing if it says anything else; if it says nothing and silence is inconclusive, "
+    "an HTTP request on some connections. A server of another protocol treats that as an error, and may log it; for a "
+    "device that acts on all input, such as a printer, use none.",
 )  # fmt: skip
 @click.option(
-    "--send", multiple=True, metavar="LINE", help=r"Say this, escapes allowed: --send 'PING\r\n'. May be repeated."
-)
-@click.option("--pid", type=int, help="A process in the server's network namespace, when that is not ours.")
+    "--send", multiple=True, metavar="LINE",
+    help=r"Send this line, with escapes such as \r\n: --send 'PING\r\n'. May be repeated.",
+)  # fmt: skip
+@click.option("--pid", type=int, help="A process in the server's network namespace, if that is not ours.")
 @click.option(
-    "--time-limit", type=click.FloatRange(min=0.5), default=TIME_LIMIT, show_default=True, help="Seconds for it all."
-)
+    "--time-limit", type=click.FloatRange(min=0.5), default=TIME_LIMIT, show_default=True,
+    help="Seconds that the experiment may take.",
+)  # fmt: skip
 @click.option("--start-limit", type=click.FloatRange(min=0.1), default=START_LIMIT, show_default=True,
-              help="Seconds in which a COMMAND must begin to listen.")  # fmt: skip
+              help="Seconds that COMMAND has to begin listening.")  # fmt: skip
 @click.option("--json", "as_json", is_flag=True, help="Print the answer as JSON.")
 def classify(
     words: tuple[str, ...], speak: str, send: tuple[str, ...], pid: int | None, time_limit: float, start_limit: float,
@@ -42,9 +44,10 @@ def classify(
 ) -> None:  # fmt: skip
     """Find out by experiment which concurrency model a server uses, and show the evidence.
 
-    It opens connections one by one, holds them idle, and looks in the kernel's tables who waits for which. Every
-    connection is closed in the end, and the server is left as it was. What was not seen in the time limit is not
-    guessed: on a busy machine a longer one turns "undetermined" into an answer.
+    The experiment opens connections one by one, holds them idle, and reads from the kernel which tasks wait for which
+    connections. If that is inconclusive, it sends something on some of them; if that is still inconclusive, strace
+    traces the server briefly. In the end it closes all its connections. It never guesses: on a busy machine, a longer
+    --time-limit turns "undetermined" into an answer.
 
     \b
     threadserver classify tcp://127.0.0.1:6379 --send 'PING\\r\\n'
@@ -54,11 +57,11 @@ def classify(
     if len(words) == 1 and _is_address(words[0]):
         verdict = examine(Address.parse(words[0]), talk, pid=pid, time_limit=time_limit)
     elif pid is not None:
-        raise UsageError("--pid belongs to an ADDRESS; a COMMAND is followed into its namespace by itself")
+        raise UsageError("--pid is for an ADDRESS; with a COMMAND, the namespace is known")
     elif len(words) == 1 and not _is_program(words[0]):
         raise UsageError(
-            f"{words[0]} is no address, and no program that can be run: an address is HOST:PORT, tcp://HOST:PORT or "
-            "unix:PATH, and a command needs {port}: -- COMMAND ... {host} {port}"
+            f"{words[0]} is neither an address nor a program: an address is HOST:PORT, tcp://HOST:PORT or unix:PATH; "
+            "a command needs {port}: -- COMMAND ... {host} {port}"
         )
     else:
         with started(list(words), start_limit=start_limit) as server:
@@ -70,10 +73,10 @@ def classify(
 
 
 def _is_address(word: str) -> bool:
-    """Tell an address from a command of one word, which has no colon."""
+    """Tell whether a word is an address: a command of one word has no colon."""
     return ":" in word
 
 
 def _is_program(word: str) -> bool:
-    """Tell whether there is such a program, by its path or in PATH."""
+    """Tell whether a word is a program, by its path or in PATH."""
     return shutil.which(word) is not None

@@ -1,4 +1,4 @@
-"""``threadserver demo``."""
+"""``threadserver demo``: watch the twelve steps of a connection."""
 
 import sys
 from pathlib import Path
@@ -16,17 +16,18 @@ from threadserver.diagrams.terminal_diagram import console_for
     default="thread",
     metavar="NAME|PATH",
     show_default=True,
-    help=f"Whom to watch: {', '.join(models.names())}.",
+    help=f"The model to watch, by name or by its file: {', '.join(models.names())}.",
 )
 @click.option(
-    "--out", default="demo", metavar="DIR", show_default=True, type=click.Path(path_type=Path), help="For the pages."
-)
+    "--out", default="demo", metavar="DIR", show_default=True, type=click.Path(path_type=Path),
+    help="Folder for the pages.",
+)  # fmt: skip
 def demo(model: str, out: Path) -> None:
-    """Watch a server and three clients go through the twelve steps, one of the clients slow.
+    """Watch a server and three clients go through the twelve steps of a connection. One client is slow.
 
     \b
     threadserver demo
-    threadserver demo --model iterative      # see who waits for the slow one
+    threadserver demo --model iterative      # here all wait for the slow client
     """
     models.find(model)
     run(model, out, console_for(sys.stdout))

@@ -1,4 +1,4 @@
-"""``threadserver diagram``: draw a trace."""
+"""``threadserver diagram``: draw the steps in a trace."""
 
 import io
 import sys
@@ -27,18 +27,24 @@ FORMATS = ("terminal", "html", "mermaid", "perfetto")
 
 @click.command()
 @click.argument("traces", metavar="TRACE...", nargs=-1, required=True)
-@click.option("--format", "form", type=click.Choice(FORMATS), help="Default: by the suffix of FILE, else terminal.")
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(FORMATS),
+    help="Form of the diagram; by default from the suffix of FILE, else terminal.",
+)
 @click.option("--output", "-o", metavar="FILE", help="Write to FILE instead of the terminal.")
-@click.option("--connection", "-c", "numbers", metavar="N", type=int, multiple=True, help="Only this; repeatable.")
+@click.option("--connection", "-c", "numbers", metavar="N", type=int, multiple=True,
+              help="Draw connection N only. May be repeated.")  # fmt: skip
 def diagram(traces: tuple[str, ...], form: str | None, output: str | None, numbers: tuple[int, ...]) -> None:
-    """Draw what was recorded: the twelve steps of each connection.
+    """Draw the recorded steps of each connection.
 
-    Each TRACE was written by `serve --trace` or `connect --trace`; several, of both sides, become one picture.
-    A TRACE of - is standard input.
+    A TRACE comes from `serve --trace` or `connect --trace`; traces of both sides become one picture. TRACE - is
+    standard input.
 
     \b
     threadserver diagram server.trace client.trace
-    threadserver diagram run.trace -o run.html        a page to click through, for a browser
+    threadserver diagram run.trace -o run.html        a page to click through in a browser
     threadserver diagram run.trace -o run.mmd         Mermaid, for a document
     threadserver diagram run.trace -o run.json        open it in https://ui.perfetto.dev
     """
@@ -63,19 +69,21 @@ def diagram(traces: tuple[str, ...], form: str | None, output: str | None, numbe
 def _form(output: str | None) -> str:
     suffix = Path(output or "").suffix.lower()
     if suffix and suffix not in SUFFIXES:
-        raise UsageError(f"what to draw into {output}? Its suffix is none of {', '.join(SUFFIXES)}: say --format")
+        raise UsageError(
+            f"cannot tell the format of {output} from its suffix (known: {', '.join(SUFFIXES)}); add --format"
+        )
     return SUFFIXES.get(suffix, "terminal")
 
 
 def _read(traces: tuple[str, ...]) -> list[Record]:
     records = read("/dev/stdin" if trace == "-" else trace for trace in traces)
     if not records:
-        raise KitError(f"nothing was recorded: {', '.join(traces)} is empty")
+        raise KitError(f"nothing to draw: {', '.join(traces)} {'is' if len(traces) == 1 else 'are'} empty")
     return records
 
 
 def _write(text: str, output: str | None) -> None:
-    """Write to what the name stands for: a file, a link to one, a pipe, a device."""
+    """Write to a file, a link to one, a pipe or a device; None and - are standard output."""
     if output is None or output == "-":
         click.echo(text, nl=False)
         return

@@ -18,20 +18,24 @@ from threadserver.inspection import finding, picture, portable, report, task_tab
 
 @click.command()
 @click.argument("target", metavar="[PID|ADDRESS|NAME]", required=False)
-@click.option("--tree", is_flag=True, help="Processes under their parents instead of a table.")
-@click.option("--watch", is_flag=True, help="Refresh in place until Ctrl-C, or until the server has ended.")
+@click.option("--tree", is_flag=True, help="Show a tree of processes and threads instead of a table.")
+@click.option("--watch", is_flag=True, help="Refresh in place until Ctrl-C, or until the server ends.")
 @click.option(
-    "--interval", type=click.FloatRange(min=0.05), default=0.5, show_default=True, help="Seconds, for --watch."
-)
+    "--interval", type=click.FloatRange(min=0.05), default=0.5, show_default=True,
+    help="Seconds between two refreshes of --watch.",
+)  # fmt: skip
 @click.option("--json", "as_json", is_flag=True, help="Print the report as JSON.")
-@click.option("--html", "page", type=click.Path(dir_okay=False), help="Write a picture of it to this file.")
+@click.option(
+    "--html", "page", type=click.Path(dir_okay=False), help="Write the report as a picture to this HTML file."
+)
 def inspect(target: str | None, tree: bool, watch: bool, interval: float, as_json: bool, page: str | None) -> None:
-    """Show what every thread of a running server is blocked in, and its connections.
+    """Show what every thread of a running server is blocked in, and the server's connections.
 
-    Works for any program in any language; it only reads, and the server does not notice. Alone it lists what is
-    listening on this machine.
+    This works for any program in any language. It only reads from the kernel; the server does not notice. Without an
+    argument, inspect lists the servers that listen on this machine.
 
     \b
+    threadserver inspect
     threadserver inspect tcp://127.0.0.1:7000
     threadserver inspect nginx --tree
     threadserver inspect 8622 --watch
@@ -69,7 +73,7 @@ def _list(as_json: bool) -> None:
 
 
 def _watch(console: Console, frame: Callable[[], RenderableType | None], interval: float) -> None:
-    """Show frame after frame: in place on a terminal, one under another elsewhere."""
+    """Show frame after frame: in place on a terminal, one below the other elsewhere."""
     try:
         with (
             Live(console=console, auto_refresh=False, vertical_overflow="crop")

@@ -1,4 +1,4 @@
-"""An answer is a model with a sentence, into which the words of the case are put."""
+"""An answer is a model with a sentence, into which the facts of the case are put."""
 
 from threadserver.inspection.pattern import Pattern, manner, mechanism
 from threadserver.inspection.verdict import Verdict
@@ -8,14 +8,14 @@ from threadserver.kernel.testimony import Model
 def answer(
     model: Model, sentence: str, *, workers: int | None = None, loops: Pattern | None = None, **words: object
 ) -> Verdict:
-    """Answer with a model; ``loops`` is where its loops are seen, if it has any."""
+    """Return a verdict for a model; ``loops`` is the pattern that shows its loops, if it has any."""
     tasks = list(loops.loops.values()) if loops else []
     words = {**words, "workers": workers, "how": manner(tasks)}
     return Verdict(model, workers or None, mechanism(tasks), sentence.format_map(words))
 
 
 def undetermined(sentence: str, *, loops: Pattern | None = None, **words: object) -> Verdict:
-    """Answer that what was seen does not tell."""
+    """Return a verdict that names no model."""
     return Verdict(
         Model.UNDETERMINED,
         None,

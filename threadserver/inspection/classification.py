@@ -1,7 +1,8 @@
-"""Which concurrency model does a running server use? The answer of an experiment, with its evidence."""
+"""The concurrency model that a running server uses, found by experiment, with the evidence."""
 
 from threadserver.core.address import Address
 from threadserver.core.errors import KitError
+from threadserver.core.plurals import count
 from threadserver.inspection.experiment import experiment
 from threadserver.inspection.rounds import conduct
 from threadserver.inspection.rules import judge
@@ -12,7 +13,7 @@ from threadserver.kernel.namespaces import Network
 from threadserver.kernel.sockets import Tables
 
 TIME_LIMIT = 5.0
-"""Seconds that an experiment may take."""
+"""How long an experiment may take, in seconds."""
 
 
 def classify(
@@ -25,13 +26,14 @@ def classify(
 ) -> Verdict:
     """Examine the server of an address. ``pid`` is any process in its network namespace, None when that is ours.
 
-    ``keeper`` is the process that started the server, where that was us. Raises KitError when there is no server, when
-    it may not be looked at, or when it ends meanwhile.
+    ``keeper`` is the process that started the server, if we did. ``time_limit`` is in seconds. Raises KitError when
+    there is no server, when we lack permission to inspect it, or when it ends during the experiment.
     """
     with Network(pid) as network, Tables(network) as tables:
         examined = subject(address, network, tables, keeper)
         with experiment(examined, speech or Speech(), time_limit) as running:
             record = conduct(running)
     if running.died:
-        raise KitError(f"the server at {address} ended while {running.most} connections were held")
+        held = count(running.most, "connection was", "connections were")
+        raise KitError(f"the server at {address} ended while {held} held")
     return judge(record)

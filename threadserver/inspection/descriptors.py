@@ -1,16 +1,18 @@
-"""What a descriptor is, in words: a listening socket with its backlog, a connection, a pipe, an epoll set, a file."""
+"""Descriptors in words: a listening socket with its backlog, a connection, a pipe, an epoll set, a file."""
 
 import os
 from collections import Counter
 from contextlib import suppress
 
+from threadserver.core.plurals import count
+from threadserver.core.printable import printable
 from threadserver.kernel import epoll, uring
 from threadserver.kernel.calls import Call
 from threadserver.kernel.processes import remedy
 from threadserver.kernel.sockets import Socket
 from threadserver.kernel.syscalls import EPOLL, RING
 
-MOST_NAMED = 3  # sockets of a set that are named one by one
+MOST_NAMED = 3  # sockets of a kind that are named one by one
 
 
 class Descriptions:
@@ -22,22 +24,22 @@ class Descriptions:
         self._sockets = sockets
 
     def of_call(self, call: Call) -> str:
-        """Say what a blocked call waits for."""
+        """Return what a blocked call waits for."""
         if call.descriptors is None:
-            return f"not to be seen: it needs the right to trace the process ({remedy()})"
+            return f"unknown: you lack permission to trace the process ({remedy()})"
         if not call.descriptors:
             return ""
         if call.name in EPOLL:
             return self._of_set(call.descriptors[0])
         if call.name == RING:
             accepts, reads = uring.pending(self._pid, call.descriptors[0])
-            return f"io_uring, pending: accepts {accepts}, reads {reads}"
+            return f"io_uring, pending: {count(accepts, 'accept')}, {count(reads, 'read')}"
         if len(call.descriptors) == 1:
             return self.of(call.descriptors[0])
         return summary([self._short(descriptor) for descriptor in call.descriptors])
 
     def of(self, descriptor: int) -> str:
-        """Say what one descriptor is."""
+        """Return what one descriptor is."""
         link = self._links.get(descriptor, "")
         inode = inode_of(link)
         if inode is not None:
@@ -48,7 +50,7 @@ class Descriptions:
         return _plain(link)
 
     def _of_set(self, descriptor: int) -> str:
-        """Say what an epoll set watches."""
+        """Return what an epoll set watches."""
         watched: dict[int, int] = {}
         with suppress(OSError):
             watched = epoll.watched(self._pid, descriptor)
@@ -64,12 +66,12 @@ class Descriptions:
 
 
 def inode_of(link: str) -> int | None:
-    """Read the inode out of ``socket:[1234]``."""
+    """Return the inode in ``socket:[1234]``; None for anything but a socket."""
     return int(link[8:-1]) if link.startswith("socket:[") else None
 
 
 def describe(found: Socket) -> str:
-    """Describe a socket in full."""
+    """Return the full description of a socket."""
     if found.listens:
         used = (
             f"backlog {found.receive_queue} of {found.send_queue}"
@@ -81,12 +83,12 @@ def describe(found: Socket) -> str:
         return f"local connection {found.local}" if found.source else "local connection"
     if found.scheme == "udp":
         return f"datagram socket {found.local}"
-    unread = f", {found.receive_queue} bytes unread" if found.receive_queue else ""
+    unread = f", {count(found.receive_queue, 'byte')} unread" if found.receive_queue else ""
     return f"connection {found.local} ← {found.peer}, {found.state}{unread}"
 
 
 def summary(names: list[str]) -> str:
-    """Name a few things, and count what there are many of."""
+    """Return a few names, and a number for each kind that has many."""
     names = sorted(names, key=lambda name: not name.startswith("listening"))
     kinds = Counter(name.split(" ")[0] for name in names)
     shown, counted = [], set()
@@ -113,4 +115,4 @@ def _plain(link: str) -> str:
         return f"pipe {link[6:-1]}"
     if link.startswith("anon_inode:"):
         return link.removeprefix("anon_inode:").strip("[]")
-    return os.path.basename(link) if link.startswith("/dev/") else link or "closed"  # noqa: PTH119
+    return printable(os.path.basename(link) if link.startswith("/dev/") else link) or "closed"  # noqa: PTH119

@@ -1,8 +1,8 @@
-"""The experiment: connections are opened one by one and held; each time the server has come to rest it is looked at.
+"""The experiment: open connections one by one, hold them, and look at the server each time it has come to rest.
 
-Nothing here waits for "long enough". A look that follows a change is taken again until two agree and no task of the
-server is running: a task that has been woken counts as running until it sleeps again, on a busy machine too. Only
-what does *not* happen (a connection that stays in the queue) has to be waited for; that patience is bounded.
+Nothing here waits for "long enough". After a change, looks are repeated until two agree and no task of the server is
+running: a task that has been woken counts as running until it sleeps again, on a busy machine too. Only what does *not*
+happen (a connection that stays in the queue) has to be waited for; that patience is bounded.
 """
 
 import time
@@ -18,14 +18,14 @@ from threadserver.kernel.processes import switches
 from threadserver.kernel.task import Task, TaskId
 
 PAUSE = 0.004  # seconds between two looks
-RESTLESS = 0.6  # seconds, at most, after which a server that never rests is taken as it is
-AT_WORK = 2.0  # seconds, at most, that an answer is waited for beyond patience while the server is at work
-PATIENCE = 1.2  # seconds that a queued connection is given, once: pools grow by timers of a second
+RESTLESS = 0.6  # seconds, at most, to wait for rest; then a server that never rests is looked at as it runs
+AT_WORK = 2.0  # seconds, at most, to go on waiting for an answer beyond patience while the server is at work
+PATIENCE = 1.2  # seconds, once, to wait for a queued connection: pools grow by timers of a second
 
 
 @dataclass(frozen=True, slots=True)
 class Sight:
-    """A look at rest, with the phases of our connections then."""
+    """A look at a server at rest, with the phases that our connections were in."""
 
     title: str
     look: Look
@@ -35,9 +35,9 @@ class Sight:
     clients: frozenset[int]
     """All accepted connections, ours and other clients', by inode."""
     rested: bool
-    """False when the server was still at work when it could not be waited for any longer."""
+    """False when the server was still at work at the end of the wait."""
     owners: dict[int, frozenset[int]]
-    """Which processes have each of our connections (by inode); only where nobody waits for it but to peek."""
+    """The processes that have each of our connections (by inode); only for connections that no task waits to read."""
 
     @property
     def accepted(self) -> list[int]:
@@ -55,7 +55,7 @@ class Sight:
         return [number for number, phase in self.phases.items() if phase is Phase.GONE]
 
     def watchers(self, number: int) -> list[Task]:
-        """Give the tasks that wait for one of our connections; not peekers, when others take its bytes."""
+        """Return the tasks that wait for one of our connections, without those that peek when others take its bytes."""
         inode = self.inodes.get(number)
         found = self.look.waiting_for(inode) if inode else []
         return [task for task in found if not task.call.peeks] or found
@@ -63,7 +63,7 @@ class Sight:
 
 @dataclass
 class Experiment:
-    """Our connections to a server, and what was seen each time."""
+    """Our connections to a server, and each sight of it."""
 
     subject: Subject
     speech: Speech
@@ -73,9 +73,9 @@ class Experiment:
     sights: list[Sight] = field(default_factory=list)
     died: bool = False
     most: int = 0
-    """So many connections were held at most."""
+    """The most connections that were held at once."""
     nudge: bytes = b""
-    """One byte: said on each connection where the kernel keeps connections back until their first bytes."""
+    """One byte, sent on each connection where the kernel holds connections back until their first bytes."""
     _opened: int = 0
 
     @property
@@ -84,7 +84,7 @@ class Experiment:
         return self.deadline - time.monotonic()
 
     def open(self, total: int) -> None:
-        """Open connections until ``total`` are held, noting who was there before each batch."""
+        """Open connections until ``total`` are held, and note which tasks existed before each batch."""
         known = self._known()
         while len(self.held) < total:
             try:
@@ -99,7 +99,7 @@ class Experiment:
             self.most = max(self.most, len(self.held))
 
     def nudge_all(self) -> None:
-        """Say one byte on each connection that has heard nothing of us yet."""
+        """Send one byte on each connection on which nothing was sent yet."""
         for one in self.held:
             if self.nudge and not one.spoken and one.phase in {Phase.DEFERRED, Phase.WAITING}:
                 one.send(self.nudge)
@@ -109,7 +109,7 @@ class Experiment:
         return frozenset(look.processes) | frozenset(look.tasks)
 
     def close(self, numbers: list[int] | None = None) -> None:
-        """Close some of our connections, or all."""
+        """Close the connections with these numbers, or all."""
         for one in list(self.held):
             if numbers is None or one.number in numbers:
                 with suppress(OSError):
@@ -117,7 +117,10 @@ class Experiment:
                 self.held.remove(one)
 
     def see(self, title: str, patience: float = 0.0) -> Sight:
-        """Look until the server has come to rest; ``patience`` is for queued connections, in seconds."""
+        """Look until the server has come to rest, and return that sight.
+
+        ``patience`` is how long to wait for queued connections, in seconds.
+        """
         look, rested = self._settle(patience)
         inodes = {one.number: one.inode for one in self.held if one.phase is Phase.ACCEPTED}
         clients = frozenset(inodes.values()) | self.subject.foreign
@@ -149,7 +152,7 @@ class Experiment:
             time.sleep(PAUSE if not hoping else 5 * PAUSE)
 
     def _picture(self, look: Look) -> object:
-        """Say what must agree in two looks: who waits for which client, and how far our connections have come."""
+        """Return what must agree in two looks: the sockets that tasks wait for, and the state of our connections."""
         waits = frozenset((task.id, task.call.name, task.sockets) for task in look.tasks.values())
         return waits, tuple((one.phase, len(one.received)) for one in self.held), frozenset(look.processes)
 
@@ -161,9 +164,9 @@ class Experiment:
                 one.send(reply)
 
     def ask(self, numbers: list[int], data: bytes, patience: float) -> list[int]:
-        """Say something on some connections at once; give those on which something came back.
+        """Send something on some connections at once; return those on which an answer came.
 
-        ``patience`` is for silence, in seconds: a server that is still at work on what was said is given longer.
+        ``patience`` is how long to wait in silence, in seconds: a server that is still at work is given longer.
         """
         asked = [one for one in self.held if one.number in numbers]
         for one in asked:
@@ -183,11 +186,11 @@ class Experiment:
             time.sleep(PAUSE)
 
     def _at_work(self, late: float) -> bool:
-        """Tell whether a task of the server still runs; one that has run for long runs always."""
+        """Tell whether a task of the server still runs. One that has run for long is taken for one that always runs."""
         return late < min(AT_WORK, self.left / 4) and self.subject.lens.look().running
 
     def counters(self) -> dict[TaskId, int]:
-        """How often each task has gone to sleep, of a server with not too many."""
+        """Return how often each task has gone to sleep."""
         found = {}
         for pid, tid in self.sights[-1].look.tasks:
             with suppress(OSError):
@@ -197,7 +200,7 @@ class Experiment:
 
 @contextmanager
 def experiment(subject: Subject, speech: Speech, time_limit: float) -> Iterator[Experiment]:
-    """Experiment with a server; in the end, or on Ctrl-C, every connection of ours is closed."""
+    """Experiment with a server; at the end of the block, or on Ctrl-C, all our connections are closed."""
     running = Experiment(subject, speech, time.monotonic() + time_limit)
     try:
         yield running

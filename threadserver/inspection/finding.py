@@ -1,6 +1,6 @@
-"""Finding the server that a person means: by process number, by address, or by name.
+"""Find the server that a person means: by process number, by address, or by name.
 
-An address is looked up in the kernel's tables, never by connecting: a connection would already be client number one.
+An address is looked up in the kernel's tables, never by connecting: that connection would already be a client.
 """
 
 import ipaddress
@@ -19,21 +19,23 @@ from threadserver.kernel.namespaces import Network
 from threadserver.kernel.processes import Status, everyone, family, owners, remedy
 from threadserver.kernel.sockets import Socket, Tables
 
+LISTING = "run threadserver inspect without arguments to list the servers on this machine"
+"""What to do next when a server was not found."""
 _ANY = {b"\0" * 4, b"\0" * 16}
 
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """The processes that a person means: all descend from ``roots``. ``listeners``: what was asked for by address."""
+    """The processes that a person means: ``roots`` and their descendants. ``listeners``: the sockets at an address."""
 
     roots: frozenset[int]
     listeners: tuple[Socket, ...] = ()
 
 
 def find(target: str) -> Found:
-    """Find a server by PID, ADDRESS or NAME. Raises KitError when there is none, UsageError for nonsense."""
+    """Find a server by PID, ADDRESS or NAME. Raises KitError when there is none, UsageError for a bad target."""
     if not target:
-        raise UsageError("inspect what? A PID, an ADDRESS or a NAME")
+        raise UsageError("nothing to inspect: give a PID, an ADDRESS or a NAME")
     if target.isdecimal():
         return by_pid(int(target))
     if "://" in target or target.startswith("unix:") or re.search(r":\d+$", target):
@@ -46,9 +48,9 @@ def by_pid(pid: int) -> Found:
     """Find a process by its number."""
     processes = everyone()
     if pid not in processes:
-        raise KitError(f"no such process: {pid}; threadserver inspect, alone, lists what listens here")
+        raise KitError(f"no such process: {pid}; {LISTING}")
     if processes[pid].kernel:
-        raise KitError(f"{pid} is {processes[pid].name}, a thread of the kernel: it runs no program")
+        raise KitError(f"process {pid} ({processes[pid].name}) is a kernel thread: it runs no program")
     return Found(frozenset({pid}))
 
 
@@ -57,7 +59,7 @@ def by_name(name: str) -> Found:
     processes = everyone()
     named = {pid for pid, process in processes.items() if pid != os.getpid() and _is_called(pid, process, name)}
     if not named:
-        raise KitError(f"no process is called {name!r}; threadserver inspect, alone, lists what listens here")
+        raise KitError(f"no process is called {name!r}; {LISTING}")
     return Found(_topmost(named, processes))
 
 
@@ -65,19 +67,29 @@ def by_address(address: Address, tables: Tables) -> Found:
     """Find the processes that have the listening socket of an address."""
     listeners = listening_at(address, tables)
     if not listeners:
-        raise KitError(f"nobody listens at {address}; threadserver inspect, alone, lists what does")
+        raise KitError(nothing_listens(address))
     holders = holders_of(listeners)
     if not holders:
-        raise KitError(f"somebody listens at {address}, but the process is not ours to look at; {remedy()}")
+        raise KitError(hidden_process(address))
     return Found(roots_of(holders), tuple(listeners))
 
 
+def nothing_listens(address: Address) -> str:
+    """Return the message for an address without a server."""
+    return f"nothing listens at {address}; {LISTING}"
+
+
+def hidden_process(address: Address) -> str:
+    """Return the message for an address whose server belongs to another user."""
+    return f"a server listens at {address}, but you lack permission to inspect its process; {remedy()}"
+
+
 def listening_at(address: Address, tables: Tables) -> list[Socket]:
-    """Give the listening sockets that a connection to an address would reach; several with SO_REUSEPORT."""
+    """Return the listening sockets that a connection to an address would reach; several with SO_REUSEPORT."""
     if address.scheme == "unix":
         return [one for one in tables.locals() if one.listens and one.source == address.path]
     if address.scheme != "tcp":
-        raise UsageError(f"{address} is not for a stream: only tcp:// and unix:// have connections")
+        raise UsageError(f"{address} is not a stream address: only tcp:// and unix:// servers have connections")
     hosts = {_raw(endpoint.sockaddr[0]) for endpoint in address.resolve()}
     at_port = [one for one in tables.listeners() if one.port == address.port]
     exactly = [one for one in at_port if _unmapped(one.source) in hosts]
@@ -85,13 +97,13 @@ def listening_at(address: Address, tables: Tables) -> list[Socket]:
 
 
 def holders_of(listeners: Iterable[Socket]) -> set[int]:
-    """Give the processes that have a descriptor for any of the sockets: looks through the whole machine, once."""
+    """Return the processes of this machine that have a descriptor for any of the sockets."""
     held = owners((one.inode for one in listeners), everyone())
     return set().union(*held.values())
 
 
 def roots_of(holders: set[int]) -> frozenset[int]:
-    """Where the family of these processes begins: a parent of several that holds nothing itself is their master."""
+    """Return the topmost of these processes. The common parent of several counts too, even if it holds no socket."""
     processes = everyone()
     roots = _topmost(holders, processes)
     parents = {processes[pid].parent for pid in roots if pid in processes}

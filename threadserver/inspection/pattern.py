@@ -1,9 +1,9 @@
-"""The pattern in a sight: who holds the clients' connections, and how.
+"""The pattern in a sight: which tasks hold the clients' connections, and how.
 
-A task *serves one* when the call that it is blocked in waits for a single client; it is a *loop* when that call
-waits for several. A thread with a time-out sits in ``poll`` or ``epoll_wait``, too, but with one client only: what
-counts is how many clients a call waits for, not its name. A call that waits for a client and for the listening socket
-is a loop's with its first client.
+A task *serves one* when it is blocked in a call that waits for a single client; it is a *loop* when that call waits for
+several. A thread with a time-out also sits in ``poll`` or ``epoll_wait``, but with one client only: what counts is how
+many clients a call waits for, not its name. A call that waits for one client and for the listening socket belongs to a
+loop that has its first client.
 """
 
 from collections import Counter
@@ -16,26 +16,26 @@ from threadserver.kernel.syscalls import ACCEPT, FAMILY, LOCK, RING
 from threadserver.kernel.task import Task, TaskId
 
 Holder = tuple[int, int | None]
-"""A task as PID and TID; or a process, as PID and None, where the task could not be told."""
+"""A task as PID and TID; or a process, as PID and None, where the task is unknown."""
 
 
 @dataclass(frozen=True, slots=True)
 class Pattern:
-    """Who holds which of our connections."""
+    """Which tasks hold which of our connections."""
 
     sight: Sight
     loops: dict[TaskId, Task]
-    """Tasks that wait for several clients at once, or for one and for the next."""
+    """Tasks that wait for several clients at once, or for one client and for the next connection."""
     in_loops: frozenset[int]
     """Our connections that a loop waits for."""
     single: dict[int, Holder]
-    """Our connections for which one task (or process) alone waits, with that task."""
+    """Our connections for which a single task (or process) waits, with that task."""
     doubtful: frozenset[int]
-    """Our connections that a loop waits for and another task as well, alone."""
+    """Our connections that both a loop and a task of their own wait for."""
     unwatched: frozenset[int]
-    """Our accepted connections that nobody waits for."""
+    """Our accepted connections that no task waits for."""
     foreign: frozenset[Holder]
-    """Tasks that hold one client of somebody else's."""
+    """Tasks that hold one client which is not ours."""
 
     @property
     def holders(self) -> frozenset[Holder]:
@@ -49,9 +49,9 @@ class Pattern:
 
     @property
     def peeked(self) -> bool:
-        """True when those who wait for connections only peek at them, and somebody else may take the bytes.
+        """True when the tasks that wait for connections only peek at them, so that another task may take the bytes.
 
-        Where no process has more than one of them, nobody else can.
+        Where no process has more than one of the connections, no other task can.
         """
         tasks = [self.sight.look.tasks[pid, tid] for pid, tid in self.holders if tid is not None]
         if not any(task.call.peeks for task in tasks):
@@ -67,12 +67,12 @@ class Pattern:
 
     @property
     def looped(self) -> bool:
-        """True when loops hold most of what is held."""
+        """True when loops hold most of the connections."""
         return len(self.in_loops) > len(self.single)
 
 
 def pattern(sight: Sight) -> Pattern:
-    """Find the pattern in a sight."""
+    """Return the pattern in a sight."""
     clients = {task.id: task.sockets & sight.clients for task in sight.look.tasks.values()}
     loops = {key: sight.look.tasks[key] for key, found in clients.items() if found and _is_loop(sight, key, found)}
     in_loops, doubtful, unwatched = set(), set(), set()
@@ -105,14 +105,14 @@ def pattern(sight: Sight) -> Pattern:
 
 
 def _is_loop(sight: Sight, key: TaskId, clients: frozenset[int]) -> bool:
-    """Tell whether a task waits for several clients, or accepts the next while it serves one."""
+    """Tell whether a task waits for several clients, or could accept the next while it serves one."""
     task = sight.look.tasks[key]
     would_accept = task.watches and task.sockets & sight.look.listeners and not sight.queued
     return len(clients) > 1 or bool(would_accept)
 
 
 def _by_owner(sight: Sight, unwatched: Iterable[int]) -> dict[int, int]:
-    """Find connections whose only owner has no other: a child that waits for something else meanwhile."""
+    """Return the connections whose only owner has no other connection: a child that waits for something else now."""
     blind = {task.pid for task in sight.look.tasks.values() if task.call.name == RING}
     having = {number: sight.owners.get(sight.inodes[number], frozenset()) - blind for number in unwatched}
     count = Counter(pid for pids in having.values() for pid in pids)
@@ -120,12 +120,12 @@ def _by_owner(sight: Sight, unwatched: Iterable[int]) -> dict[int, int]:
     for number, pids in having.items():
         own = [pid for pid in pids if count[pid] == 1]
         if own and len(having) > 1:
-            found[number] = max(own)  # of parent and child with the same sole connection the later one serves
+            found[number] = max(own)  # where a parent and its child have the same only connection, the child serves
     return found
 
 
 def keepers(found: Pattern) -> set[TaskId]:
-    """Give the tasks that serve nobody, but wait for readiness in a process that serves: they may keep idle clients."""
+    """Return the tasks that do not serve, but wait for readiness beside tasks that do: they may keep idle clients."""
     return {
         task.id
         for task in found.sight.look.tasks.values()
@@ -134,24 +134,24 @@ def keepers(found: Pattern) -> set[TaskId]:
 
 
 def mechanism(tasks: Iterable[Task]) -> str | None:
-    """By which mechanism the loops wait."""
+    """Return the mechanism by which the loops wait."""
     names = Counter(FAMILY[task.call.name] for task in tasks if task.call.name in FAMILY)
     return names.most_common(1)[0][0] if names else None
 
 
 def manner(tasks: Iterable[Task]) -> str:
-    """Say for a sentence how the loops wait; nothing where there is no word for it."""
+    """Return how the loops wait, for use in a sentence; empty where there is no word for it."""
     tasks = list(tasks)
     how = mechanism(tasks) or ("io_uring" if any(task.call.name == RING for task in tasks) else "")
-    return f", with {how}" if how else ""
+    return f" using {how}" if how else ""
 
 
 def all_loops(found: Pattern) -> dict[TaskId, Task]:
-    """Give the loops, and those that do the same but happen to have one client or none yet.
+    """Return the loops, and the tasks that do the same but happen to have one client or none yet.
 
-    A loop that takes its own clients waits for the listening socket as well; so does its idle brother, and one that
-    was woken for a client, came too late for it, and now waits in accept(). Loops that are handed theirs do not, nor
-    does who hands them out.
+    A loop that accepts its own clients also waits for the listening socket. So does its idle sibling, and a sibling
+    that was woken for a client, came too late for it, and now waits in accept(). Loops that are handed their clients do
+    not, nor does the task that hands them out.
     """
     look = found.sight.look
     loops = dict(found.loops)
@@ -172,10 +172,10 @@ def all_loops(found: Pattern) -> dict[TaskId, Task]:
     return loops
 
 
-def brothers_aside(found: Pattern) -> set[int]:
-    """Give the processes made by an accepting loop's parent that have the listening socket, too, but wait for others.
+def siblings_aside(found: Pattern) -> set[int]:
+    """Return the siblings of an accepting loop that have the listening socket too, but wait for something else.
 
-    They wait by the same call, so they may be loops whose turn to accept has not come, or do something else.
+    They wait in the same call, so they may be loops whose turn to accept has not come, or they may do something else.
     """
     look = found.sight.look
     loops = all_loops(found)
@@ -190,10 +190,10 @@ def brothers_aside(found: Pattern) -> set[int]:
     return {pid for pids in owners(look.listeners, aside).values() for pid in pids}
 
 
-def brothers_handed(found: Pattern) -> set[int]:
-    """Give the idle processes that wait like a loop which is handed its clients, and have the same parent as it.
+def siblings_handed(found: Pattern) -> set[int]:
+    """Return the idle processes that wait like a loop which is handed its clients, and that have the same parent.
 
-    Who accepts for them may give them clients, too.
+    The process that accepts may hand clients to them, too.
     """
     look = found.sight.look
     handed = [task for task in found.loops.values() if not task.sockets & look.listeners]
@@ -208,8 +208,8 @@ def brothers_handed(found: Pattern) -> set[int]:
     }  # fmt: skip
 
 
-def idle_brothers(found: Pattern) -> set[Holder]:
-    """Tasks that wait for what the holders waited for: in accept, at the listening socket, or for a lock."""
+def idle_siblings(found: Pattern) -> set[Holder]:
+    """Return the tasks that wait for the next client: in accept, at the listening socket, or for a lock around it."""
     look = found.sight.look
     waiting = {task.id for task in look.tasks.values() if task.sockets & look.listeners}
     held = found.processes | {pid for pid, _ in found.foreign}

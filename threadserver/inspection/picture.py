@@ -4,8 +4,10 @@ from dataclasses import dataclass, field
 
 from jinja2 import Environment, PackageLoader
 
+from threadserver.core.plurals import count
+from threadserver.core.printable import printable
 from threadserver.inspection.report import Process, Report
-from threadserver.inspection.task_table import says
+from threadserver.inspection.task_table import activity, backlog
 
 LANE = 26  # pixels a thread takes
 HEAD = 34  # the title of a process
@@ -24,7 +26,7 @@ class Box:
     height: int
     depth: int
     lanes: list[tuple[int, str, str, str]] = field(default_factory=list)
-    """Middle of the lane, title, what it does, kind."""
+    """For each thread: the middle of its lane, its name, what it does, and the kind of its call."""
     more: int = 0
 
 
@@ -36,17 +38,19 @@ class Port:
     text: str
     kind: str
     lines: list[tuple[int, int]] = field(default_factory=list)
-    """Where the threads that wait for it are: right edge's offset and middle."""
+    """The lanes of the threads that wait for it: number and middle."""
 
 
 def page(report: Report, title: str) -> str:
-    """Draw a report."""
+    """Return the report as a page with this title."""
     boxes, lanes = _boxes(report)
     ports = _ports(report, lanes)
     height = max(boxes[-1].top + boxes[-1].height if boxes else 0, ports[-1].middle if ports else 0) + 40
     environment = Environment(loader=PackageLoader("threadserver.inspection"), autoescape=True)
+    environment.filters["printable"] = printable
+    environment.globals["count"] = count
     return environment.get_template("picture.html.j2").render(
-        report=report, title=title, boxes=boxes, ports=ports, height=height, LANE=LANE
+        report=report, title=printable(title), boxes=boxes, ports=ports, height=height, LANE=LANE
     )
 
 
@@ -62,7 +66,8 @@ def _boxes(report: Report) -> tuple[list[Box], dict[int, list[tuple[int, int]]]]
         box = Box(process, top, HEAD + LANE * max(len(shown), 1) + 8, depth, more=len(process.threads) - len(shown))
         for number, thread in enumerate(shown):
             middle = top + HEAD + LANE * number + LANE // 2
-            box.lanes.append((middle, f"{thread.tid} {thread.name}", says(thread), _kind(thread.call)))
+            name = printable(f"{thread.tid} {thread.name}")
+            box.lanes.append((middle, name, activity(thread), _kind(thread.call)))
             for inode in thread.sockets:
                 lanes.setdefault(inode, []).append((number, middle))
         if box.more:
@@ -76,8 +81,7 @@ def _ports(report: Report, lanes: dict[int, list[tuple[int, int]]]) -> list[Port
     ports = []
     middle = 40
     for listener in report.listeners:
-        limit = f" of {listener.limit}" if listener.limit else ""
-        text = f"{listener.address} listens, {listener.in_use}{limit} wait"
+        text = f"{listener.address} · {backlog(listener)}"
         ports.append(Port(middle, text, "listening", lanes.get(listener.inode, [])))
         middle += PORT
     for one in [*report.connections, *report.waiting][:MOST_PEERS]:

@@ -1,6 +1,7 @@
-"""What can be had without Linux's /proc: processes, threads and connections, by way of psutil.
+"""Inspection without Linux's /proc: processes, threads and connections, from psutil.
 
-What a task is blocked in, the accept queue and who waits for which connection cannot; the report says so.
+It does not show what a task is blocked in, the accept queue, or which task waits for which connection; the report says
+so.
 """
 
 from pathlib import Path
@@ -13,8 +14,8 @@ from threadserver.inspection.finding import Found
 from threadserver.inspection.report import Connection, Listener, Process, Report, Thread
 
 LESS = (
-    "what tasks are blocked in, the accept queue, and who waits for which connection: "
-    "only Linux shows that (/proc/PID/task/TID/syscall); run the server and the kit in a Linux virtual machine"
+    "what tasks are blocked in, the accept queue, and which task waits for which connection: "
+    "only Linux shows this (/proc/PID/task/TID/syscall); run the server and the kit in a Linux virtual machine"
 )
 
 
@@ -24,7 +25,7 @@ def has_proc() -> bool:
 
 
 def names() -> dict[int, str]:
-    """Give the name of every process."""
+    """Return the name of every process."""
     return {process.pid: process.info["name"] or "" for process in psutil.process_iter(["name"])}
 
 
@@ -40,12 +41,12 @@ def find(target: str) -> Found:
     else:
         pids = {pid for pid, name in names().items() if name == target}
     if not pids:
-        raise KitError(f"nothing that we may see is, or listens at, {target}; try as root")
+        raise KitError(f"no visible process is called, or listens at, {target}; try as root")
     return Found(frozenset(pids))
 
 
 def inspect(found: Found) -> Report:
-    """Report what psutil can tell of a server and its descendants."""
+    """Report what psutil can see of a server and its descendants."""
     members = {pid: psutil.Process(pid) for pid in found.roots if psutil.pid_exists(pid)}
     for process in list(members.values()):
         members |= {child.pid: child for child in process.children(recursive=True)}
@@ -59,7 +60,7 @@ def inspect(found: Found) -> Report:
 
 
 def listening() -> list[Listener]:
-    """Say what listens, as far as psutil may see it."""
+    """Return everything that listens, as far as psutil may see it."""
     found = []
     for process in psutil.process_iter():
         try:

@@ -1,4 +1,7 @@
-"""A server as a whole, at one moment: what `inspect` shows and prints as JSON."""
+"""A server as a whole, at one moment: what `inspect` shows, and prints as JSON.
+
+Names and command lines stand here as the kernel tells them. Whatever prints them calls `printable`.
+"""
 
 from collections.abc import Iterable
 from contextlib import suppress
@@ -15,7 +18,7 @@ from threadserver.kernel.sockets import Socket, Tables
 
 @dataclass(slots=True)
 class Thread:
-    """A task, and what it is blocked in."""
+    """A task, and the call that it is blocked in; ``what`` describes the call's descriptors in words."""
 
     tid: int
     name: str
@@ -43,7 +46,7 @@ class Process:
 
 @dataclass(slots=True)
 class Listener:
-    """A listening socket, with how many connections wait in it and how many may."""
+    """A listening socket: ``in_use`` connections wait in its backlog, and ``limit`` may (None: unknown)."""
 
     address: str
     inode: int
@@ -54,7 +57,7 @@ class Listener:
 
 @dataclass(slots=True)
 class Connection:
-    """A connection that the server has, or that waits to be accepted (``pids`` is then empty)."""
+    """A connection that the server has, or that waits to be accepted (then ``pids`` is empty)."""
 
     local: str
     peer: str
@@ -64,12 +67,12 @@ class Connection:
     unsent: int
     pids: list[int]
     tasks: list[str]
-    """Who waits for it, as PID/TID."""
+    """The tasks that wait for it, as PID/TID."""
 
 
 @dataclass(slots=True)
 class Report:
-    """All of it. ``missing`` says what could not be seen, and how it can be."""
+    """Everything that was seen. ``missing`` lists what was not, and what permission it needs."""
 
     processes: list[Process]
     listeners: list[Listener]
@@ -80,12 +83,12 @@ class Report:
     missing: list[str]
 
     def as_json(self) -> dict[str, Any]:
-        """Plain data."""
+        """Return the report as plain data."""
         return asdict(self)
 
 
 def inspect(found: Found) -> Report:
-    """Look at a server and all its descendants."""
+    """Report on a server and all its descendants."""
     sockets = _sockets(family(found.roots, everyone()))
     look = Lens(set(found.roots), frozenset(one.inode for one in sockets.values() if one.listens)).look()
     held = {pid: links(pid) for pid in look.processes}
@@ -105,7 +108,7 @@ def inspect(found: Found) -> Report:
 
 
 def listening() -> list[Listener]:
-    """Everything that listens in our network namespace, with the processes that we may see."""
+    """Return everything that listens in our network namespace, with the processes that we may see."""
     everybody = Lens({1}).look().processes  # every process descends from the first
     owner_of = _owners({pid: links(pid) for pid in everybody})
     with Network() as network, Tables(network) as tables:
@@ -124,7 +127,7 @@ def _owners(held: dict[int, dict[int, str]]) -> dict[int, set[int]]:
 
 
 def _sockets(pids: Iterable[int]) -> dict[int, Socket]:
-    """Every socket, by inode, of the network namespaces that these processes are in."""
+    """Return the sockets, by inode, of the network namespaces that these processes are in."""
     found: dict[int, Socket] = {}
     for one in _everything(pids):
         if one.inode:
@@ -149,7 +152,7 @@ def _is_connection(one: Socket) -> bool:
 
 
 def _waiting(listeners: list[Socket], pids: Iterable[int]) -> list[Socket]:
-    """Give the connections that no process has accepted yet."""
+    """Return the connections that no process has accepted yet."""
     ports = {(one.family, one.port) for one in listeners if one.scheme == "tcp"}
     names = {one.source for one in listeners if one.scheme == "unix"}
     return [
@@ -160,7 +163,7 @@ def _waiting(listeners: list[Socket], pids: Iterable[int]) -> list[Socket]:
 
 
 def _unread(connections: list[Connection], look: Look, listening_at: set[str]) -> list[Connection]:
-    """Clients' connections that nobody waits for; while a task runs it may be the one that will."""
+    """Return the clients' connections that no task waits for, unless a task runs that may read them next."""
     busy = {task.pid for task in look.tasks.values() if task.running}
     ports = {address.rpartition(":")[2] for address in listening_at if address.startswith("tcp:")}
     return [
@@ -208,11 +211,12 @@ def _missing(look: Look, held: dict[int, dict[int, str]]) -> list[str]:
     found = []
     if look.hidden:
         found.append(
-            "what some tasks are blocked in: /proc/PID/syscall needs the right to trace the process "
-            "(run as its owner; as root where kernel.yama.ptrace_scope is 1; in a container with SYS_PTRACE)"
+            "what some tasks are blocked in: /proc/PID/syscall needs permission to trace the process (run as its "
+            "owner; as root where kernel.yama.ptrace_scope is 1; in a container, with SYS_PTRACE)"
         )
     blind = [pid for pid, descriptors in held.items() if not descriptors and look.processes[pid].state != "Z"]
     if blind:
-        shown = ", ".join(map(str, blind[:5]))
-        found.append(f"the descriptors of process {shown}: it belongs to another user (run as that user or as root)")
+        shown = ", ".join(map(str, blind[:5])) + (", …" if len(blind) > 5 else "")
+        whose = f"process {shown}: it belongs" if len(blind) == 1 else f"processes {shown}: they belong"
+        found.append(f"the descriptors of {whose} to another user (run as that user or as root)")
     return found

@@ -1,11 +1,11 @@
-"""The course of an experiment: which rounds there are, and what each leaves on record for the witnesses.
+"""The course of an experiment: its rounds, and what each leaves on record for the witnesses.
 
-    baseline    nobody of ours is there
+    baseline    no connection of ours is open
     hold        1, 2, 3 … connections, idle; more until some have to wait, or until it is plain that none will
-    speak       something is said on some while the others stay silent: who answers, who moves, who waits then?
-    close       all are closed: what becomes of those who served them?
-    alone       where a loop may keep clients once they are answered: asked again, while no others are there
-    crowd       where workers stayed: many more connections, in search of an upper bound
+    speak       something is sent on some while the others stay silent: which tasks answer, run, and wait then?
+    close       all are closed: what becomes of the tasks that served them?
+    alone       where a loop may keep clients that have been answered: another request, with no other clients
+    crowd       where workers stayed: many more connections, in search of an upper limit
 
 Each round is over as soon as the server has come to rest.
 """
@@ -27,14 +27,14 @@ from threadserver.kernel.syscalls import EPOLL, LOCK
 FEW = (5, 8, 12)
 MANY = (*FEW, 16, 24, 32, 40)
 CROWD = (64, 96, 128, 160, 200, 256)
-CROWDED = 0.3  # seconds that those who have to wait in a crowd are given
-RESERVE = 2.2  # seconds that are kept for what comes after holding
-ENDING = 0.5  # seconds that the next of those who served is given to end, once their server is at rest
+CROWDED = 0.3  # seconds to watch connections that have to wait in a crowd
+RESERVE = 2.2  # seconds to keep for the rounds after holding
+ENDING = 0.5  # seconds to wait for the next worker to end, once the server is at rest
 _WORKER = re.compile(rb"^HELLO .*\bworker=(\d+)(?:/(\d+))?", re.MULTILINE)
 
 
 def conduct(experiment: Experiment) -> Record:
-    """Go through the rounds."""
+    """Conduct the rounds, and return their record."""
     record = Record(experiment.see("before any connection of ours"))
     _hold(experiment, record, (1, 2, 3))
     if experiment.died or (not record.hold.sight.accepted and not _nudge(experiment, record)):
@@ -81,20 +81,20 @@ def _note(experiment: Experiment, record: Record, sight: Sight) -> Pattern:
 
 
 def _nudge(experiment: Experiment, record: Record) -> bool:
-    """Wait longer where none was accepted, after one byte where the kernel waits for the first; True if that helped."""
+    """Wait longer where none was accepted, after sending a byte where the kernel waits for one; True if that helped."""
     words = experiment.speech.request(b"")
     found = record.hold
     if words and any(one.phase is Phase.DEFERRED for one in experiment.held):
         experiment.nudge = words[0][:1]
         experiment.nudge_all()
-        found = pattern(experiment.see("one byte said on each"))
+        found = pattern(experiment.see("one byte sent on each"))
     found = _wait_with_them(experiment, record, found, PATIENCE)
     _note(experiment, record, found.sight)
     return bool(found.sight.accepted)
 
 
 def _grow(experiment: Experiment, record: Record) -> None:
-    """Hold more, until some have to wait or it is plain that none will."""
+    """Hold more connections, until some have to wait or it is plain that none will."""
     shared = len(experiment.subject.listeners) > 1  # the kernel deals connections to busy and idle listeners alike
     if record.hold.looped or shared:
         targets: tuple[int, ...] = (8, 16, 24)
@@ -118,7 +118,7 @@ def _one_process_each(found: Pattern) -> bool:
 
 
 def _is_bounded(experiment: Experiment, record: Record) -> bool:
-    """Tell whether connections wait though others are served, and go on waiting."""
+    """Tell whether connections wait, and go on waiting, while others are served."""
     if not record.bounded and _someone_waits(record.hold):
         found = _wait_with_them(experiment, record, record.hold, PATIENCE)
         record.holds.pop()
@@ -128,7 +128,7 @@ def _is_bounded(experiment: Experiment, record: Record) -> bool:
 
 
 def _wait_with_them(experiment: Experiment, record: Record, found: Pattern, patience: float) -> Pattern:
-    """Look again until nobody waits, or those who do have waited for that long (seconds) at a server at rest."""
+    """Look again until no connection waits, or until some have waited for ``patience`` seconds at a server at rest."""
     begun = time.monotonic()
     while _someone_waits(found) and not (found.sight.rested and time.monotonic() - begun > patience):
         if experiment.left < 1:
@@ -144,7 +144,7 @@ def _someone_waits(found: Pattern) -> bool:
 
 
 def _alike(found: Pattern) -> int:
-    """Count idle threads of one name in the loops' processes: a pool's are made alike, helpers each for its own end."""
+    """Count idle threads of one name in the loops' processes: a pool's threads are alike, helpers differ."""
     loops = all_loops(found)
     pids = {pid for pid, _ in loops}
     names: Counter[tuple[int, str]] = Counter()
@@ -175,7 +175,7 @@ def _hello(one: Held) -> tuple[int, int | None] | None:
 
 
 def _close(experiment: Experiment, record: Record) -> None:
-    """Close everything, and see which holders are still there; where they are, look for an upper bound."""
+    """Close everything, and see which holders remain; where some do, look for an upper limit."""
     if experiment.died or (record.hold.looped and not record.dedicated):
         return
     if record.dedicated and record.spoken:
@@ -194,7 +194,7 @@ def _close(experiment: Experiment, record: Record) -> None:
 
 
 def _await_end(experiment: Experiment, record: Record, holders: set[Holder]) -> set[Holder] | None:
-    """Give those who are still there when all is closed; None when the time was up before they had come to rest."""
+    """Return the holders that remain after closing; None when time ran out before they had come to rest."""
     left, since = set(holders), time.monotonic()
     while True:
         sight = experiment.see("all closed")
@@ -214,13 +214,13 @@ def _await_end(experiment: Experiment, record: Record, holders: set[Holder]) -> 
 
 
 def _fleeting(sight: Sight, stayed: set[Holder]) -> bool:
-    """Tell from the fourth argument of futex(2), the time-out, whether threads without work wait for ever."""
+    """Tell from the fourth argument of futex(2), the time-out, whether threads without work will end."""
     tasks = [task for key, task in sight.look.tasks.items() if key in stayed and task.call.name == "futex"]
     return bool(tasks) and sum(task.call.arguments[3] != 0 for task in tasks) * 2 > len(tasks)
 
 
 def _crowd(experiment: Experiment, record: Record) -> None:
-    """Look for the bound of workers that stay: a cache of threads has none."""
+    """Look for the limit of workers that stay: a cache of threads has none."""
     held = len(record.hold.sight.phases)
     for total in (held, *CROWD):
         if total < held:

@@ -1,8 +1,8 @@
 """From testimony to a model.
 
-First the straight path: does anyone hold the connections, and who? Loops (`rules_loops`) or tasks of their own
-(`rules_apart`). Then the check: a witness whose word counts and who cannot have seen this model under examination turns
-the answer into *undetermined*, with all that was seen.
+First the straight path: which tasks hold the connections? Loops (`rules_loops`), or a task for each (`rules_apart`).
+Then the check: if a witness that counts has seen something that this model cannot show, the answer becomes
+*undetermined*, and the evidence stands beside it.
 """
 
 from dataclasses import replace
@@ -20,12 +20,13 @@ from threadserver.kernel.testimony import Model
 
 
 def judge(record: Record) -> Verdict:
-    """Name the model."""
+    """Return the model, with the testimony of all witnesses."""
     testimony = tuple(said for witness in WITNESSES if (said := witness(record)))
     found = _answer(record)
     against = [said.name for said in testimony if not said.agrees(found.model)]
     if found.model != Model.UNDETERMINED and {"who works", "queue"} & set(against):
-        found = undetermined(sentences.CONTRADICTION, model=found.model, names=" and ".join(against))
+        names = " and ".join(f'"{name}"' for name in against)
+        found = undetermined(sentences.CONTRADICTION, model=found.model, names=names)
     return replace(found, witnesses=testimony)
 
 
@@ -52,7 +53,7 @@ def _apart(record: Record) -> Verdict:
 
 
 def _nobody(record: Record) -> Verdict:
-    """None of our connections is held: all wait, or were closed."""
+    """Judge that none of our connections is held: all of them wait, or were closed."""
     found = record.hold
     phases = set(found.sight.phases.values())
     if phases == {Phase.GONE}:
@@ -63,7 +64,7 @@ def _nobody(record: Record) -> Verdict:
 
 
 def _foreign(found: Pattern) -> Verdict:
-    """Others' clients occupy the server: they show how it serves."""
+    """Judge by other clients, which keep the server busy: they show how it serves."""
     workers = len(found.foreign)
     if workers == 1:
         return answer(Model.ITERATIVE, sentences.BUSY_ITERATIVE)
@@ -73,7 +74,7 @@ def _foreign(found: Pattern) -> Verdict:
 
 
 def _unseen(record: Record) -> Verdict:
-    """Judge that connections were accepted, and no task waits for any."""
+    """Judge that connections were accepted although no task waits for them."""
     held = len(record.hold.sight.accepted)
     if len(record.hold.sight.look.tasks) == 1 and held > 1:
         return answer(Model.LOOP, sentences.LOOP_THAT_TRIES, held=held)
@@ -81,14 +82,14 @@ def _unseen(record: Record) -> Verdict:
 
 
 def _suspected(record: Record) -> Verdict | None:
-    """Judge that others may serve than those who wait; nothing when those who wait were seen to answer."""
+    """Judge that the tasks that wait may not be those that serve; None when they were seen to answer."""
     if not record.senders:
-        doubt = "only peeks at what comes" if record.hold.peeked else "nobody waits for the next client"
+        doubt = "it only peeks at the data" if record.hold.peeked else "no task waits for the next client"
         return undetermined(
-            sentences.UNSURE_WHO_SERVES, doubt=doubt, why=record.trace or "nothing was said: try --send"
+            sentences.UNSURE_WHO_SERVES, doubt=doubt, why=record.trace or "nothing was sent: try --send"
         )
     if not record.strangers:
         return None
     if len(record.senders) == 1:
         return answer(Model.LOOP, sentences.LOOP_BEHIND_DECOYS)
-    return undetermined(sentences.CONTRADICTION, model="a task for each", names="who works")
+    return undetermined(sentences.CONTRADICTION, model="one task per connection", names='"who works"')

@@ -1,17 +1,18 @@
-"""Rules for servers in which each connection has a task or a process of its own, or there is only one for all."""
+"""Rules for servers in which each connection has a task or a process of its own, or one task serves them in turn."""
 
+from threadserver.core.plurals import count
 from threadserver.inspection import sentences
 from threadserver.inspection.answers import answer, undetermined
-from threadserver.inspection.pattern import Pattern, idle_brothers, keepers
+from threadserver.inspection.pattern import Pattern, idle_siblings, keepers
 from threadserver.inspection.record import Record
 from threadserver.inspection.verdict import Verdict
 from threadserver.kernel.processes import owners
 from threadserver.kernel.testimony import Model
 
 UNBOUNDED = 256
-"""So many threads at once, with no end in sight, are no pool."""
+"""A server with this many threads at once, and no limit in sight, is not a pool."""
 ABUNDANT = 64
-"""So many threads, made for their clients and ending when they have none for a while, are no pool though bounded."""
+"""This many threads, each made for a client and ending after a while without one, are not a pool, even with a limit."""
 
 
 def single(record: Record) -> Verdict:
@@ -24,12 +25,12 @@ def single(record: Record) -> Verdict:
     if len(look.tasks) - len(record.baseline.look.tasks) >= len(found.sight.accepted) > 1:
         return answer(Model.ITERATIVE, sentences.ITERATIVE_LOCKED)
     if any(record.new_holders.values()) and found.sight.queued:
-        maker = "a process" if pid not in record.baseline.look.processes else "a thread"
+        maker = "a thread" if pid in record.baseline.look.processes else "a process"
         return answer(Model.ITERATIVE, sentences.ITERATIVE_WAITING, maker=maker)
     if found.unwatched and not (tid == pid and len(look.tasks) == 1):
         return answer(Model.POOL, sentences.POOL_OF_ONE, workers=1)
-    master = look.processes[pid].parent
-    if master in look.processes and _has_listener(record, master):
+    parent = look.processes[pid].parent
+    if parent in look.processes and _has_listener(record, parent):
         return answer(Model.PREFORK, sentences.PREFORK_OF_ONE, workers=1)
     return answer(Model.ITERATIVE, sentences.ITERATIVE)
 
@@ -49,12 +50,13 @@ def one_each(record: Record) -> Verdict:
     if len(found.processes) == len(found.single) == len(found.holders):
         return _process_each(record)
     if record.empty_loops and not record.answered:
-        return undetermined(sentences.THREADS_OR_LOOPS, empty=record.empty_loops)
+        waiting = count(record.empty_loops, "task waits", "tasks wait")
+        return undetermined(sentences.THREADS_OR_LOOPS, idle=waiting)
     return _bounded(record, kept) if record.bounded else _unbounded(record)
 
 
 def _bounded(record: Record, kept: bool | None) -> Verdict:
-    """So many threads, and more clients wait."""
+    """Judge that a limited number of threads serve while more clients wait."""
     found = record.crowd or record.hold
     served = len(found.holders | found.foreign)
     made = all(record.new_holders.values())
@@ -62,12 +64,12 @@ def _bounded(record: Record, kept: bool | None) -> Verdict:
         return answer(Model.THREADS, sentences.THREADS_LIMITED, served=served)
     if kept is None and keepers(record.hold):
         return undetermined(sentences.POOL_DOUBTED, served=served)
-    queued = "wait to be accepted" if found.sight.queued else "are queued for them"
+    queued = "wait to be accepted" if found.sight.queued else "wait in a queue"
     return answer(Model.POOL, sentences.POOL_GROWN if made else sentences.POOL, workers=served, queued=queued)
 
 
 def _unbounded(record: Record) -> Verdict:
-    """Nobody waits: threads are made for the clients, or there are more than were needed."""
+    """Judge that no client waits: threads are made for the clients, or there are more than were needed."""
     found = record.crowd or record.hold
     made = list(record.new_holders.values())
     if all(made) and record.stayed == set():
@@ -78,8 +80,8 @@ def _unbounded(record: Record) -> Verdict:
     if record.hurried:
         return undetermined(sentences.HURRIED, held=len(found.single), kind="thread")
     if not any(made):
-        count = len({*found.holders, *found.foreign, *idle_brothers(found)})
-        return answer(Model.POOL, sentences.POOL_NOT_FULL, workers=count)
+        workers = {*found.holders, *found.foreign, *idle_siblings(found)}
+        return answer(Model.POOL, sentences.POOL_NOT_FULL, workers=len(workers))
     return undetermined(sentences.UNBOUNDED, held=len(found.single))
 
 
@@ -93,15 +95,15 @@ def _process_each(record: Record) -> Verdict:
         if not waits_again:
             return answer(Model.FORKS, sentences.FORKS)
         return answer(Model.PREFORK, sentences.PREFORK_GROWN, workers=len(found.holders | found.foreign))
-    count = len({pid for pid, _ in _all_holders(found)})
-    return answer(Model.PREFORK, sentences.PREFORK if record.bounded else sentences.PREFORK_NOT_FULL, workers=count)
+    sentence = sentences.PREFORK if record.bounded else sentences.PREFORK_NOT_FULL
+    return answer(Model.PREFORK, sentence, workers=len({pid for pid, _ in _all_holders(found)}))
 
 
 def _all_holders(found: Pattern) -> set[tuple[int, int | None]]:
-    # Who goes on accepting while an accepted client is left lying only hands over.
-    return {*found.holders, *found.foreign, *(() if found.unwatched else idle_brothers(found))}
+    # A task that goes on accepting while an accepted client waits for service only hands clients over.
+    return {*found.holders, *found.foreign, *(() if found.unwatched else idle_siblings(found))}
 
 
 def _stayed_for_more(record: Record) -> bool:
-    """Tell whether the processes that stayed have the listening socket, and can take the next client."""
+    """Tell whether the processes that remain have the listening socket, and so can take the next client."""
     return sum(_has_listener(record, pid) for pid, _ in record.stayed or ()) * 2 > len(record.stayed or ())

@@ -1,8 +1,9 @@
-"""Rules for servers whose loops hold the connections, at least until something is said on them."""
+"""Rules for servers whose loops hold the connections, at least until something is sent on them."""
 
+from threadserver.core.plurals import count
 from threadserver.inspection import sentences
 from threadserver.inspection.answers import answer, undetermined
-from threadserver.inspection.pattern import Pattern, all_loops, brothers_aside, brothers_handed
+from threadserver.inspection.pattern import Pattern, all_loops, siblings_aside, siblings_handed
 from threadserver.inspection.record import Record
 from threadserver.inspection.verdict import Verdict
 from threadserver.inspection.witnesses.sender import works_beside
@@ -10,7 +11,7 @@ from threadserver.kernel.testimony import Model
 
 
 def looped(record: Record) -> Verdict:
-    """Judge loops by who works when something is said."""
+    """Judge loops by the tasks that work when something is sent."""
     found = record.hold
     workers = _workers_of(record)
     if workers is not None:
@@ -21,10 +22,9 @@ def looped(record: Record) -> Verdict:
         return undetermined(sentences.HURRIED_LOOP, loops=found)
     if record.unanswered:
         return undetermined(sentences.LOOP_UNANSWERED, loops=found, unanswered=len(record.unanswered))
-    if aside := brothers_aside(found):
-        return undetermined(
-            sentences.LOOP_AND_OTHERS, loops=found, brothers=f"{len(aside)} process{'es' if len(aside) > 1 else ''}"
-        )
+    if aside := siblings_aside(found):
+        siblings = count(len(aside), "process", "processes")
+        return undetermined(sentences.LOOP_AND_OTHERS, loops=found, siblings=siblings)
     return _many(found) if len(all_loops(found)) > 1 else _one(found)
 
 
@@ -35,14 +35,14 @@ def _many(found: Pattern) -> Verdict:
 
 
 def _one(found: Pattern) -> Verdict:
-    brothers = len(brothers_handed(found))
-    if brothers:
-        return undetermined(sentences.LOOP_HANDED, loops=found, brothers=brothers)
+    if handed := siblings_handed(found):
+        siblings = count(len(handed), "process", "processes")
+        return undetermined(sentences.LOOP_HANDED, loops=found, siblings=siblings)
     return answer(Model.LOOP, sentences.ONE_LOOP, loops=found, held=len(found.in_loops))
 
 
 def _workers_of(record: Record) -> int | None:
-    """How many workers a loop has, 0 when that cannot be said; None when it has none."""
+    """Return how many workers a loop has, 0 when their number is unknown; None when it has none."""
     if record.senders:
         others = record.senders - set(all_loops(record.hold))
         return record.crew if others or record.woken else None
@@ -51,14 +51,14 @@ def _workers_of(record: Record) -> int | None:
 
 
 def _may_be_decoys(record: Record) -> bool:
-    """Tell whether what moves beside the loops was moved by the same bytes, or was to be traced and could not."""
+    """Tell whether the tasks that run beside the loops were woken by the same bytes, or could not be traced in time."""
     tasks = record.hold.sight.look.tasks
     peeking = {key for key in set().union(*record.companions) if key in tasks and tasks[key].call.peeks}
     return record.hurried or bool(peeking)
 
 
 def _undecided(record: Record) -> bool:
-    """Tell whether idle threads beside a loop may be its workers for all that was seen."""
+    """Tell whether idle threads beside a loop may still be its workers."""
     if record.senders or not all_loops(record.hold):
         return False
     if record.asked:
@@ -67,7 +67,7 @@ def _undecided(record: Record) -> bool:
 
 
 def dedicated(record: Record, spoken: Pattern) -> Verdict:
-    """Judge connections that a loop held until their first bytes and that have each a task of their own now."""
+    """Judge connections that a loop held until their first bytes, and that now have a task of their own."""
     left = len(spoken.in_loops & set(record.hold.sight.accepted))
     if not record.made or left or spoken.unwatched:
         return answer(
@@ -79,16 +79,16 @@ def dedicated(record: Record, spoken: Pattern) -> Verdict:
 
 
 def _without_loops(model: Model, sentence: str, found: Pattern) -> Verdict:
-    """Name the loops in the sentence only: they are not what makes the model."""
+    """Return a verdict that names the loops in its sentence only: they are not what makes the model."""
     return Verdict(model, None, None, answer(model, sentence, loops=found).sentence)
 
 
 def doubtful(record: Record) -> Verdict:
-    """Judge that a loop and a task of its own wait for each connection: only who answers can tell."""
+    """Judge that both a loop and a task of its own wait for each connection: only the answers can tell."""
     found = record.hold
     loops = all_loops(found)
     if not record.senders:
-        why = record.trace or "nothing was said: try --send"
+        why = record.trace or "nothing was sent: try --send"
         return undetermined(sentences.WAITED_FOR_TWICE, loops=found, why=why)
     if not record.senders <= set(loops):
         return answer(Model.THREADS, sentences.THREADS_DESPITE_LOOP)

@@ -1,6 +1,6 @@
-"""The round in which something is said: who answers while the others are silent, who moves, who waits then.
+"""The round in which something is sent: which tasks answer while the other clients are silent, run, and wait then.
 
-Speaking on a few connections at a time, and more than once, tells a worker from a helper with a timer of its own.
+To send on a few connections at a time, and more than once, tells a worker from a helper with a timer of its own.
 """
 
 import re
@@ -14,18 +14,18 @@ from threadserver.kernel import tracing
 from threadserver.kernel.processes import newest, status
 from threadserver.kernel.task import Task, TaskId
 
-MOST_TASKS = 600  # of a server whose tasks' counters are compared
+MOST_TASKS = 600  # of a server; with more, the tasks' counters are not compared
 SPOKEN_TO = 4
 TRIES = 3
 ROUNDS = 3
-MOST_ROUNDS = 5  # where tasks were made on this machine each time: a busy machine makes many that do not concern us
-ANSWER = 0.5  # seconds that an answer is waited for
-STIRRING = (1, 2, 2)  # looks at who moves in silence, as multiples of the time in which something was said
-SILENCE = 0.1  # seconds, where the server has answered nothing before
+MOST_ROUNDS = 5  # where a task was made on this machine each time: on a busy machine, other programs make many
+ANSWER = 0.5  # seconds to wait for an answer
+STIRRING = (1, 2, 2)  # how long to watch in silence, as multiples of the longest exchange
+SILENCE = 0.1  # seconds to wait for an answer from a server that has answered nothing before
 
 
 def speak(experiment: Experiment, record: Record) -> None:
-    """Ask on some connections while the others stay silent, and see who moves, who answers and who waits then."""
+    """Send requests on some connections while the others stay silent, and record which tasks run, answer and wait."""
     served = set(record.hold.single) | record.hold.in_loops
     talking = [number for number in record.hold.sight.accepted if number in served or not served]
     words = _words(experiment, talking)
@@ -46,9 +46,9 @@ def speak(experiment: Experiment, record: Record) -> None:
 
 
 def _only_they_moved(record: Record) -> set[TaskId] | None:
-    """Give those who wait for the connections that were answered, if nobody else has done anything meanwhile.
+    """Return the tasks that wait for the answered connections, if no other task has run in the meantime.
 
-    So they sent the answers, and need not be traced: a recv(2) with a time-out that is interrupted by that fails.
+    Then they sent the answers, and tracing is unnecessary: it would interrupt a recv(2) with a time-out, which fails.
     """
     waiting = {task.id for number in record.answered for task in record.hold.sight.watchers(number)}
     moved = set().union(*record.companions)
@@ -57,9 +57,9 @@ def _only_they_moved(record: Record) -> set[TaskId] | None:
 
 
 def speak_alone(experiment: Experiment, record: Record) -> None:
-    """Ask on two connections while there are no others; more than once, as long as they are closed after the answer.
+    """Send a request on two connections while there are no others; try again if they are closed after the answer.
 
-    A server that has just had all its workers busy may close what it would keep at other times.
+    A server whose workers were all busy until now may close connections that it would keep at other times.
     """
     for _ in range(TRIES):
         if experiment.left < 0.5:
@@ -70,27 +70,27 @@ def speak_alone(experiment: Experiment, record: Record) -> None:
         record.alone_answered = []
         for word in _words(experiment, sight.accepted):
             record.alone_answered = experiment.ask(sight.accepted, word, ANSWER)
-        record.alone = pattern(experiment.see("after something was said on them"))
+        record.alone = pattern(experiment.see("after something was sent on them"))
         experiment.close()
         if record.kept() is not False:
             break
 
 
 def _words(experiment: Experiment, numbers: list[int]) -> tuple[bytes, ...]:
-    """Say what may be said on these connections, without what has been said already."""
+    """Return what may be sent on these connections, without the byte that was sent already."""
     heard = {one.number: one.received for one in experiment.held}
     words = experiment.speech.request(heard[numbers[-1]]) if numbers else ()
     return (words[0][len(experiment.nudge) :], *words[1:]) if words else ()
 
 
 def _moved_on(record: Record) -> bool:
-    """Tell whether most of the connections on which something was said have a task of their own now."""
+    """Tell whether most of the connections on which something was sent now have a task of their own."""
     own = set(record.spoken.single) if record.spoken else set()
     return len(own & set(record.asked)) * 2 > len(record.asked)
 
 
 def _crew(record: Record) -> int:
-    """Count the idle tasks of the kind that was seen to work beside the loops."""
+    """Count the idle tasks of the kind that was seen working beside the loops."""
     loops = set(all_loops(record.hold))
     busy = ((record.senders or set()) - loops) or (set().union(*record.companions) - loops)
     idle = {key: task for key, task in record.hold.sight.look.tasks.items() if key not in loops}
@@ -99,7 +99,7 @@ def _crew(record: Record) -> int:
 
 
 def _kind(task: Task) -> tuple[str, str]:
-    """Say what tasks made alike have in common. Their name is only compared with each other's."""
+    """Return what tasks made alike have in common. The names are only compared with each other."""
     name = ""
     with suppress(OSError):
         name = status(task.pid, task.tid).name
@@ -107,9 +107,9 @@ def _kind(task: Task) -> tuple[str, str]:
 
 
 def _converse(experiment: Experiment, record: Record, talking: list[int], words: tuple[bytes, ...]) -> None:
-    """Speak on a few connections at a time, and note which tasks move beside the loops each time.
+    """Send something on a few connections at a time, and note which tasks run beside the loops each time.
 
-    A task that moves by a timer of its own will not move every time, or it moves in silence, too.
+    A task that a timer of its own wakes will not run every time, or it also runs in silence.
     """
     loops = set(all_loops(record.hold))
     counted = len(record.hold.sight.look.tasks) <= MOST_TASKS
@@ -123,7 +123,7 @@ def _converse(experiment: Experiment, record: Record, talking: list[int], words:
             patience = ANSWER if record.answered or not record.asked else SILENCE
             record.answered += experiment.ask(now, word, patience)
         record.asked += now
-        record.spoken = pattern(experiment.see("after something was said"))
+        record.spoken = pattern(experiment.see("after something was sent"))
         record.companions.append(_moved(experiment, before) - loops)
         record.births.append(newest() != last)
         longest = max(longest, time.monotonic() - begun)
@@ -131,20 +131,20 @@ def _converse(experiment: Experiment, record: Record, talking: list[int], words:
         noise = _stirring(experiment, longest, set().union(*record.companions))
         record.companions = [moved - noise for moved in record.companions]
     if not all(record.companions):
-        record.companions = []  # once the loop did without anyone else
+        record.companions = []  # once, the loop needed no other task
 
 
 def _moved(experiment: Experiment, before: dict[TaskId, int]) -> set[TaskId]:
-    """Give the tasks that have slept since, and therefore have done something."""
+    """Return the tasks that have gone to sleep since, and so have run."""
     after = experiment.counters() if before else {}
     return {key for key, count in after.items() if count != before.get(key)}
 
 
 def _stirring(experiment: Experiment, seconds: float, suspects: set[TaskId]) -> set[TaskId]:
-    """Those of the suspects that move although nothing is said: by timers, for housekeeping.
+    """Return the suspects that run although nothing is sent: by timers, for housekeeping.
 
-    Who worked may still wait a moment for more from its client. So whoever moves is looked at again, and longer: a
-    timer that runs as often as something was said runs every time.
+    A worker may still wait a moment for more from its client. So tasks that run are watched again, and for longer: a
+    timer that went off in every exchange goes off every time here, too.
     """
     for window in STIRRING:
         before = experiment.counters()
@@ -156,17 +156,17 @@ def _stirring(experiment: Experiment, seconds: float, suspects: set[TaskId]) -> 
 
 
 def _dedicate(experiment: Experiment, record: Record, numbers: list[int], words: tuple[bytes, ...]) -> None:
-    """With its first bytes a connection left the loop for a task of its own: say something on all the others, too."""
+    """Send something on the remaining connections, since each that sends its first bytes gets a task of its own."""
     known = set(record.hold.sight.look.tasks) | set(record.baseline.look.tasks)
     for word in words:
         experiment.ask(numbers, word, SILENCE)
-    record.spoken = pattern(experiment.see("after something was said on all"))
+    record.spoken = pattern(experiment.see("after something was sent on all"))
     record.dedicated = len(record.spoken.single)
     record.made = all((pid, tid) not in known for pid, tid in record.spoken.holders)
 
 
 def _worth_asking(experiment: Experiment, record: Record) -> bool:
-    """Say always what the user or the greeting allows; a request unasked for only where it decides something."""
+    """Tell whether to send a request: always if the user or the greeting allows it, else only where it decides."""
     if experiment.speech.protocol != "auto" or record.workers:
         return True
     if record.hold.looped or record.suspect:  # workers may be made with the first request; others may answer
@@ -177,7 +177,7 @@ def _worth_asking(experiment: Experiment, record: Record) -> bool:
 
 
 def _trace(experiment: Experiment, record: Record, words: tuple[bytes, ...]) -> None:
-    """Watch who reads and who sends, for a moment, on connections that are still open."""
+    """Trace briefly which tasks read and which send, on connections that are still open."""
     untold = [number for number in record.hold.sight.accepted if number not in record.asked]
     still = [number for number in record.asked if record.spoken and number in record.spoken.sight.accepted]
     numbers = (untold or still)[:SPOKEN_TO]
@@ -187,7 +187,7 @@ def _trace(experiment: Experiment, record: Record, words: tuple[bytes, ...]) -> 
         record.hurried = True
     with tracing.senders(pids, inodes, experiment.left, _channels(experiment)) as traced:
         if traced.ready:
-            for word in words:  # each call is stopped twice by the trace, so an answer may take long
+            for word in words:  # the trace stops each call twice, so an answer may take long
                 experiment.ask(numbers, word, max(ANSWER, experiment.left / 3) if record.answered else SILENCE)
             experiment.see("while traced")
     _learn(record, traced)
@@ -198,13 +198,13 @@ def _learn(record: Record, traced: tracing.Trace) -> None:
     record.trace, record.woken = traced.problem, traced.woken > 0
     if traced.senders is not None:
         record.births.append(traced.born)
-        # A loop that only reads may leave the answer, if there is one, to others: that shows nothing.
+        # A loop that only reads may leave the answer to other tasks, so reading proves nothing.
         record.senders = traced.senders | (traced.handed - loops) if traced.sent else traced.senders - loops
-        record.trace = "" if record.senders else "nothing was answered"
+        record.trace = "" if record.senders else "there was no answer"
 
 
 def _channels(experiment: Experiment) -> frozenset[int]:
-    """Give the local sockets that have a name at neither end: pairs, by which tasks of one server wake each other."""
+    """Return the local sockets with no name at either end: pairs, by which tasks of one server wake each other."""
     found = {one.inode: one for one in experiment.subject.tables.locals() if not one.listens}
     return frozenset(
         inode

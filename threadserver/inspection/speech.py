@@ -1,17 +1,17 @@
 """How to talk to a server under examination, if at all.
 
-Holding a connection idle says nothing, so nothing can be said wrongly. But some servers give a connection to a worker
-only with its first bytes, and what answers is the best witness of all, so one can tell the experiment how to talk:
+An idle connection sends nothing, so it can do no harm. But some servers give a connection to a worker only after its
+first bytes, and the task that answers is the best witness of all. So the user can choose how the experiment talks:
 
-    none    nothing is ever sent
-    kit     the kit's own protocol: HELLO is confirmed, then a line is echoed
-    lines   what the user gives, in turn, an answer awaited after each
-    auto    kit where the server says HELLO; silence where it says anything else first; and where silence leaves a
-            question open, an HTTP request on some of the connections
+    none    never send anything
+    kit     the kit's own protocol: confirm HELLO, then have a line echoed
+    lines   send the user's lines in turn, and wait for an answer after each
+    auto    kit if the server says HELLO; silence if it says anything else first; and where silence leaves a question
+            open, an HTTP request on some of the connections
 
-Of all that one could say to a server that says nothing, an HTTP request is what servers get by mistake every day, so
-those of other protocols answer it with an error, or close. It may stand in their log; and a device that acts on
-whatever comes in, like a printer, would print it. So it is said only where it decides something, and `none` forbids it.
+Why HTTP? Servers of every protocol get HTTP requests by mistake every day: they answer with an error, or close. They
+may log it, and a device that acts on all input, such as a printer, would print it. So the request is sent only where
+it decides something, and `none` forbids it.
 """
 
 import re
@@ -27,20 +27,20 @@ _ESCAPES = {"n": b"\n", "r": b"\r", "t": b"\t", "0": b"\0", "\\": b"\\", "e": b"
 
 @dataclass(frozen=True, slots=True)
 class Speech:
-    """What may be said to the server."""
+    """What may be sent to the server."""
 
     protocol: str = "auto"
     lines: tuple[bytes, ...] = ()
 
     def confirmation(self, greeting: bytes) -> bytes:
-        """Say what a greeting must be answered with before the server regards a connection as established."""
+        """Return the confirmation that a greeting asks for; empty if it asks for none."""
         hello = _HELLO.search(greeting)
         if hello and self.protocol in {"auto", "kit"}:
             return b"CONFIRM " + hello[1] + b"\n"
         return b""
 
     def request(self, greeting: bytes) -> tuple[bytes, ...]:
-        """Say what to say to a server that has said ``greeting``; nothing when nothing may be said."""
+        """Return what to send to a server that has sent ``greeting``; empty if nothing may be sent."""
         if self.protocol == "lines":
             return self.lines
         if self.confirmation(greeting):
@@ -49,14 +49,14 @@ class Speech:
 
 
 def speech(protocol: str, send: tuple[str, ...]) -> Speech:
-    r"""Read the options --speak and --send (which knows \r, \n, \t, \0, \e, \\ and \xHH).
+    r"""Return the speech that the options --speak and --send ask for. --send knows \r, \n, \t, \0, \e, \\ and \xHH.
 
     Raises UsageError when they contradict each other.
     """
     if send and protocol not in {"auto", "lines"}:
-        raise UsageError(f"--send gives lines to say, --speak {protocol} says something else; leave one of them out")
+        raise UsageError(f"--send and --speak {protocol} contradict each other; leave one of them out")
     if protocol == "lines" and not send:
-        raise UsageError(r"--speak lines needs what to say: --send 'PING\r\n'")
+        raise UsageError(r"--speak lines needs a line to send: --send 'PING\r\n'")
     return Speech("lines" if send else protocol, tuple(unescape(text) for text in send))
 
 

@@ -1,4 +1,4 @@
-"""The server under examination: its address, its processes, and what the kernel's tables say of our connections."""
+"""The server under examination: its address, its processes, and the state of our connections in the kernel's tables."""
 
 import errno
 import os
@@ -9,44 +9,44 @@ from enum import Enum
 
 from threadserver.core.address import Address
 from threadserver.core.errors import KitError
-from threadserver.inspection.finding import holders_of, listening_at, roots_of
+from threadserver.inspection.finding import hidden_process, holders_of, listening_at, nothing_listens, roots_of
 from threadserver.kernel.look import Lens, Look
 from threadserver.kernel.namespaces import Network
-from threadserver.kernel.processes import everyone, owners, remedy
+from threadserver.kernel.processes import everyone, owners
 from threadserver.kernel.sockets import Socket, Tables
 
 
 class Phase(Enum):
-    """How far the server has come with a connection of ours."""
+    """How far a connection of ours has come."""
 
     KNOCKING = "not connected"
-    DEFERRED = "kept back by the kernel until its first bytes come"
+    DEFERRED = "held back by the kernel until its first bytes arrive"
     WAITING = "waits to be accepted"
     ACCEPTED = "accepted"
     GONE = "closed by the server"
 
 
-MOST_KEPT = 65_536  # bytes of what a server said on one connection
+MOST_KEPT = 65_536  # bytes kept of what a server sent on one connection
 QUEUED = {Phase.KNOCKING, Phase.WAITING}
 
 
 @dataclass(slots=True, eq=False)
 class Held:
-    """A connection that we hold open."""
+    """A connection that we hold open. ``spoken`` is true when something was sent on it."""
 
     number: int
     socket: socket.socket
     known: frozenset[object] = frozenset()
-    """The processes and tasks that were there before it was opened, as PID or (PID, TID)."""
+    """The processes and tasks that existed before it was opened, as PID or (PID, TID)."""
     phase: Phase = Phase.KNOCKING
     inode: int = 0
-    """Of the server's end, once it has been accepted."""
+    """The inode of the server's end, once it has been accepted."""
     received: bytes = b""
     spoken: bool = False
     confirmed: bool = False
 
     def receive(self) -> bool:
-        """Take what has come, without waiting; True if anything did. The end makes it GONE."""
+        """Receive what has arrived, without waiting; True if anything has. At the end of input the phase is GONE."""
         before = len(self.received)
         try:
             while data := self.socket.recv(65_536):
@@ -55,12 +55,12 @@ class Held:
         except BlockingIOError:
             pass
         except OSError as error:
-            if error.errno != errno.ENOTCONN:  # that one only says that connect() is still under way
+            if error.errno != errno.ENOTCONN:  # which only means that connect() is still under way
                 self.phase = Phase.GONE
         return len(self.received) > before
 
     def send(self, data: bytes) -> None:
-        """Say something; a server that does not read it is not waited for."""
+        """Send something, without waiting for a server that does not read."""
         with suppress(OSError):
             self.socket.send(data)
         self.spoken = True
@@ -68,7 +68,7 @@ class Held:
 
 @dataclass(slots=True)
 class Subject:
-    """A server. ``roots`` are the processes that all its others descend from."""
+    """A server under examination, with its processes (``lens``) and its listening sockets."""
 
     address: Address
     network: Network
@@ -83,7 +83,7 @@ class Subject:
     """How many sockets listened at the port when the listeners were last looked for."""
 
     def connect(self, number: int) -> Held:
-        """Begin a connection, without waiting for it."""
+        """Begin a connection, without waiting for it. Raises KitError when it is refused at once."""
         endpoint = self.address.resolve()[0]
         target = endpoint.sockaddr
         if self.address.scheme == "unix" and self.network.pid and not self.address.path.startswith(b"\0"):
@@ -100,10 +100,10 @@ class Subject:
         return Held(number, connection)
 
     def knock_again(self, held: list[Held]) -> bool:
-        """Begin anew where a request was dropped because many came at once; True if any was.
+        """Connect again where a request was dropped because many came at once; True if any was.
 
-        The kernel would repeat it, but only after a second (tcp(7), tcp_syn_retries); a queue that is full at rest
-        is another matter, and is waited for.
+        The kernel would repeat it, but only after a second (tcp(7), tcp_syn_retries). A queue that stays full is left
+        alone: those connections wait.
         """
         if self.full or self.address.scheme == "unix":
             return False
@@ -129,11 +129,11 @@ class Subject:
             self._update_internet(held)
 
     def owners(self, inodes: set[int]) -> dict[int, set[int]]:
-        """Which of the server's processes have each socket."""
+        """Return the server's processes that have each socket."""
         return owners(inodes, self.lens.look().processes)
 
     def adopt_strangers(self, held: list[Held]) -> None:
-        """Find processes that have a connection of ours although they descend from nobody we know."""
+        """Add the processes that have a connection of ours although they do not descend from a known process."""
         inodes = {one.inode for one in held if one.inode}
         for pids in owners(inodes, everyone()).values():
             self.lens.also |= pids - {os.getpid()}
@@ -149,7 +149,7 @@ class Subject:
                 ends[one.peer_port] = one
                 if one.inode and one.state == "ESTABLISHED":
                     foreign.add(one.inode)
-        if len(queues) != self._queues:  # with SO_REUSEPORT each process adds its own, some a moment later
+        if len(queues) != self._queues:  # with SO_REUSEPORT each process adds a socket of its own, some a moment later
             self._queues = len(queues)
             self.listeners = listening_at(self.address, self.tables)
             self.lens.listeners = frozenset(one.inode for one in self.listeners)
@@ -198,18 +198,18 @@ def _advance(one: Held, end: Socket | None) -> None:
 
 
 def subject(address: Address, network: Network, tables: Tables, keeper: int | None = None) -> Subject:
-    """Find the server of an address; ``keeper`` is the process that all of it descends from, where that is known.
+    """Return the server of an address; ``keeper`` is the process that it descends from, where that is known.
 
-    Raises KitError when nobody listens there, or when the process is not ours to look at.
+    Raises KitError when nothing listens there, or when we lack permission to inspect the process.
     """
     listeners = listening_at(address, tables)
     if not listeners:
-        raise KitError(f"nobody listens at {address}; threadserver inspect, alone, lists what does")
+        raise KitError(nothing_listens(address))
     roots = frozenset({keeper}) if keeper else frozenset()
     if not roots:
         holders = holders_of(listeners)
         if not holders:
-            raise KitError(f"somebody listens at {address}, but the process is not ours to look at; {remedy()}")
+            raise KitError(hidden_process(address))
         roots = roots_of(holders)
     lens = Lens(set(roots), frozenset(one.inode for one in listeners), keeper=keeper)
     return Subject(address, network, tables, listeners, lens)

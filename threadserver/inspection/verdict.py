@@ -1,4 +1,4 @@
-"""What an experiment says in the end: a model, and the testimony that it rests on."""
+"""The result of an experiment: a model, and the testimony that it rests on."""
 
 from dataclasses import asdict, dataclass, field
 from typing import Any
@@ -8,7 +8,7 @@ from threadserver.kernel.testimony import Model, Testimony
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """The answer of `classify`."""
+    """The answer of `classify`. ``workers`` and ``mechanism`` are None where unknown, or where the model has none."""
 
     model: Model
     workers: int | None
@@ -17,7 +17,7 @@ class Verdict:
     witnesses: tuple[Testimony, ...] = field(default_factory=tuple)
 
     def as_json(self) -> dict[str, Any]:
-        """Plain data."""
+        """Return the verdict as plain data."""
         data = asdict(self)
         data["witnesses"] = [{"name": one.name, "says": one.says, "evidence": one.evidence} for one in self.witnesses]
         return data

@@ -1,6 +1,6 @@
-"""The witnesses: each looks at one thing only, and says which models could have made it look like that.
+"""The witnesses: each looks at one kind of evidence only, and says which models could have produced it.
 
-None of them can tell all models apart; together they can. `WITNESSES` lists them from the one whose word counts most.
+None of them can tell all models apart; together they can. `WITNESSES` begins with the one that counts most.
 """
 
 from collections.abc import Callable

@@ -1,25 +1,27 @@
-"""What becomes of those who served when their clients have gone."""
+"""What becomes of the tasks that served when their clients have gone."""
 
+from threadserver.core.plurals import count
 from threadserver.inspection.record import Record
 from threadserver.kernel.testimony import Model, Testimony
 
 
 def testify(record: Record) -> Testimony | None:
-    """Tell workers that end with their client from workers that wait for the next."""
+    """Tell workers that end with their client from workers that wait for the next one."""
     if record.stayed is None or not record.hold.holders:
         return None
     total, stayed = len(record.hold.holders), len(record.stayed)
     gone = total - stayed
-    zombies = f", {len(record.zombies)} zombies are left" if record.zombies else ""
+    zombies = f"; {count(len(record.zombies), 'zombie is', 'zombies are')} left" if record.zombies else ""
+    served = count(total, "task")
     if gone == total:
         return Testimony(
             "after closing",
             {Model.THREADS, Model.FORKS, Model.ITERATIVE, Model.POOL, Model.PREFORK},
-            f"all {total} who served ended with their connections{zombies}",
+            f"all {served} that served ended with their clients{zombies}"
+            if total > 1
+            else f"the task that served ended with its client{zombies}",
         )
     allows = {Model.POOL, Model.PREFORK, Model.ITERATIVE, Model.LOOP_AND_WORKERS}
     if record.crowd or record.refused:
         allows.add(Model.THREADS)
-    return Testimony(
-        "after closing", allows, f"{stayed} of {total} who served are still there when all is closed{zombies}"
-    )
+    return Testimony("after closing", allows, f"{stayed} of {served} that served remain after closing{zombies}")

@@ -1,11 +1,11 @@
-"""How many tasks and processes there are as connections are added: the simplest witness, and the easiest to deceive."""
+"""How many tasks and processes exist as connections are added: the simplest witness, and the easiest to deceive."""
 
 from threadserver.inspection.record import Record
 from threadserver.kernel.testimony import EVENT_DRIVEN, Model, Testimony
 
 
 def testify(record: Record) -> Testimony:
-    """Tell growth from standstill."""
+    """Tell a number of tasks that grows with the connections from one that does not."""
     grown = record.grown
     shown = ", ".join(f"{held}: {tasks}/{processes}" for held, (tasks, processes) in sorted(grown.items()))
     held = sorted(grown)

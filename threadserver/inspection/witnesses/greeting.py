@@ -1,16 +1,18 @@
-"""What the server itself says: the worker ids in the kit's HELLO. It could be made up, so it only ever confirms."""
+"""What the server itself says: the worker ids in the kit's HELLO. A server may make them up, so they only confirm."""
 
+from threadserver.core.plurals import count
 from threadserver.inspection.record import Record
 from threadserver.kernel.testimony import EVENT_DRIVEN, Model, Testimony
 
 
 def testify(record: Record) -> Testimony | None:
-    """Tell the models by who says that it serves."""
+    """Tell the models apart by the workers that HELLO names."""
     workers = list(record.workers.values())
     if not workers:
         return None
     processes, tasks = len({pid for pid, _ in workers}), len(set(workers))
-    said = f"{len(workers)} times HELLO, from {tasks} workers in {processes} processes"
+    shown = [count(len(workers), "HELLO"), count(tasks, "worker"), count(processes, "process", "processes")]
+    said = "{} from {} in {}".format(*shown)
     if len(workers) == 1:
         return Testimony("HELLO", {Model.ITERATIVE, Model.POOL, Model.PREFORK} if record.bounded else set(), said)
     if tasks == 1:

@@ -1,22 +1,27 @@
-"""Who has to wait: how many connections are served at once, and whether more than that stay in a queue."""
+"""How many connections are served at once, and whether more than that stay in a queue."""
 
+from threadserver.core.plurals import count
 from threadserver.inspection.record import Record
 from threadserver.kernel.testimony import EVENT_DRIVEN, Model, Testimony
 
 
 def testify(record: Record) -> Testimony:
-    """Tell a bounded number of workers from an unbounded one."""
+    """Tell a limited number of workers from an unlimited one."""
     found = record.crowd or record.hold
     held, queued = len(found.sight.phases), len(found.sight.queued)
     served = len(found.single) + len(found.in_loops)
     others = f", and {len(found.foreign)} of other clients" if found.foreign else ""
     if not record.bounded and not queued:
-        answered = f", and {len(record.answered)} were answered while the others were silent" if record.answered else ""
+        answers = count(len(record.answered), "was", "were")
+        answered = f", and {answers} answered while the others were silent" if record.answered else ""
         allows = EVENT_DRIVEN | {Model.THREADS, Model.FORKS, Model.POOL, Model.PREFORK}
-        return Testimony("queue", allows, f"all of {served} connections were taken at once{answered}")
+        taken = "the only connection was" if served == 1 else f"all {served} connections were"
+        return Testimony("queue", allows, f"{taken} accepted at once{answered}")
     unread = len(found.unwatched)
-    where = f"{queued} wait to be accepted" if queued else f"{unread} were accepted, but nobody reads them"
-    evidence = f"{len(found.holders)} of {held} connections are served{others}, {where}"
+    waiting = count(queued, "waits", "wait") + " to be accepted"
+    unread_too = count(unread, "was", "were") + " accepted, but no task reads " + ("it" if unread == 1 else "them")
+    served_now = f"{len(found.holders)} of {count(held, 'connection')} {'is' if len(found.holders) == 1 else 'are'}"
+    evidence = f"{served_now} served{others}; {waiting if queued else unread_too}"
     if (record.stayed is not None and not record.stayed) or record.fleeting:
         return Testimony(
             "queue",
