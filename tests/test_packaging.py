@@ -45,6 +45,7 @@ def test_the_wheel_holds_commands_clients_and_labs(installed):
         "threadserver/clients/client.py",
         "threadserver/labs/PROTOCOL.md",
         "threadserver/labs/fork/solution/server.py",
+        "threadserver/judge/templates/new_lab/thread/rubric.py",
     ):
         assert (installed / name).is_file(), name
     assert {path.name for path in installed.iterdir() if "-" not in path.name} == {"bin", "threadserver"}

@@ -11,7 +11,9 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import eventually, require
-from threadserver.judge.lab import labs
+from threadserver.core.labs import LABS, labs, read
+from threadserver.judge import new_lab
+from threadserver.judge.lab_problems import problems
 
 KEYS = {"name", "points", "max_points", "outcome", "sentence", "message", "hint", "evidence", "transcript"}
 
@@ -37,6 +39,23 @@ def test_the_labs_are_listed_in_their_order(student):
     listed = json.loads(student("lab", "list", "--json").stdout)
     assert [one["name"] for one in listed][:6] == ["lifecycle", "client", "thread", "fork", "select", "pool"]
     assert all(one["last"] is None for one in listed)
+
+
+def test_a_lab_says_what_comes_before_it_and_whether_that_is_done(student, home, tmp_path):
+    listed = {one["name"]: one for one in json.loads(student("lab", "list", "--json").stdout)}
+    assert listed["pool"]["needs"] == ["lifecycle", "thread"]
+    assert not any(one["problems"] for one in listed.values())
+    started = student("lab", "start", "pool")
+    assert started.returncode == 0
+    assert "builds on lifecycle (not checked yet), thread (not checked yet)" in started.stderr
+    known = {
+        "lifecycle": {"folder": "x", "score": 100, "max_score": 100},
+        "thread": {"folder": "x", "score": 82, "max_score": 100},
+    }
+    (tmp_path / "state" / "threadserver").mkdir(parents=True)
+    (tmp_path / "state" / "threadserver" / "labs.json").write_text(json.dumps(known))
+    assert "builds on thread (82 of 100 points); you" in student("lab", "start", "pool", "again").stderr
+    assert student("lab", "start", "lifecycle").stderr == ""
 
 
 @pytest.mark.parametrize("lab", labs(), ids=lambda lab: lab.name)
@@ -115,6 +134,9 @@ def test_only_one_check_and_its_transcript(student, begun):
         (("lab", "start", "nothing"), "unknown lab 'nothing'"),
         (("lab", "start", "pool", "--language", "c"), "offered in python"),
         (("lab", "start", "thread", "--language", "cobol"), "offered in python, c"),
+        (("lab", "new", "mine", "--model", "nothing"), "no lab can be made for the model 'nothing': there are thread"),
+        (("lab", "new", "mine", "--model", "pool", "--language", "c"), "there is no solution in c for the model pool"),
+        (("lab", "new", "My Lab"), "'My Lab' cannot name a lab"),
     ],
 )
 def test_bad_usage_is_one_line_and_exit_code_2(student, arguments, said):
@@ -143,6 +165,91 @@ def test_one_sees_where_a_server_stops(student, home):
     ran = student("lab", "run", "--lab", "thread")
     assert ran.returncode == 1
     assert "No module named 'nothing_of_that_name'" in ran.stdout
+
+
+def test_a_new_lab_passes_its_own_selftest_and_its_solution_gets_every_point(student, home):
+    made = student("lab", "new", "semaphore")
+    assert made.returncode == 0, made.stderr
+    assert "threadserver lab selftest ./semaphore" in made.stdout
+    tested = student("lab", "selftest", "./semaphore", "--json")
+    assert tested.returncode == 0, tested.stdout + tested.stderr
+    matrix = json.loads(tested.stdout)
+    assert {one["kind"] for one in matrix["submissions"]} == {"solution", "alternatives", "mistakes"}
+    assert matrix["problems"] == {}
+    checked = student("lab", "check", "semaphore/solution", "--lab", "./semaphore")
+    assert checked.returncode == 0, checked.stdout
+    assert "100 of 100 points" in checked.stdout
+    started = student("lab", "start", "./semaphore", "mine")
+    assert started.returncode == 0, started.stderr
+    failed = student("lab", "check", "mine", "--only", "many_at_once")
+    assert failed.returncode == 1, failed.stdout
+    assert "FAILED" in failed.stdout
+
+
+@pytest.mark.parametrize("model", ["thread", "fork", "pool", "epoll"])
+def test_a_new_lab_begins_with_any_model_of_the_kit_and_agrees_with_itself(home, model):
+    files = new_lab.new(home / "mine", model)
+    lab = read(home / "mine")
+    assert problems([lab]) == {"mine": []}
+    assert lab.model == read(LABS / model).model
+    assert {file.name for file in files} >= {"README.md", "lab.toml", "rubric.py", "server.py", "mistake.toml"}
+    assert list(lab.models) == ["mine", *(f"mine/{name}" for name in lab.variants)]
+    assert lab.variants
+    for file in files:
+        assert f"lab `{model}`" not in file.read_text()
+
+
+def test_a_new_lab_in_c_has_a_starter_and_a_solution_in_c(home):
+    new_lab.new(home / "mine", "fork", "c")
+    assert (home / "mine" / "starter-c" / "Makefile").is_file()
+    assert (home / "mine" / "solution-c" / "server.c").is_file()
+    assert problems([read(home / "mine")]) == {"mine": []}
+
+
+def test_a_new_lab_overwrites_nothing(student, home):
+    (home / "mine").mkdir()
+    (home / "mine" / "notes").write_text("keep me")
+    refused = student("lab", "new", "mine")
+    assert refused.returncode == 1
+    assert refused.stderr == "threadserver: mine is there already; nothing was changed: choose another name\n"
+    assert [file.name for file in (home / "mine").iterdir()] == ["notes"]
+
+
+@pytest.mark.parametrize(
+    ("spoil", "problem"),
+    [
+        (
+            ("lab.toml", "points = 100", "points = 90"),
+            "lab.toml says 90 points, and the checks of rubric.py are worth 100",
+        ),
+        (("lab.toml", "kit_model", "kitmodel"), "lab.toml has a key 'kitmodel', which means nothing"),
+        (("lab.toml", "thread-per-connection", "threads"), "lab.toml: model = 'threads' is none of iterative"),
+        (("lab.toml", "needs = []", 'needs = ["tread"]'), "lab.toml: needs names 'tread', and there is no such lab"),
+        (("lab.toml", 'languages = ["python"', 'languages = ["python", "c"'), "there is no folder starter-c/"),
+        (("lab.toml", 'variants = ["', 'variants = ["gone", "'), "there is no alternatives/gone/server.py"),
+        (("lab.toml", "kit = true", "kit = false"), "a model of the kit imports threadserver, so kit must be true"),
+        (("rubric.py", "import points", "import pints"), "rubric.py cannot be read: "),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_selftest_fails_where_a_lab_does_not_agree_with_itself(student, home, spoil, problem):
+    new_lab.new(home / "mine")
+    name, old, new = spoil
+    text = (home / "mine" / name).read_text()
+    assert old in text
+    (home / "mine" / name).write_text(text.replace(old, new))
+    tested = student("lab", "selftest", "./mine", "--only", "none of them", "--json")
+    assert tested.returncode == 1, tested.stdout
+    assert problem in " ".join(json.loads(tested.stdout)["problems"]["mine"])
+
+
+def test_a_mistake_without_its_expectation_is_one_line(student, home):
+    new_lab.new(home / "mine")
+    (home / "mine" / "mistakes" / "joins-at-once" / "mistake.toml").write_text('says = "join()"\n')
+    tested = student("lab", "selftest", "./mine", "--kind", "mistakes")
+    assert tested.returncode == 2
+    assert "mistake.toml: 'fails' is missing" in tested.stderr
+    assert tested.stderr.count("\n") == 1
 
 
 def test_a_save_is_judged_again(home, begun, tmp_path):

@@ -13,7 +13,7 @@ from tests.conftest import PATIENCE, bystander, confirm, descriptors, dial, even
 from tests.core.test_exhaustion import answered, fill, served
 from threadserver import serving
 from threadserver.clients import Client
-from threadserver.core import models
+from threadserver.core import labs, models
 from threadserver.core.children import Children
 from threadserver.core.errors import UsageError
 from threadserver.core.models import thread
@@ -121,32 +121,100 @@ def test_an_unknown_model_is_told_which_there_are():
         models.find("fork()")
 
 
-def test_a_labs_solution_is_the_model_of_its_name(tmp_path, monkeypatch):
-    for name, text in {
-        "mine": "import threadserver\ndef serve(server): ...\nif __name__ == '__main__': threadserver.main(serve)\n",
-        "raw": "import socket\nserver = socket.socket()\n",
-        "thread": "if __name__ == '__main__':\n    threadserver.main(serve)\n",
-    }.items():
-        (tmp_path / name / "solution").mkdir(parents=True)
-        (tmp_path / name / "solution" / "server.py").write_text(text)
-    monkeypatch.setattr(models, "LABS", tmp_path)
+@pytest.fixture
+def lab(tmp_path, monkeypatch):
+    """Write labs of one's own, in place of the kit's."""
+    monkeypatch.setattr(labs, "LABS", tmp_path)
+
+    def write(name, said, **files):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "lab.toml").write_text(said)
+        for folder, text in files.items():
+            (tmp_path / name / folder).mkdir(parents=True)
+            (tmp_path / name / folder / "server.py").write_text(text)
+
+    return write
+
+
+PROMISED = 'title = "mine"\nkit = true\nkit_model = true\n'
+
+
+@pytest.mark.parametrize("ending", ["threadserver.main(serve)", "main(serve)", "start()"])
+def test_a_solution_is_a_model_because_lab_toml_says_so_however_it_starts(lab, ending):
+    lab("mine", PROMISED, solution=f"def serve(server): ...\nif __name__ == '__main__':\n    {ending}\n")
     assert models.names() == ["thread", "iterative", "mine"]
-    assert models.find("thread") is thread.serve
     assert models.find("mine").__name__ == "serve"
-    with pytest.raises(UsageError, match="there are thread, iterative, mine, or your own"):
+
+
+def test_a_solution_from_raw_sockets_is_not_a_model(lab):
+    lab("raw", 'title = "raw"\n', solution="import threadserver  # threadserver.main(serve) is only spoken of\n")
+    lab("thread", PROMISED, solution="raise SystemExit\n")
+    assert models.names() == ["thread", "iterative"]
+    assert models.find("thread") is thread.serve  # the kit's own comes first
+    with pytest.raises(UsageError, match="there are thread, iterative, or your own"):
         models.find("raw")
 
 
-def test_an_alternative_that_stands_on_the_kit_is_a_variant(tmp_path, monkeypatch):
-    for name, text in {"mine": "def serve(server): ...\nthreadserver.main(serve)\n", "raw": "import socket\n"}.items():
-        (tmp_path / "lab" / "alternatives" / name).mkdir(parents=True)
-        (tmp_path / "lab" / "alternatives" / name / "server.py").write_text(text)
-    monkeypatch.setattr(models, "LABS", tmp_path)
+def test_alternatives_are_variants_where_lab_toml_names_them(lab):
+    lab("lab", 'title = "x"\nvariants = ["mine"]\n', **{
+        "alternatives/mine": "def serve(server): ...\n", "alternatives/raw": "import socket\n",
+    })  # fmt: skip
     assert list(models.variants()) == ["lab/mine"]
+    assert models.names() == ["thread", "iterative"]
+    assert models.find("lab/mine").__name__ == "serve"
+
+
+@pytest.mark.parametrize(
+    ("said", "solution", "message"),
+    [
+        (PROMISED, "import socket\n", r"server\.py has no serve that can be called: .*lab\.toml says .* model 'mine'"),
+        (PROMISED, "import nothing_of_that_name\n", "server.py cannot be loaded: ModuleNotFoundError"),
+        ("title = 1\n", "def serve(server): ...\n", r"lab\.toml: title = 1 is not str"),
+        ("title = \n", "def serve(server): ...\n", r"lab\.toml: Invalid value"),
+        ('title = "x"\nvariants = "y"\n', "", r"lab\.toml: variants = 'y' is not list"),
+        ("kit_model = true\n", "def serve(server): ...\n", r"lab\.toml: 'title' is missing"),
+    ],
+)
+def test_a_model_that_is_promised_and_not_there_is_a_clear_line(lab, said, solution, message):
+    lab("mine", said, solution=solution)
+    lab("right", PROMISED, solution="def serve(server): ...\n")
+    with pytest.raises(UsageError, match=message) as caught:
+        models.find("mine")
+    assert "\n" not in str(caught.value)
+    assert models.find("right").__name__ == "serve"  # another lab's mistake is not in its way
+
+
+def test_a_promised_file_that_is_missing_is_a_clear_line(lab, tmp_path):
+    lab("mine", PROMISED)
+    assert models.names() == ["thread", "iterative"]  # a student edition: there are no solutions at all
+    (tmp_path / "mine" / "solution").mkdir()
+    with pytest.raises(UsageError, match=r"there is no .*/mine/solution/server\.py: .*/mine/lab\.toml says that it is"):
+        models.find("mine")
+
+
+def test_a_built_in_model_is_found_without_reading_any_lab(monkeypatch):
+    def read(folder):
+        raise AssertionError(folder)
+
+    monkeypatch.setattr(labs, "read", read)
+    assert models.find("thread") is thread.serve
+
+
+def test_listing_the_models_loads_none_and_finding_one_loads_only_that(lab):
+    lab("mine", PROMISED, solution="def serve(server): ...\n")
+    lab("other", PROMISED, solution="raise AssertionError('this file was loaded')\n")
+    assert models.names() == ["thread", "iterative", "mine", "other"]
+    models.find("mine")
+
+
+def test_every_promise_of_the_kits_own_labs_is_kept():
+    for name in [*models.names(), *models.variants()]:
+        assert models.find(name).__name__ == "serve"
+        assert models.file_of(name).is_file()
 
 
 def test_without_labs_there_are_the_built_in_models(tmp_path, monkeypatch):
-    monkeypatch.setattr(models, "LABS", tmp_path / "none")
+    monkeypatch.setattr(labs, "LABS", tmp_path / "none")
     assert models.names() == ["thread", "iterative"]
     with pytest.raises(UsageError, match="unknown model 'fork': there are thread, iterative, or your own"):
         models.find("fork")

@@ -9,7 +9,7 @@ import sys
 from rich.console import Console
 
 from tests.busy import busy_beside
-from threadserver.judge.lab import find, labs
+from threadserver.core.labs import find, labs
 from threadserver.judge.selftest import KINDS, Matrix, Reported, selftest
 
 CONSOLE = Console(width=140, highlight=False)
@@ -45,7 +45,7 @@ def main() -> None:
             f"the solutions, {options.repeat} times", busy=0, labs=chosen, kinds=("solution",), repeat=options.repeat
         ),
     ]
-    sys.exit(1 if any(one.disagreements for one in stages) else 0)
+    sys.exit(1 if any(one.failed for one in stages) else 0)
 
 
 if __name__ == "__main__":

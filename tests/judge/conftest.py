@@ -5,7 +5,7 @@ from textwrap import dedent
 
 import pytest
 
-from threadserver.judge.lab import find
+from threadserver.core.labs import find
 
 TOML = 'title = "a lab of this test"\n'
 

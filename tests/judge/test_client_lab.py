@@ -2,8 +2,8 @@
 
 import pytest
 
+from threadserver.core.labs import find
 from threadserver.judge import asking
-from threadserver.judge.lab import find
 from threadserver.judge.outcomes import Outcome
 
 CONFIRMS = """\

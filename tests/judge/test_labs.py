@@ -9,7 +9,7 @@ from functools import cache
 
 import pytest
 
-from threadserver.judge.lab import labs
+from threadserver.core.labs import labs
 from threadserver.judge.selftest import judge, subjects
 
 SOME = ("mistakes", "alternatives")

@@ -4,8 +4,8 @@ from importlib import import_module
 
 import pytest
 
+from threadserver.core.labs import labs
 from threadserver.core.loading import load_module
-from threadserver.judge.lab import labs
 from threadserver.judge.marking import check_of
 from threadserver.judge.selftest import subjects
 

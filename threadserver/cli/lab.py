@@ -1,4 +1,4 @@
-"""``threadserver lab``: list, start, run, check, watch, selftest."""
+"""``threadserver lab``: list, start, run, check, watch, selftest, new."""
 
 import json
 import os
@@ -11,16 +11,18 @@ from rich.table import Table
 
 from threadserver.cli import printing
 from threadserver.core.errors import UsageError
-from threadserver.judge import asking, verdict_page, verdict_text, watching
-from threadserver.judge.lab import Lab, find, lab_of, labs, progress, remember
-from threadserver.judge.lab import start as start_lab
+from threadserver.core.labs import Lab, find, labs
+from threadserver.judge import asking, new_lab, verdict_page, verdict_text, watching
+from threadserver.judge.lab_problems import problems
 from threadserver.judge.outcomes import Result, Verdict
 from threadserver.judge.selftest import Reported, selftest
+from threadserver.judge.workspace import lab_of, progress, remember, unfinished
+from threadserver.judge.workspace import start as start_lab
 from threadserver.submission.trying import converse_with
 
 
 def _folder(_context: click.Context, _parameter: click.Parameter, path: Path) -> Path:
-    """Refuse what is no folder: a path that is mistyped is nobody's submission, and earns no zero."""
+    """Refuse a path that is not a folder: a mistyped path earns no zero."""
     if path.is_file():
         raise UsageError(f"{path} is a file; name the folder that holds it: {path.parent}")
     if not path.is_dir():
@@ -29,7 +31,7 @@ def _folder(_context: click.Context, _parameter: click.Parameter, path: Path) ->
 
 
 FOLDER = click.argument("folder", default=".", metavar="[DIR]", type=click.Path(path_type=Path), callback=_folder)
-LAB = click.option("--lab", "name", metavar="NAME|PATH", help="Which lab; known where `lab start` made the folder.")
+LAB = click.option("--lab", "name", metavar="NAME|PATH", help="The lab; not needed in a folder that `lab start` made.")
 
 
 @click.group()
@@ -49,37 +51,45 @@ def list_labs(as_json: bool) -> None:
     \b
     threadserver lab list
     """
-    done = progress()
+    done, known = progress(), labs()
+    wrong = problems(known)
     if as_json:
-        click.echo(json.dumps([_described(one, done.get(one.name)) for one in labs()], indent=2))
+        listed = [_described(one, done.get(one.name), wrong[one.name]) for one in known]
+        click.echo(json.dumps(listed, indent=2))
         return
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for heading in ("lab", "what it is about", "languages", "last verdict", "in"):
+    for heading in ("lab", "what it is about", "after", "languages", "last verdict", "in"):
         table.add_column(heading)
-    for one in labs():
+    for one in known:
         last = done.get(one.name)
         score = f"{last['score']:g} of {last['max_score']:g}" if last else "-"
         table.add_row(
-            one.name, escape(one.title), ", ".join(one.languages), score, escape(last["folder"]) if last else "-"
-        )
+            one.name, escape(one.title), ", ".join(one.needs) or "-", ", ".join(one.languages), score,
+            escape(last["folder"]) if last else "-",
+        )  # fmt: skip
     printing.console().print(table)
+    for name, found in wrong.items():
+        for problem in found:
+            click.echo(f"note: {name}: {problem}", err=True)
 
 
-def _described(one: Lab, last: dict[str, object] | None) -> dict[str, object]:
+def _described(one: Lab, last: dict[str, object] | None, wrong: list[str]) -> dict[str, object]:
     return {
         "name": one.name, "title": one.title, "order": one.order, "points": one.points, "model": one.model,
-        "languages": list(one.languages), "last": last,
+        "languages": list(one.languages), "needs": list(one.needs), "last": last, "problems": wrong,
     }  # fmt: skip
 
 
 @lab.command()
 @click.argument("name")
 @click.argument("folder", metavar="[DIR]", required=False, type=click.Path(path_type=Path))
-@click.option("--language", default="python", show_default=True, metavar="python|c", help="Which starter to copy.")
+@click.option(
+    "--language", default="python", show_default=True, metavar="python|c", help="The language of the starter."
+)
 def start(name: str, folder: Path | None, language: str) -> None:
-    """Start the lab NAME in DIR (by default a new folder of that name): its handout and what you will edit.
+    """Start the lab NAME in DIR (by default a new folder of that name): its handout, and the file that you edit.
 
-    Nothing that is there already is ever overwritten.
+    Existing files are never overwritten. A note names the labs that come before and that you have not finished.
 
     \b
     threadserver lab start thread
@@ -89,15 +99,17 @@ def start(name: str, folder: Path | None, language: str) -> None:
     target = folder or Path(chosen.name)
     for file in start_lab(chosen, target, language):
         click.echo(f"made {file}")
+    if before := unfinished(chosen):
+        click.echo(f"note: this lab builds on {', '.join(before)}; you may want to do that first", err=True)
     click.echo(f"Read {target}/README.md, then: cd {target} && threadserver lab check")
 
 
 @lab.command()
 @FOLDER
 @LAB
-@click.option("--service", metavar="NAME", help="Pass this as the third argument.")
+@click.option("--service", metavar="NAME", help="Service to ask for: the third argument of the submission.")
 def run(folder: Path, name: str | None, service: str | None) -> None:
-    """Start what is in DIR, and let two clients talk with it, so that you see it work or see where it stops.
+    """Start the submission in DIR and let two clients talk with it: you see it work, or where it stops.
 
     \b
     threadserver lab run
@@ -109,16 +121,16 @@ def run(folder: Path, name: str | None, service: str | None) -> None:
 @lab.command()
 @FOLDER
 @LAB
-@click.option("--only", multiple=True, metavar="CHECK", help="Only this check, and those that it depends on.")
+@click.option("--only", multiple=True, metavar="CHECK", help="Only this check, and the checks that it depends on.")
 @click.option("-v", "--verbose", is_flag=True, help="Show whole transcripts.")
 @click.option("--json", "as_json", is_flag=True, help="Print the verdict as JSON.")
-@click.option("--html", metavar="FILE", type=click.Path(path_type=Path), help="Write the verdict as a page, too.")
+@click.option("--html", metavar="FILE", type=click.Path(path_type=Path), help="Also write the verdict as an HTML page.")
 def check(
     folder: Path, name: str | None, only: tuple[str, ...], verbose: bool, as_json: bool, html: Path | None
 ) -> None:
     """Judge the submission in DIR: what it earns, what is wrong, and what to read next.
 
-    Exit code 0: everything passed. 1: not everything. 2: bad usage. 3: the judge itself could not work.
+    Exit code 0: every check passed. 1: not every check. 2: bad usage. 3: the judge itself failed.
 
     \b
     threadserver lab check
@@ -127,7 +139,7 @@ def check(
     """
     chosen = find(name) if name else lab_of(folder)
     if html and not os.access(html.parent, os.W_OK):
-        raise UsageError(f"cannot write {html}: {html.parent} is no folder in which we may write")
+        raise UsageError(f"cannot write {html}: {html.parent} is not a folder that you may write to")
     verdict = _checked(chosen, folder, only, as_json=as_json, verbose=verbose)
     if html:
         verdict_page.write(html, chosen, folder, verdict)
@@ -158,7 +170,7 @@ def _checked(chosen: Lab, folder: Path, only: tuple[str, ...], *, as_json: bool,
 @FOLDER
 @LAB
 def watch(folder: Path, name: str | None) -> None:
-    """Judge again whenever a file in DIR is saved, and show the first check that fails, with its hint. Ctrl-C ends.
+    """Judge again at every save in DIR, and show the first check that fails, with its hint. Ctrl-C ends it.
 
     \b
     threadserver lab watch
@@ -171,29 +183,58 @@ def watch(folder: Path, name: str | None) -> None:
 @click.argument("names", nargs=-1, metavar="[NAME ...]")
 @click.option("--kind", type=click.Choice(["solution", "alternatives", "mistakes"]), multiple=True,
               help="Only these submissions of each lab.")  # fmt: skip
-@click.option("--repeat", default=1, show_default=True, type=click.IntRange(1), help="Judge each so many times.")
-@click.option("--only", multiple=True, metavar="SUBMISSION", help="Only submissions of this name.")
+@click.option(
+    "--repeat", default=1, show_default=True, type=click.IntRange(1), help="How often to judge each submission."
+)
+@click.option("--only", multiple=True, metavar="SUBMISSION", help="Only the submissions of this name.")
 @click.option("--json", "as_json", is_flag=True, help="Print the matrix as JSON.")
 def selftest_command(
     names: tuple[str, ...], kind: tuple[str, ...], repeat: int, only: tuple[str, ...], as_json: bool
 ) -> None:
-    """Judge the labs' own solutions, alternatives and mistakes, and compare with what each must lose.
+    """Judge the labs' own solutions, alternatives and mistakes, and compare each verdict with the expected one.
+
+    It also fails when lab.toml does not agree with the lab's files: other points than the rubric's, say. A lab outside
+    the kit is named by the path of its folder.
 
     \b
     threadserver lab selftest thread
+    threadserver lab selftest ./mine --kind mistakes
     """
     chosen = [find(name) for name in names] or labs()
     console = printing.console(stderr=as_json)
 
     def tell(reported: Reported) -> None:
         if reported.differs:
-            console.print(f"[bold red]differs[/]  {reported.title}: {escape(reported.differs)}")
+            console.print(f"[bold red]differs[/]      {reported.title}: {escape(reported.differs)}")
         else:
-            console.print(f"[green]as it must[/]  {reported.title}")
+            console.print(f"[green]as expected[/]  {reported.title}")
 
     matrix = selftest(chosen, kinds=kind, repeat=repeat, only=only, tell=tell)
     if as_json:
         click.echo(json.dumps(matrix.as_json(), indent=2))
     else:
         console.print(matrix.table())
-    sys.exit(1 if matrix.disagreements else 0)
+    for name, found in matrix.problems.items():
+        for problem in found:
+            console.print(f"[bold red]wrong[/]  {name}: {escape(problem)}")
+    sys.exit(1 if matrix.failed else 0)
+
+
+@lab.command("new")
+@click.argument("folder", metavar="NAME|PATH", type=click.Path(path_type=Path))
+@click.option("--model", default="thread", show_default=True, metavar="NAME", help="The kit's model to begin with.")
+@click.option("--language", default="python", show_default=True, metavar="python|c",
+              help="With c: a starter and a solution in C as well.")  # fmt: skip
+def new_command(folder: Path, model: str, language: str) -> None:
+    """Make a new lab in the folder NAME: a small, whole one that passes its own selftest, for you to edit.
+
+    In the kit's own labs/ its solution becomes the kit's model NAME. Existing files are never overwritten.
+
+    \b
+    threadserver lab new semaphore
+    threadserver lab new labs/semaphore --model pool
+    """
+    for file in new_lab.new(folder, model, language):
+        click.echo(f"made {file}")
+    path = folder if "/" in str(folder) else f"./{folder}"
+    click.echo(f"Edit {folder}/README.md, lab.toml and rubric.py, then: threadserver lab selftest {path}")

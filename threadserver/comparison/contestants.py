@@ -98,7 +98,7 @@ def peers() -> list[str]:
 def find(name: str) -> Contestant:
     """Find a contestant by its name or path. Raises UsageError, in one line that lists what there is."""
     if name in models.names():
-        return Contestant(name, "model", _FAMILY.get(name, "own"), _model(name))
+        return Contestant(name, "model", _FAMILY.get(name, "own"), models.file_of(name))
     if variant := models.variants().get(name):
         return Contestant(name, "model", _FAMILY.get(name) or _FAMILY.get(name.partition("/")[0], "own"), variant)
     if name.startswith("peer:"):
@@ -170,12 +170,6 @@ def _acts(statement: ast.stmt) -> bool:
 def _asks_for_its_name(tree: ast.Module) -> bool:
     """Tell whether ``if __name__ == "__main__"`` may stand there."""
     return any(isinstance(node, ast.Name) and node.id == "__name__" for node in ast.walk(tree))
-
-
-def _model(name: str) -> Path:
-    if name in models.BUILT_IN:
-        return Path(models.__file__).parent / f"{name}.py"
-    return models.LABS / name / "solution" / "server.py"
 
 
 def _peer(name: str) -> Contestant:

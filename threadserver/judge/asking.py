@@ -16,8 +16,8 @@ from typing import IO
 
 import threadserver
 from threadserver.core.errors import UsageError
+from threadserver.core.labs import Lab
 from threadserver.judge.events import Begun, Ended, Judged, Misused, Noted, Request, from_json, to_json
-from threadserver.judge.lab import Lab
 from threadserver.judge.outcomes import Result, Verdict
 from threadserver.submission import network
 

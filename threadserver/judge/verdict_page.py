@@ -5,7 +5,7 @@ from pathlib import Path
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from threadserver.core.errors import KitError, reason
-from threadserver.judge.lab import Lab
+from threadserver.core.labs import Lab
 from threadserver.judge.outcomes import Verdict
 
 _templates = Environment(

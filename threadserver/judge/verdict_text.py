@@ -8,7 +8,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from threadserver.judge.lab import Lab
+from threadserver.core.labs import Lab
 from threadserver.judge.outcomes import Outcome, Result, Verdict
 from threadserver.judge.transcript import LAST
 

@@ -5,9 +5,10 @@ from pathlib import Path
 from rich.console import Console
 from watchfiles import watch as saves
 
+from threadserver.core.labs import Lab
 from threadserver.judge import asking, verdict_text
-from threadserver.judge.lab import Lab, remember
 from threadserver.judge.outcomes import Outcome, Verdict
+from threadserver.judge.workspace import remember
 
 
 def watch(lab: Lab, folder: Path, console: Console) -> None:

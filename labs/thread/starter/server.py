@@ -16,9 +16,8 @@ def main(host: str, port: str) -> None:
     while True:
         connection, client = listener.accept()
         number += 1
-        converse(
-            connection, client, number
-        )  # TODO: a new thread does this, and this loop goes straight back to accept()
+        # TODO: a new thread does this, and this loop goes straight back to accept().
+        converse(connection, client, number)
 
 
 def converse(connection: socket.socket, client: tuple[str, int], number: int) -> None:

@@ -1,53 +1,75 @@
 """Concurrency models: each is one function ``serve(server)`` in a file of its own, found by name or by path.
 
-The kit ships two itself. Every other one is the reference solution of a lab, where the labs and their solutions are at
-hand: the student edition leaves them out. Variants of them are the labs' alternatives that stand on the kit, such as
-``prefork/mutex``.
+The kit ships two itself. Every other one is the reference solution of a lab, as that lab's ``lab.toml`` says
+(``kit_model = true``), and is there wherever the solutions are: the student edition leaves them out. A lab's
+``variants`` are those of its alternatives that are models too, such as ``prefork/mutex``.
+
+Nothing is loaded to list the names, and only the model that is asked for is loaded.
 """
 
+from contextlib import suppress
 from pathlib import Path
 
+from threadserver.core import labs
 from threadserver.core.errors import UsageError
+from threadserver.core.labs import Lab
 from threadserver.core.loading import load
 from threadserver.core.models import iterative, thread
 from threadserver.core.server import Model
 
 BUILT_IN: dict[str, Model] = {"thread": thread.serve, "iterative": iterative.serve}
-# Beside this package, in the checkout as well as installed; whatever else is called "labs" is not meant.
-LABS = Path(__file__).parents[2] / "labs"
 
 
 def names() -> list[str]:
-    """List the models that have a name here."""
-    return [*BUILT_IN, *(name for name in sorted(_solutions()) if name not in BUILT_IN)]
+    """Return the names of the models that are here."""
+    return [*BUILT_IN, *(name for name in _from_labs() if "/" not in name and name not in BUILT_IN)]
 
 
 def variants() -> dict[str, Path]:
-    """Give the file of each variant of a model: LAB/ALTERNATIVE."""
-    return {f"{file.parents[2].name}/{file.parent.name}": file for file in _on_the_kit("*/alternatives/*/server.py")}
+    """Return the file of each variant of a model, by its name LAB/ALTERNATIVE."""
+    return {name: file for name, file in _from_labs().items() if "/" in name}
 
 
 def find(name: str) -> Model:
     """Find a model or a variant by its name, or a user's own by the path of its file.
 
-    Raises UsageError when there is none, in one line that lists what there is.
+    Raises UsageError, in one line, when there is no such model, or when a lab promises one and its file has no
+    ``serve``.
     """
     if name in BUILT_IN:
         return BUILT_IN[name]
-    if (shipped := _solutions().get(name) or variants().get(name)) is not None:
-        path = str(shipped)
+    expected = "a model is a function serve(server)"
+    if lab := _lab_of(name):
+        path = str(lab.models[name])
+        expected = f"{lab.folder / labs.FILE} says that it is the model {name!r}, and {expected}"
+        if not Path(path).is_file():
+            raise UsageError(f"there is no {path}: {expected}")
     elif "/" in name or name.endswith(".py"):
         path = name
     else:
         raise UsageError(f"unknown model {name!r}: there are {', '.join(names())}, or your own as path/to/file.py")
-    model: Model = load(path, "serve", "a model is a function serve(server)")
+    model: Model = load(path, "serve", expected)
     return model
 
 
-def _solutions() -> dict[str, Path]:
-    return {file.parents[1].name: file for file in _on_the_kit("*/solution/server.py")}
+def file_of(name: str) -> Path:
+    """Return the file of a model that is here, or of a variant. Raises KeyError for any other name."""
+    return Path(__file__).with_name(f"{name}.py") if name in BUILT_IN else _from_labs()[name]
 
 
-def _on_the_kit(pattern: str) -> list[Path]:
-    """Find servers of the labs that stand on the kit; those from raw sockets are programs, and no models."""
-    return [file for file in sorted(LABS.glob(pattern)) if "threadserver.main(serve)" in file.read_text()]
+def _lab_of(name: str) -> Lab | None:
+    """Find the one lab that can have given this model its name. Raises UsageError when its lab.toml is wrong."""
+    folder = labs.LABS / name.partition("/")[0]
+    if not (folder.parent == labs.LABS and (folder / labs.FILE).is_file()):
+        return None
+    lab = labs.read(folder)
+    return lab if name in lab.models else None
+
+
+def _from_labs() -> dict[str, Path]:
+    """Return the file of each model that a lab promises. A wrong lab.toml is left for `find` to report."""
+    found: dict[str, Path] = {}
+    for folder in labs.folders():
+        with suppress(UsageError):
+            found |= labs.read(folder).models
+    return found

@@ -1,0 +1,119 @@
+"""A student's own folder: starting a lab in it, and how far the student is.
+
+``threadserver lab start`` copies a lab's handout and starter there, and leaves a mark that says which lab it is.
+"""
+
+import json
+import os
+import shutil
+import tomllib
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+from threadserver.core.errors import KitError, UsageError, reason
+from threadserver.core.labs import LABS, Lab, find
+
+MARK = ".threadserver.toml"
+"""The file in a student's folder that says which lab was started there."""
+
+
+def lab_of(folder: Path) -> Lab:
+    """Return the lab that was started in a folder. Raises UsageError when none was."""
+    try:
+        name = tomllib.loads((folder / MARK).read_text())["lab"]
+    except (OSError, KeyError, ValueError):
+        raise UsageError(
+            f"which lab is {folder}? Say --lab NAME (`threadserver lab start NAME` makes a folder that knows)"
+        ) from None
+    return find(str(name))
+
+
+def start(lab: Lab, target: Path, language: str = "python") -> list[Path]:
+    """Copy a lab's handout and starter into ``target``, and return the files that were made. Overwrites nothing.
+
+    Raises UsageError when the lab is not offered in that language, KitError when a file is in the way.
+    """
+    source = lab.folder / ("starter" if language == "python" else f"starter-{language}")
+    if language not in lab.languages or not source.is_dir():
+        raise UsageError(f"the lab {lab.name} is offered in {', '.join(lab.languages)}, not in {language}")
+    pairs = [(file, target / file.relative_to(source)) for file in sorted(source.rglob("*")) if _is_source(file)]
+    pairs += [(file, target / file.name) for file in (lab.handout, LABS / "PROTOCOL.md") if file.is_file()]
+    taken = [str(new) for _, new in pairs if new.exists()]
+    if (target / MARK).exists() or taken:
+        raise KitError(f"{target} already holds {', '.join(taken) or MARK}; nothing was changed: choose another folder")
+    with writing(target):
+        for old, new in pairs:
+            new.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(old, new)
+            shutil.copymode(old, new)
+        handout = target / lab.handout.name
+        handout.write_text(handout.read_text().replace("](../", "]("))  # PROTOCOL.md now lies beside the handout
+        (target / MARK).write_text(f'lab = "{lab.name if lab.folder.parent == LABS else lab.folder.resolve()}"\n')
+    return [new for _, new in pairs]
+
+
+@contextmanager
+def writing(target: Path) -> Iterator[None]:
+    """Raise KitError, in one line, when a file in ``target`` cannot be written."""
+    try:
+        yield
+    except OSError as error:
+        raise KitError(f"cannot write {error.filename or target}: {reason(error)}") from error
+
+
+def _is_source(file: Path) -> bool:
+    return file.is_file() and "__pycache__" not in file.parts
+
+
+def submissions(lab: Lab, kind: str) -> Iterable[Path]:
+    """Return the folders of a lab's own ``solution``, ``mistakes`` or ``alternatives``: none in a student edition."""
+    if kind == "solution":
+        return sorted(folder for folder in lab.folder.glob("solution*") if folder.is_dir())
+    return sorted(
+        folder for folder in (lab.folder / kind).glob("*") if folder.is_dir() and folder.name != "__pycache__"
+    )
+
+
+# How far a student is.
+
+
+def remember(lab: Lab, folder: Path, score: float, max_score: float) -> None:
+    """Save the last verdict on a folder in which the lab was started, for ``lab list``, if it can be written."""
+    if not (folder / MARK).is_file():
+        return
+    known = progress()
+    known[lab.name] = {"folder": str(folder.resolve()), "score": score, "max_score": max_score}
+    with suppress(OSError):
+        _progress_file().parent.mkdir(parents=True, exist_ok=True)
+        beside = _progress_file().with_suffix(f".{os.getpid()}")
+        beside.write_text(json.dumps(known))
+        beside.replace(_progress_file())
+
+
+def progress() -> dict[str, dict[str, Any]]:
+    """Return the last verdict on each lab that was checked, by the lab's name."""
+    try:
+        found = json.loads(_progress_file().read_text())
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def unfinished(lab: Lab) -> list[str]:
+    """Return the labs that ``lab`` needs and that have not passed every check yet, each with what is known of it."""
+    done = progress()
+    found = []
+    for name in lab.needs:
+        last = done.get(name)
+        if last is None:
+            found.append(f"{name} (not checked yet)")
+        elif last["score"] < last["max_score"]:
+            found.append(f"{name} ({last['score']:g} of {last['max_score']:g} points)")
+    return found
+
+
+def _progress_file() -> Path:
+    state = os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state"
+    return Path(state) / "threadserver" / "labs.json"
