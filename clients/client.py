@@ -12,30 +12,30 @@ from collections.abc import Iterator
 from contextlib import suppress
 from functools import partial
 
+from threadserver.clients.client_conversation import ClientConversation, Hello
 from threadserver.core.address import Address, Endpoint
-from threadserver.core.conversation import ClientConversation, Hello
 from threadserver.core.errors import KitError, UsageError, reason
-from threadserver.core.recording import RecordedSocket, introduce
+from threadserver.core.recording import RecordedSocket, number_connection
 from threadserver.core.trace import Recorder
 
 RECEIVE_SIZE = 65_536
 
 
 class ConnectError(KitError):
-    """No connection could be had, or it was not confirmed; the message says why."""
+    """The connection failed, or was not confirmed; the message says why."""
 
 
 class DisconnectedError(KitError):
-    """The server went away while it owed an answer."""
+    """The server closed the connection while it owed an answer."""
 
 
 class Client:
     """One connection to a server, confirmed as soon as it is made.
 
-    Not for use by two threads at once, except that one may send while another receives.
+    Two threads may not use it at once, except that one may send while the other receives.
 
     ``timeout`` is in seconds, for connecting, for the greeting and for each answer; None waits for ever.
-    Raises ConnectError, with one line that says why, when there is no connection to be had.
+    Raises ConnectError, with one line that says why, when the connection fails.
     """
 
     def __init__(
@@ -61,9 +61,9 @@ class Client:
         return self.conversation.hello
 
     def ask(self, line: bytes) -> bytes:
-        """Send a line, without its LF, and wait for its answer.
+        """Send a line, without its LF, and return its answer.
 
-        Raises DisconnectedError when the server goes away instead, TimeoutError when it is silent for too long.
+        Raises DisconnectedError when the server closes instead, TimeoutError when it does not answer in time.
         """
         self.send(line)
         answer = self.receive()
@@ -72,9 +72,9 @@ class Client:
         return answer
 
     def send(self, line: bytes) -> None:
-        """Send a line, without its LF, and wait for nothing.
+        """Send a line, without its LF, and do not wait for its answer.
 
-        A server that has gone is not noticed here but by who reads: what it said last may still be there.
+        A server that has closed is not reported here but by `receive`, since its last answers may still be there.
         """
         if b"\n" in line:
             raise ValueError("a line cannot hold an LF")
@@ -82,9 +82,9 @@ class Client:
             self.socket.sendall(line + b"\n")
 
     def receive(self) -> bytes | None:
-        """Wait for the next answer; None when the server has said its last.
+        """Return the next answer, or None when the server has ended its side.
 
-        Raises DisconnectedError when the connection is reset, TimeoutError when the server is silent for too long.
+        Raises DisconnectedError when the connection is reset, TimeoutError when no answer comes in time.
         """
         while not self.conversation.answers and not self.conversation.finished:
             try:
@@ -94,8 +94,8 @@ class Client:
         return self.conversation.answers.popleft() if self.conversation.answers else None
 
     def finish(self) -> None:
-        """Half-close: say that no line follows. Answers that are owed still come."""
-        with suppress(OSError):  # already gone: who reads will see it
+        """Half-close: no line follows. Answers that are owed still arrive."""
+        with suppress(OSError):  # already gone: receive() will say so
             self.socket.shutdown(socket.SHUT_WR)
 
     def close(self) -> None:
@@ -103,7 +103,7 @@ class Client:
         self.socket.close()
 
     def __iter__(self) -> Iterator[bytes]:
-        """Give the answers until the server has said its last."""
+        """Yield answers until the server has ended its side."""
         while (answer := self.receive()) is not None:
             yield answer
 
@@ -116,12 +116,12 @@ class Client:
     def _take(self) -> None:
         reply = self.conversation.receive(self.socket.recv(RECEIVE_SIZE))
         if self.hello:
-            introduce(self.socket, self.hello.connection)
+            number_connection(self.socket, self.hello.connection)
         if reply:
             self.socket.sendall(reply)
 
     def _connect(self, timeout: float | None) -> socket.socket:
-        """Try each address that the name stands for, in the resolver's order."""
+        """Try each address of the name, in the resolver's order."""
         failure: OSError | None = None
         for endpoint in self.address.resolve():
             try:

@@ -1,4 +1,4 @@
-"""A crowd: many blocking clients at once, one thread each, and who served whom."""
+"""A crowd: many blocking clients at once, one thread each, and which worker served which client."""
 
 from collections import Counter
 from collections.abc import Callable
@@ -13,21 +13,21 @@ from threadserver.core.trace import Recorder
 
 @dataclass
 class Member:
-    """One client of the crowd, and how it fared."""
+    """One client of the crowd, and its result."""
 
     number: int
     client: str = ""
     """Its own address, as the server described it."""
     connection: int | None = None
     worker: str | None = None
-    """Who served it; None without confirmation."""
+    """The worker that served it; None without confirmation."""
     answers: int = 0
     failure: str | None = None
 
 
 @dataclass(frozen=True)
 class Crowd:
-    """Who served whom."""
+    """Which worker served which client."""
 
     members: list[Member]
 
@@ -52,10 +52,10 @@ def converse(
     recorder: Recorder | None = None,
     done: Callable[[], None] = lambda: None,
 ) -> Crowd:
-    """Let so many clients connect at the same time, ask so many lines each, and leave.
+    """Let ``clients`` clients connect at the same time, send ``lines`` lines each, and leave.
 
-    ``timeout`` is in seconds, for each connection and answer; ``done`` is called whenever a client has finished.
-    A client that fails does not end the others: its member says why.
+    ``timeout`` is in seconds, for each connection and answer; ``done`` is called each time a client has finished.
+    When a client fails its member says why, and the others go on.
     """
     together = Barrier(clients)
     members = [Member(number) for number in range(1, clients + 1)]
@@ -66,7 +66,7 @@ def converse(
             with Client(address, confirm=confirm, timeout=timeout, recorder=recorder) as client:
                 _talk(member, client, lines)
         except BrokenBarrierError:
-            member.failure = "not started: no thread to be had for the whole crowd"
+            member.failure = "not started: no thread left for the whole crowd"
         except TimeoutError:
             member.failure = f"no answer within {timeout:g} s"
         except (KitError, OSError) as error:

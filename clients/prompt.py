@@ -14,12 +14,12 @@ PROMPT = "> "
 def prompt(client: Client, *, answers: bool = True) -> None:
     """Ask for lines until Ctrl-D, send each and print its answer.
 
-    ``answers`` says whether the service answers each line. Raises DisconnectedError when the server goes away.
+    ``answers`` says whether the service answers each line. Raises DisconnectedError when the server closes.
     """
     if client.hello:
         print(f"{client.hello.client} is connected to {client.hello.server}")
         print(f"connection {client.hello.connection}, served by worker {client.hello.worker} (process/thread)")
-    print("Each line is sent as it is; Ctrl-D ends.")
+    print("Type a line to send it; Ctrl-D ends.")
     with suppress(OSError):
         readline.read_history_file(_history())
     client.socket.settimeout(None)
@@ -38,7 +38,7 @@ def _converse(client: Client, *, answers: bool) -> None:
         except EOFError:
             print()
             return
-        while select([client.socket], [], [], 0)[0]:  # it said something meanwhile, or has gone
+        while select([client.socket], [], [], 0)[0]:  # the server has sent something, or has gone
             _show(client)
         client.send(line.encode("utf-8", "surrogateescape"))
         if answers:

@@ -21,12 +21,13 @@ from collections import Counter
 from contextlib import suppress
 from time import perf_counter_ns
 
+from threadserver.clients.client_conversation import Hello, ProtocolError
 from threadserver.clients.load import error_kinds
 from threadserver.clients.load.buckets import FOLD, Buckets
 from threadserver.clients.load.plan import Plan
 from threadserver.clients.load.workloads import Requests
 from threadserver.core.address import Endpoint
-from threadserver.core.conversation import FULL, MAX_LINE, Hello, ProtocolError
+from threadserver.core.conversation import FULL, MAX_LINE
 
 TICK = 0.05
 """Seconds after which a loop looks at the clock although nothing has happened."""

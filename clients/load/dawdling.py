@@ -13,11 +13,11 @@ from threading import Event, Thread
 from time import monotonic, perf_counter_ns
 
 from threadserver.clients.client import Client, DisconnectedError
+from threadserver.clients.client_conversation import ProtocolError
 from threadserver.clients.load import error_kinds
 from threadserver.clients.load.buckets import Buckets
 from threadserver.clients.load.plan import Plan
 from threadserver.clients.load.workloads import random_lines
-from threadserver.core.conversation import ProtocolError
 from threadserver.core.errors import KitError
 
 PAUSE = 0.2

@@ -8,8 +8,8 @@ from tests.conftest import PATIENCE, read_line
 from threadserver import serving
 from threadserver.clients import Client
 from threadserver.clients.client import ConnectError, DisconnectedError
+from threadserver.clients.client_conversation import ProtocolError
 from threadserver.core import services
-from threadserver.core.conversation import ProtocolError
 from threadserver.core.errors import KitError
 from threadserver.core.models import iterative, thread
 

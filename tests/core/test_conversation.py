@@ -1,7 +1,10 @@
+import re
+
 import pytest
 
+from threadserver.core import conversation as module
 from threadserver.core.address import Address
-from threadserver.core.conversation import MAX_LINE, ClientConversation, Conversation, Hello, ProtocolError
+from threadserver.core.conversation import MAX_LINE, Conversation, Input
 from threadserver.core.services import octets
 
 SERVER, CLIENT = Address.parse("tcp://127.0.0.1:7000"), Address.parse("tcp://127.0.0.1:51324")
@@ -120,47 +123,39 @@ def test_octets_counts_the_line_feed():
         assert len(say(side, b"%d\n" % count)) == count
 
 
-def test_both_sides_understand_each_other_however_the_stream_is_cut():
-    for size in (1, 2, 5, 64):
-        server, client = conversation(), ClientConversation()
-        to_client, to_server = server.greet("1/2"), b""
-        for request in (b"", b"one\n", b"two\nthree\n"):
-            to_server += request
-            while to_client or to_server:
-                piece, to_client = to_client[:size], to_client[size:]
-                to_server = (client.receive(piece) if piece else b"") + to_server
-                piece, to_server = to_server[:size], to_server[size:]
-                to_client += say(server, piece) if piece else b""
-        assert list(client.answers) == [b"ONE", b"TWO", b"THREE"]
-        assert client.hello == Hello(str(SERVER), str(CLIENT), 7, "1/2")
+def test_what_arrives_after_the_end_is_ignored():
+    side = conversation(confirm=False)
+    assert say(side, b"") == b""
+    assert list(side.receive(b"more\n")) == list(side.receive(b"")) == []
 
 
-@pytest.mark.parametrize(
-    "line",
-    [b"hello", b"HELLO", b"", b"HELLO connection=7", b"HELLO server=a client=b connection=x worker=1", b"\xff\xfe"],
-)
-def test_a_greeting_that_is_none_is_a_breach_of_the_protocol(line):
-    with pytest.raises(ProtocolError, match="expected HELLO"):
-        ClientConversation().receive(line + b"\n")
+def test_the_table_in_the_docstring_is_the_one_that_the_conversation_follows():
+    table = module.__doc__.partition("next state\n")[2].partition("\n\n")[0]
+    rows = [re.split(r" {2,}|(?<=ED) ", row.strip()) for row in table.splitlines()]
+    written = [(state, what, following) for state, what, _, following in rows]
+    assert written == [
+        (state.name, arrived.value, following.name)
+        for state, row in module.TRANSITIONS.items()
+        for arrived, following in row.items()
+    ]
 
 
-def test_a_client_says_why_it_was_not_greeted():
-    with pytest.raises(ProtocolError, match="ERROR server is full"):
-        ClientConversation().receive(b"ERROR server is full\n")
-    with pytest.raises(ProtocolError, match="without a HELLO"):
-        ClientConversation().receive(b"")
+REACHED = {"CONFIRMING": {}, "ESTABLISHED": {"confirm": False}}
+EXAMPLES = {
+    Input.CONFIRM: b"CONFIRM 7\n",
+    Input.OTHER_LINE: b"hello\n",
+    Input.LINE: b"hello\n",
+    Input.END: b"",
+    Input.TOO_LONG: b"x" * MAX_LINE,
+    Input.TIMEOUT: b"",
+}
 
 
-def test_a_client_takes_no_endless_line():
-    client = ClientConversation(confirm=False)
-    with pytest.raises(ProtocolError, match="longer than 65536"):
-        for _ in range(5):
-            client.receive(b"x" * 20_000)
-
-
-def test_an_answer_without_a_line_feed_is_kept_at_the_end():
-    client = ClientConversation(confirm=False)
-    client.receive(b"one\nla")
-    client.receive(b"st")
-    client.receive(b"")
-    assert list(client.answers) == [b"one", b"last"]
+@pytest.mark.parametrize(("state", "arrived"), [(s, i) for s, row in module.TRANSITIONS.items() for i in row])
+def test_each_input_leads_to_the_next_state_of_the_table(state, arrived):
+    side = conversation(**REACHED[state.name])
+    assert side.state is state
+    side.overdue = "idle for 5 s" if arrived is Input.TIMEOUT else ""
+    answer = b"".join(side.receive(EXAMPLES[arrived]))
+    assert side.state is module.TRANSITIONS[state][arrived]
+    assert side.refused == answer.startswith(b"ERROR")

@@ -7,13 +7,13 @@ A right server that merely cannot do what was asked is told apart from one that 
 from collections.abc import Iterable
 
 from threadserver.clients.client import ConnectError, DisconnectedError
+from threadserver.clients.client_conversation import ClosedError, ProtocolError, RefusalError
 from threadserver.clients.load import Latency, Plan, error_kinds
 from threadserver.comparison import leaks
 from threadserver.comparison.counters import Sample
 from threadserver.comparison.results import Run
 from threadserver.comparison.running_contestant import AnswerError, Subject
 from threadserver.comparison.wording import amount
-from threadserver.core.conversation import ClosedError, ProtocolError, RefusalError
 from threadserver.core.errors import KitError, reason
 
 KEEPING_UP = 0.9

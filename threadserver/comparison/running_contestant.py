@@ -7,10 +7,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from threadserver.clients import Client
+from threadserver.clients.client_conversation import shown
 from threadserver.comparison import counters
 from threadserver.comparison.contestants import KIT, Contestant
 from threadserver.core.address import Address
-from threadserver.core.conversation import shown
 from threadserver.core.errors import KitError
 from threadserver.submission.keeping import Keeper, Order, keep
 from threadserver.submission.listening import free_port, listening, serves

@@ -25,7 +25,7 @@ from rich.console import Console
 from rich.table import Table
 
 from threadserver.clients.client import Client
-from threadserver.core.conversation import Hello
+from threadserver.clients.client_conversation import Hello
 from threadserver.core.errors import KitError, reason
 from threadserver.core.trace import Record, Recorder, number, parse
 from threadserver.diagrams.diagram_page import page

@@ -10,8 +10,8 @@ import struct
 import time
 from collections.abc import Callable
 
+from threadserver.clients.client_conversation import Hello, ProtocolError
 from threadserver.core.address import Address
-from threadserver.core.conversation import Hello, ProtocolError
 from threadserver.judge.outcomes import LateError, WrongError
 from threadserver.judge.program import Program
 from threadserver.judge.stillness import LOOKS, PAUSE, SETTLED, Stillness
