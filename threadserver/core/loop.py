@@ -1,26 +1,27 @@
-"""The event loop: what the models share that ask the kernel which sockets are ready, and block in nothing else.
+"""The event loop, for models that ask the kernel which sockets are ready, and block in no other call.
 
-The model waits, with the call that it is named after; the loop does what a ready socket is ready for::
+The model waits, in the call that it is named after; the loop does what a ready socket is ready for::
 
     loop = Loop(server)
-    for pause in loop.turns():                       # seconds until somebody may be overdue
+    for pause in loop.turns():                       # seconds until the next time-out is checked
         readable, writable, _ = select.select(loop.reading, loop.writing, [], pause)
         for descriptor in readable:
             loop.read(descriptor)                    # accept one client, or receive one piece and begin to answer it
         for descriptor in writable:
-            loop.write(descriptor)                   # go on with the answers that are owed
+            loop.write(descriptor)                   # continue with the answers that are owed
 
-poll and epoll keep a table of what to wait for. They are given to the loop, which keeps it: ``Loop(server, epoll)``.
+poll and epoll have a table of what to wait for, the interest list. ``Loop(server, interest)`` keeps it up to date, and
+closes it at the end.
 
-One thread serves everybody, so nobody may have it for long, and nobody may fill its memory:
+One thread serves all clients, so no client may occupy it for long or fill its memory:
 
 - A turn does a bounded piece of work for each ready client: one recv(), a few answers, one send().
 - Bytes that the kernel does not take are kept, and the loop waits until the client can take more. Only then does it
   ask for "writable", which a socket nearly always is: a loop that always asked would never rest.
-- Whoever is owed answers is not read from, and no more of them are computed than can be sent. So who sends without
-  reading comes to a standstill (back-pressure), having cost one piece of input and a few answers.
+- While a client is owed answers the loop does not read from it, and computes no more answers than it can send. So a
+  client that sends without reading comes to a standstill (back-pressure): it costs one piece of input, a few answers.
 
-A service that blocks, blocks everybody. That is what an event loop is.
+A service that blocks, blocks every client. That is the price of an event loop.
 """
 
 import logging
@@ -33,17 +34,17 @@ from time import monotonic
 from typing import Protocol
 
 from threadserver.core.conversation import Conversation
-from threadserver.core.limits import Limits
 from threadserver.core.server import BACK_OFF, RECEIVE_SIZE, Server, worker
+from threadserver.core.timeouts import Timeouts
 
-FEW = 16  # answers computed for one client before others have their turn
-LONGEST = 3600.0  # seconds of a pause, where there is no limit to look after
+ANSWERS_PER_TURN = 16  # computed for one client before the next one has its turn
+LONGEST_PAUSE = 3600.0  # seconds, when no time-out is set
 
 log = logging.getLogger("threadserver")
 
 
 class Interest(Protocol):
-    """The table of who waits for what, as select.poll and select.epoll objects keep it."""
+    """The table of what to wait for on each descriptor, as select.poll and select.epoll objects keep it."""
 
     def register(self, descriptor: int, events: int, /) -> None:
         """Add a descriptor."""
@@ -56,51 +57,52 @@ class Interest(Protocol):
 
 
 class _Client:
-    """One connection, and what it is still owed."""
+    """One connection, and the answers that it is still owed."""
 
-    __slots__ = ("answers", "connection", "conversation", "descriptor", "said_all", "unsent")
+    __slots__ = ("answers", "connection", "conversation", "descriptor", "draining", "unsent")
 
     def __init__(self, connection: socket, conversation: Conversation) -> None:
         self.connection = connection
         self.descriptor = connection.fileno()
         self.conversation = conversation
         self.answers: Iterator[bytes] | None = None  # not computed yet
-        self.unsent = bytearray()  # computed, and not taken by the kernel yet
-        self.said_all = False  # what still comes is thrown away
+        self.unsent = bytearray()  # computed, but not taken by the kernel yet
+        self.draining = False  # input that still arrives is thrown away
 
     def compute(self) -> None:
-        """Compute a few more of the answers, once those before are on their way."""
+        """Compute a few more answers, once the earlier ones are on their way."""
         if self.answers is None or self.unsent:
             return
         for at, answer in enumerate(self.answers, 1):
             self.unsent += answer
-            if at == FEW:
+            if at == ANSWERS_PER_TURN:
                 return
         self.answers = None
 
     def send(self) -> None:
-        """Send what the kernel takes at once."""
+        """Send as much as the kernel takes at once."""
         if self.unsent:
             with suppress(BlockingIOError):
                 del self.unsent[: self.connection.send(self.unsent)]
 
     @property
     def owed(self) -> bool:
-        """Whether there is still something to compute or to send."""
+        """True while there is something to compute or to send."""
         return bool(self.unsent) or self.answers is not None
 
 
 class Loop:
     """The sockets that one thread serves, and what to wait for on each of them.
 
-    ``descriptors`` is how many descriptors the model's call can tell apart: clients beyond it are refused.
+    ``interest`` is the table of select.poll or select.epoll, if there is one. ``descriptors`` is how many descriptors
+    the model's call can tell apart: clients beyond that are refused.
     """
 
     def __init__(self, server: Server, interest: Interest | None = None, *, descriptors: int | None = None) -> None:
         self.reading: set[int] = set()
-        """Descriptors that are to be read from as soon as there is something."""
+        """Descriptors to read from as soon as there is something."""
         self.writing: set[int] = set()
-        """Descriptors that are to be written to as soon as there is room."""
+        """Descriptors to write to as soon as there is room."""
         self._server = server
         self._interest = interest
         self._descriptors = descriptors or inf
@@ -108,50 +110,54 @@ class Loop:
         self._listener = server.listener.fileno()
         self._accept_again = 0.0  # when, on the monotonic clock
         server.listener.setblocking(False)
-        server.limit_by(Limits)
+        server.use_timeouts(Timeouts)
         self._wait_to_read(self._listener)
 
     def turns(self) -> Iterator[float]:
-        """Give, for each turn, how many seconds to wait at most; end when the server is stopped and all have gone."""
-        while not self._server.stopping or self._clients:
-            pause = min(self._server.limits.pause(), LONGEST)
-            if self._server.stopping:
-                self._wait_no_more(self._listener)
-            elif self._listener not in self.reading:
-                pause = min(pause, self._listen_again())
-            yield pause
+        """Yield how many seconds each turn may wait; ends when the server is stopped and no client is left."""
+        try:
+            while not self._server.stopping or self._clients:
+                pause = min(self._server.timeouts.pause(), LONGEST_PAUSE)
+                if self._server.stopping:
+                    self._stop_waiting(self._listener)
+                elif self._listener not in self.reading:
+                    pause = min(pause, self._listen_again())
+                yield pause
+        finally:
+            if close := getattr(self._interest, "close", None):  # epoll's table is in the kernel, poll's is not
+                close()
 
     def read(self, descriptor: int) -> None:
         """Accept one client, or receive one piece from one and begin to answer it."""
-        if descriptor not in self.reading:  # an earlier event of this turn has changed what it waits for
+        if descriptor not in self.reading:  # an earlier event of this turn has changed what to wait for
             return
         if descriptor == self._listener:
             self._accept()
             return
         client = self._clients[descriptor]
-        with self._concerning(client), suppress(BlockingIOError):
+        with self._closing_on_error(client), suppress(BlockingIOError):
             data = client.connection.recv(RECEIVE_SIZE)
-            if not client.said_all:
+            if not client.draining:
                 client.answers = iter(client.conversation.receive(data))
                 self._proceed(client)
             elif not data:
                 self._close(client)
 
     def write(self, descriptor: int) -> None:
-        """Go on with the answers that a client is owed."""
+        """Continue with the answers that a client is owed."""
         if descriptor in self.writing:
             client = self._clients[descriptor]
-            with self._concerning(client):
+            with self._closing_on_error(client):
                 self._proceed(client)
 
     def _accept(self) -> None:
         connection = self._server.accept()
         if connection is None:
-            if self._server.acceptor.exhausted():  # it would be readable, and fail, again and again
+            if self._server.acceptor.exhausted():  # or it would be readable, and fail, again and again
                 self._accept_again = monotonic() + BACK_OFF
-                self._wait_no_more(self._listener)
+                self._stop_waiting(self._listener)
         elif connection.fileno() >= self._descriptors:
-            self._server.refuse(connection, f"descriptor {connection.fileno()} is too great")
+            self._server.refuse(connection, f"descriptor {connection.fileno()} is too high")
         else:
             self._greet(connection)
 
@@ -159,13 +165,13 @@ class Loop:
         connection.setblocking(False)
         client = _Client(connection, self._server.conversation(connection))
         self._clients[client.descriptor] = client
-        with self._concerning(client):
-            self._server.limits.watch(connection, client.conversation)
+        with self._closing_on_error(client):
+            self._server.timeouts.watch(connection, client.conversation)
             client.unsent += client.conversation.greet(worker())
             self._proceed(client)
 
     def _proceed(self, client: _Client) -> None:
-        """Compute a little, send a little, and wait for what has to come next."""
+        """Compute a little, send a little, and wait for the next thing to do."""
         client.compute()
         client.send()
         if client.owed:
@@ -173,15 +179,15 @@ class Loop:
         elif not client.conversation.finished:
             self._wait_to_read(client.descriptor)
         elif client.conversation.refused:
-            client.said_all = True
-            self._server.limits.last_words(client.connection)
+            client.draining = True
+            self._server.timeouts.half_close(client.connection)
             self._wait_to_read(client.descriptor)
         else:
             self._close(client)
 
     @contextmanager
-    def _concerning(self, client: _Client) -> Iterator[None]:
-        """Close the connection when something fails: it is nobody else's concern."""
+    def _closing_on_error(self, client: _Client) -> Iterator[None]:
+        """Close the connection when something fails, and only this one."""
         try:
             yield
         except OSError as error:
@@ -192,12 +198,12 @@ class Loop:
             self._close(client)
 
     def _close(self, client: _Client) -> None:
-        self._wait_no_more(client.descriptor)
+        self._stop_waiting(client.descriptor)
         del self._clients[client.descriptor]
         self._server.close(client.connection)
 
     def _listen_again(self) -> float:
-        """Take up listening after a while in which nothing could be accepted; give the seconds until then."""
+        """Wait for clients again some time after accept() failed; return the seconds until then."""
         left = self._accept_again - monotonic()
         if left <= 0:
             self._wait_to_read(self._listener)
@@ -221,7 +227,7 @@ class Loop:
             change = self._interest.modify if known else self._interest.register
             change(descriptor, events)
 
-    def _wait_no_more(self, descriptor: int) -> None:
+    def _stop_waiting(self, descriptor: int) -> None:
         if self._interest and (descriptor in self.reading or descriptor in self.writing):
             self._interest.unregister(descriptor)
         self.reading.discard(descriptor)

@@ -6,7 +6,7 @@ import threadserver
 
 
 def serve(server: threadserver.Server) -> None:
-    """Hand the kernel the whole table in each turn, and do what the ready sockets are ready for."""
+    """Ask the kernel which sockets of the table are ready, and do what they are ready for."""
     interest = select.poll()
     loop = threadserver.Loop(server, interest)
     for pause in loop.turns():
