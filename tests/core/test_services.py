@@ -44,8 +44,8 @@ def test_a_service_of_a_users_own_is_found_by_its_path(tmp_path):
     ("text", "says"),
     [
         (None, "no such file"),
-        ("def other(line): ...", "has no reverse"),
-        ("reverse = 5", "has no reverse"),
+        ("def other(line): ...", "has no function reverse"),
+        ("reverse = 5", "has no function reverse"),
         ("def reverse(:\n", "line 1"),
         ("import nothing_of_this_name", "ModuleNotFoundError"),
         ("raise SystemExit(0)", "SystemExit"),

@@ -74,7 +74,7 @@ def trace(tmp_path):
     ) -> Trace:  # fmt: skip
         paths = [tmp_path / f"{side}.trace" for side in sides.split()]
         with ExitStack() as stack:
-            recorders = {path.stem: stack.enter_context(closing(Recorder(path, anew=True))) for path in paths}
+            recorders = {path.stem: stack.enter_context(closing(Recorder(path, truncate=True))) for path in paths}
             recorder = recorders.get("client")
             with threadserver.serving(
                 model, address, recorder=recorders.get("server"), confirm=confirm, **options

@@ -39,7 +39,7 @@ def recording(path: str | None, *, anew: bool = False) -> Iterator[Recorder | No
     if path is None:
         yield None
         return
-    recorder = Recorder(path, anew=anew)
+    recorder = Recorder(path, truncate=anew)
     try:
         yield recorder
     finally:

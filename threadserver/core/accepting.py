@@ -1,8 +1,9 @@
-"""Accepting: what accept() says when something goes wrong, and the one descriptor that is kept for that moment.
+"""Accepting: what the errors of accept() mean, and the one descriptor that is kept in reserve for them.
 
-With a full table of descriptors accept() fails at once, again and again, even when nobody is waiting; the client
-stays in the queue and is told nothing. So one descriptor is set aside. When the table is full it is given up for
-the client, and if it cannot be had back, then that client is the one who must hear that the server is full.
+With a full table of descriptors accept() fails at once, again and again, even when no client is waiting; a client that
+is waiting stays in the queue and is told nothing. So one descriptor is kept in reserve. When the table is full the
+reserve is released and the client gets its descriptor. If no new reserve is available then, this client is the one
+that must hear that the server is full.
 """
 
 import errno
@@ -13,9 +14,9 @@ from contextlib import suppress
 from threading import Lock
 from typing import Any, NamedTuple
 
-# What accept(2) says when something has run out; the connection stays in the queue.
+# The errors of accept(2) when something has run out; the connection stays in the queue.
 EXHAUSTED = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
-# What it says when one connection has failed before it was taken (the next may be well), or when none is waiting.
+# Its errors when one connection failed before it was taken (the next may be fine), or when none is waiting.
 PASSING = {
     errno.ECONNABORTED, errno.EPROTO, errno.EPERM, errno.ENETDOWN, errno.ENOPROTOOPT, errno.EHOSTDOWN,
     errno.EHOSTUNREACH, errno.EOPNOTSUPP, errno.ENETUNREACH, errno.EAGAIN,
@@ -23,27 +24,27 @@ PASSING = {
 
 
 class Accepted(NamedTuple):
-    """What accept() gave."""
+    """What accept() returned."""
 
     connection: socket.socket
     peer: Any
     last: bool = False
-    """Whether no descriptor is left beside this one's."""
+    """True when no descriptor is left beside this one's."""
 
 
 class Acceptor:
-    """Accepts clients, and knows when there is no descriptor for one more. Several threads may accept at once."""
+    """Accepts clients, and knows when no descriptor is left for one more. Several threads may accept at once."""
 
     def __init__(self) -> None:
         self._reserve: int | None = None
-        self._at_the_reserve = Lock()
-        self._at_the_door = Lock()
-        self.set_aside()
+        self._reserve_lock = Lock()
+        self._accept_lock = Lock()
+        self.keep_reserve()
 
     def accept(self, listener: socket.socket) -> Accepted | None:
-        """Accept one client; None when this try gave none.
+        """Accept one client. Return None when there was none to accept.
 
-        Raises OSError when the listener is of no more use.
+        Raises OSError when the listener cannot be used any more.
         """
         try:
             connection, peer = listener.accept()
@@ -53,35 +54,35 @@ class Acceptor:
             if error.errno not in EXHAUSTED:
                 raise
             return self._accept_with_reserve(listener)
-        # Where the reserve is given up, another thread may get the descriptor that becomes free, for a last client.
+        # When the reserve is released, another thread may get the free descriptor, for a last client.
         return Accepted(connection, peer, self._reserve is None and self.exhausted())
 
     def exhausted(self) -> bool:
-        """Tell whether no descriptor can be set aside: there is none for one more client."""
-        self.set_aside()
+        """Return whether no descriptor is left for a reserve, and so none for one more client."""
+        self.keep_reserve()
         return self._reserve is None
 
-    def set_aside(self) -> None:
-        """Set a descriptor aside, where there is one and none has been."""
-        with self._at_the_reserve, suppress(OSError):
+    def keep_reserve(self) -> None:
+        """Keep a descriptor in reserve, unless there is one already or none is left."""
+        with self._reserve_lock, suppress(OSError):
             if self._reserve is None:
                 self._reserve = os.open(os.devnull, os.O_RDONLY)
 
-    def give_up(self) -> None:
-        """Close the descriptor that was set aside; first say so, to whoever gets it in its next accept()."""
-        with self._at_the_reserve:
+    def release_reserve(self) -> None:
+        """Close the reserve. First mark it as gone, for the thread that gets its descriptor in accept()."""
+        with self._reserve_lock:
             reserve, self._reserve = self._reserve, None
             if reserve is not None:
                 os.close(reserve)
 
     def _accept_with_reserve(self, listener: socket.socket) -> Accepted | None:
-        """Give the reserve up for a client who is there; one thread at a time, the others wait for their turn."""
-        with self._at_the_door:
-            door = select.poll()
-            door.register(listener, select.POLLIN)
-            if not door.poll(None if listener.getblocking() else 0):
+        """Release the reserve for a client that is waiting; one thread at a time, the others wait for their turn."""
+        with self._accept_lock:
+            waiting = select.poll()
+            waiting.register(listener, select.POLLIN)
+            if not waiting.poll(None if listener.getblocking() else 0):
                 return None
-            self.give_up()
+            self.release_reserve()
             try:
                 connection, peer = listener.accept()
             except OSError as error:

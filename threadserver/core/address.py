@@ -1,17 +1,17 @@
 """Addresses, as people write them and as the kernel takes them.
 
-A socket is told apart by where it can be reached, and how. A person writes that in one line; the calls want it
-in four pieces, ``socket(family, type, protocol)`` and ``bind(sockaddr)``::
+A person writes an address in one line; the calls take it in four pieces, ``socket(family, type, protocol)`` and
+``bind(sockaddr)``::
 
     tcp://127.0.0.1:7000    AF_INET    SOCK_STREAM  TCP  ("127.0.0.1", 7000)
     tcp://[::1]:7000        AF_INET6   SOCK_STREAM  TCP  ("::1", 7000, 0, 0)
     udp://127.0.0.1:7000    AF_INET    SOCK_DGRAM   UDP  ("127.0.0.1", 7000)
     unix:///run/echo.sock   AF_LOCAL   SOCK_STREAM  -    "/run/echo.sock"
     unix:@echo              AF_LOCAL   SOCK_STREAM  -    "\\0echo" (a name without a file; Linux only)
-    unix:                   AF_LOCAL   SOCK_STREAM  -    "" (a peer without a name, as most clients are)
+    unix:                   AF_LOCAL   SOCK_STREAM  -    "" (a peer without a name, like most clients)
 
-A written address holds no blank: such bytes are percent-encoded, so that it can stand as one word in a line of
-the protocol. Brackets around an IPv6 address: RFC 3986, section 3.2.2. Sources: socket(2), ip(7), ipv6(7), unix(7).
+A written address has no blanks: they are percent-encoded, so that the address is one word in a line of the protocol.
+Sources: socket(2), ip(7), ipv6(7), unix(7); brackets around an IPv6 address: RFC 3986, section 3.2.2.
 """
 
 import ipaddress
@@ -32,11 +32,11 @@ _HOST_AND_PORT = re.compile(r"(?:\[(?P<bracketed>[^\]]+)\]|(?P<host>[^:\[\]/@\s]
 
 
 class AddressError(UsageError, ValueError):
-    """A text that is no address."""
+    """A text that is not an address."""
 
 
 class Endpoint(NamedTuple):
-    """What ``socket()`` and then ``bind()`` or ``connect()`` are called with."""
+    """The arguments of ``socket()``, and then of ``bind()`` or ``connect()``."""
 
     family: int
     type: int
@@ -46,7 +46,7 @@ class Endpoint(NamedTuple):
 
 @dataclass(frozen=True)
 class Address:
-    """Where a socket is reached: a host and port (``tcp``, ``udp``) or a path (``unix``)."""
+    """Where to reach a socket: a host and port (``tcp``, ``udp``) or a path (``unix``)."""
 
     scheme: str
     host: str = ""
@@ -55,10 +55,7 @@ class Address:
 
     @classmethod
     def parse(cls, text: str) -> "Address":
-        """Read an address; ``HOST:PORT`` alone means TCP.
-
-        Raises AddressError with one line that says what is wrong.
-        """
+        """Read an address; ``HOST:PORT`` alone means TCP. Raises AddressError, which says what is wrong."""
         scheme, colon, rest = text.partition(":")
         if colon and scheme == "unix":
             return cls._parse_path(text, rest)
@@ -87,10 +84,7 @@ class Address:
 
     @classmethod
     def of(cls, family: int, sockaddr: Any, scheme: str = "tcp") -> "Address":  # noqa: ANN401
-        """Turn what ``getsockname()``, ``getpeername()`` or ``accept()`` returned into an address.
-
-        An IPv4 address that came over an IPv6 socket is given as the IPv4 address that it is.
-        """
+        """Return what ``getsockname()`` or ``accept()`` returned as an address; IPv4 over an IPv6 socket is IPv4."""
         if family == socket.AF_UNIX:
             return cls("unix", path=os.fsencode(sockaddr or b""))
         host, port = sockaddr[:2]
@@ -109,10 +103,10 @@ class Address:
         return f"unix:{slashes}{quote_from_bytes(self.path, safe='/:')}"
 
     def resolve(self, *, passive: bool = False) -> list[Endpoint]:
-        """Ask the resolver what to call the kernel with, best first: getaddrinfo(3), RFC 6724.
+        """Ask the resolver for the arguments of the calls, best first: getaddrinfo(3), RFC 6724.
 
-        ``passive`` is for a server, which will bind the address rather than connect to it.
-        Raises KitError when no such host is known.
+        ``passive`` is for a server, which binds the address instead of connecting to it.
+        Raises KitError when the host is unknown.
         """
         if self.scheme == "unix":
             path = os.fsdecode(self.path) if not self.path.startswith(b"\0") else self.path

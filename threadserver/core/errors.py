@@ -11,15 +11,15 @@ class KitError(Exception):
 
 
 class UsageError(KitError):
-    """Something that was asked for wrongly, and would be refused on every machine."""
+    """A request that is wrong on every machine."""
 
     exit_code = 2
 
 
 def reason(error: OSError) -> str:
-    """Say in the kernel's words, in lower case, what went wrong: ``permission denied``.
+    """Return what went wrong in the kernel's words, in lower case: ``permission denied``.
 
-    An error of the resolver has a code of its own, so its own text is taken.
+    The resolver has error codes of its own, so its errors keep their own text.
     """
     if error.errno is not None and error.errno in errno.errorcode:
         return os.strerror(error.errno).lower()

@@ -1,7 +1,7 @@
 """The listening socket: steps 1 to 3, socket(), bind(), listen().
 
-A socket in a file system outlives a server that was killed. Its file alone would then be "in use" for ever, so a file
-at which nobody answers is replaced, and one at which somebody does is left alone.
+The file of a local socket outlives a server that was killed, and would then be "in use" for ever. So a file is replaced
+when no server answers there, and left alone when one does.
 """
 
 import errno
@@ -25,7 +25,7 @@ def listen(
 
     ``backlog`` is how many established connections may wait for accept(); the kernel caps it at
     /proc/sys/net/core/somaxconn (listen(2)). Port 0 takes any free port.
-    ``option`` is one of socket(7), set before the socket is bound.
+    ``option`` is a socket option of socket(7) that is set before bind().
     Raises KitError when the machine refuses, UsageError when the address is not for a stream.
     """
     if address.scheme == "udp":
@@ -45,7 +45,7 @@ def listen(
 
 
 def file_of(listener: socket.socket) -> tuple[Path, int, int] | None:
-    """Give the file of a local socket: its path, device and inode. None where it has none."""
+    """Return the file of a local socket: its path, device and inode. None when it has no file."""
     if listener.family != socket.AF_UNIX:
         return None
     try:
@@ -57,7 +57,7 @@ def file_of(listener: socket.socket) -> tuple[Path, int, int] | None:
 
 
 def unlink(file: tuple[Path, int, int]) -> None:
-    """Remove the file of a local socket, unless another has taken its place meanwhile."""
+    """Remove the file of a local socket, unless another file has taken its place."""
     path, device, inode = file
     with suppress(OSError):
         status = path.stat()
@@ -69,9 +69,9 @@ def _prepare(listener: socket.socket, endpoint: Endpoint) -> None:
     if endpoint.family == socket.AF_UNIX:
         _replace_stale_file(endpoint)
         return
-    # Bind although connections of an earlier server are still in TIME_WAIT: tcp(7), RFC 9293 section 3.6.1.
+    # Bind even while connections of an earlier server are in TIME_WAIT: tcp(7), RFC 9293 section 3.6.1.
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    # Send each answer at once, although the one before has not been acknowledged (no Nagle); connections inherit it.
+    # Send each answer at once, even before the last one is acknowledged (no Nagle); connections inherit this.
     listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     if endpoint.family == socket.AF_INET6:
         listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)  # [::] takes IPv4 clients, too
@@ -98,13 +98,13 @@ def _explain(address: Address, error: OSError | OverflowError) -> str:
         return f"cannot listen on {address}: {error}"
     hint = ""
     if error.errno == errno.EADDRINUSE and address.scheme == "unix" and not Path(os.fsdecode(address.path)).is_socket():
-        return f"cannot bind {address}: what is there is no socket; another path will do"
+        return f"cannot bind {address}: the file there is not a socket; try another path"
     if error.errno == errno.EACCES and address.scheme == "tcp":
         hint = f" (ports below 1024 need root); try {Address('tcp', address.host, 8080)}"
     elif error.errno == errno.EADDRINUSE:
-        hint = "; is that server yours? Another port will do, and port 0 takes any free one"
+        hint = "; is that server yours? Try another port, or port 0 for any free one"
         if address.scheme == "unix":
-            hint = "; is that server yours? Another path will do"
+            hint = "; is that server yours? Try another path"
     elif error.errno == errno.EADDRNOTAVAIL:
         hint = " on this machine; try tcp://127.0.0.1:7000"
     return f"cannot bind {address}: {reason(error)}{hint}"

@@ -1,6 +1,6 @@
-"""Modules that users wrote, loaded by their path: models, services, conversations.
+"""Loading modules of the user by their path: models, services, conversations.
 
-Each gets a name of its own in ``sys.modules``, so that a user's ``socket.py`` never takes the place of another module.
+Each gets a unique name in ``sys.modules``, so that a user's ``socket.py`` never replaces another module.
 """
 
 import importlib.machinery
@@ -14,9 +14,9 @@ from threadserver.core.errors import UsageError
 
 
 def load_module(path: str) -> ModuleType:
-    """Run the Python file at ``path`` as a module, once for each file.
+    """Run the Python file at ``path`` as a module, once for each file, and return the module.
 
-    Raises UsageError when there is no such file, or when it does not run.
+    Raises UsageError when there is no such file, or when it fails.
     """
     file = Path(path).resolve()
     name = f"threadserver_user:{file}"
@@ -40,11 +40,11 @@ def load_module(path: str) -> ModuleType:
 
 
 def load(path: str, name: str, expected: str) -> Any:  # noqa: ANN401
-    """Give the callable ``name`` of the file at ``path``; ``expected`` says in an error what it should have been.
+    """Return the callable ``name`` of the file at ``path``; ``expected`` tells the user what it should be.
 
     Raises UsageError when the file cannot be loaded or holds no such callable.
     """
     found = getattr(load_module(path), name, None)
     if not callable(found):
-        raise UsageError(f"{path} has no {name} that can be called: {expected}")
+        raise UsageError(f"{path} has no function {name}: {expected}")
     return found

@@ -1,8 +1,8 @@
 """Services: what a server does with a line.
 
-A service is one function. It is given a line without its LF and returns the answer without LF, or None where there
-is nothing to answer. It may block (``sleep``) or compute (``spin``): what that does to the other clients is the
-model's doing. An input that it cannot use is answered with a line that begins with ``ERROR``.
+A service is one function. It takes a line without its LF and returns the answer without LF, or None for no answer.
+It may block (``sleep``) or compute (``spin``): what that does to the other clients depends on the model. The answer to
+an input that it cannot use begins with ``ERROR``.
 
 The first ones are named after the small services of TCP: echo (RFC 862), discard (RFC 863), daytime (RFC 867),
 chargen (RFC 864).
@@ -37,7 +37,7 @@ def daytime(line: bytes) -> bytes:  # noqa: ARG001
 
 
 def chargen(line: bytes) -> bytes:  # noqa: ARG001
-    """Answer with 72 printable characters, each time beginning one further on."""
+    """Answer with 72 printable characters; each answer begins one character later than the last."""
     start = next(_chargen_row) % len(_PRINTABLE)
     return (_PRINTABLE * 2)[start : start + 72]
 
@@ -48,13 +48,13 @@ def upper(line: bytes) -> bytes:
 
 
 def octets(line: bytes) -> bytes:
-    """Answer a decimal count n, 1 to 16384, with exactly n bytes, the closing LF among them."""
+    """Answer a decimal count n, 1 to 16384, with exactly n bytes, the final LF included."""
     n = _number(line, 1, 16384)
     return b"ERROR octets expects a count from 1 to 16384" if n is None else b"x" * (n - 1)
 
 
 def sleep(line: bytes) -> bytes:
-    """Wait for so many milliseconds, 0 to 60000, without computing: a back end that blocks."""
+    """Wait for n milliseconds, 0 to 60000, without computing, like a back end that blocks."""
     n = _number(line, 0, 60_000)
     if n is None:
         return b"ERROR sleep expects milliseconds from 0 to 60000"
@@ -63,7 +63,7 @@ def sleep(line: bytes) -> bytes:
 
 
 def spin(line: bytes) -> bytes:
-    """Compute for so many milliseconds of this thread's CPU time, 0 to 60000."""
+    """Compute for n milliseconds of this thread's CPU time, 0 to 60000."""
     n = _number(line, 0, 60_000)
     if n is None:
         return b"ERROR spin expects milliseconds from 0 to 60000"
@@ -88,7 +88,7 @@ SERVICES: dict[str, Service] = {
 def find(name: str) -> Service:
     """Find a service by its name, or a user's own as ``PATH:FUNCTION``.
 
-    Raises UsageError when there is none, in one line that lists what there is.
+    Raises UsageError when it does not exist, in one line that lists those that do.
     """
     if name in SERVICES:
         return SERVICES[name]

@@ -1,4 +1,4 @@
-"""A trace: what was recorded, one line for each call on a socket.
+"""A trace: one line of JSON for each call on a socket that was recorded.
 
 ::
 
@@ -6,13 +6,13 @@
      "begin": 81.20411, "end": 81.39712, "process": 8622, "thread": 8622, "thread_name": "MainThread",
      "socket": "8622.1", "connection": 7, "local": "tcp://127.0.0.1:7000", "peer": "tcp://127.0.0.1:51324"}
 
-Times are seconds of CLOCK_MONOTONIC, which all processes of one machine share: so traces of several processes merge
+Times are seconds of CLOCK_MONOTONIC, which all processes of one machine share: so the traces of several processes merge
 into one by sorting. Each line is one write() of less than PIPE_BUF bytes, to a file opened for appending or to a
 pipe, so threads and forked children share a recorder without a lock, and lose nothing when they are killed: pipe(7).
 
-`connect` and `accept` take two steps each, when they are called (5, 6) and when they return (7, 8); they are recorded
+`connect` and `accept` are two steps each, when they are called (5, 6) and when they return (7, 8). They are recorded
 twice, first with `end` and `result` null. A call outside the twelve steps has step null. The connection's
-number is unknown before accept() or HELLO tell it; `read` fills it in.
+number is unknown until accept() or HELLO; `read` fills it in for the calls before.
 """
 
 import json
@@ -57,25 +57,25 @@ class Record:
 
     @property
     def time(self) -> float:
-        """The moment that the record stands for: when the call returned, or was made if it is still under way."""
+        """When the call returned, or when it was made if it is still under way."""
         return self.begin if self.end is None else self.end
 
 
 class Recorder:
-    """Writes records to a pipe or a file, which is appended to, or begun anew.
+    """Writes records to a pipe or a file. A file is appended to, or emptied first with ``truncate``.
 
     Raises KitError when it cannot be opened.
     """
 
-    def __init__(self, path: str | Path, *, anew: bool = False) -> None:
-        flags = os.O_WRONLY | os.O_CREAT | (os.O_TRUNC if anew else 0) | os.O_APPEND
+    def __init__(self, path: str | Path, *, truncate: bool = False) -> None:
+        flags = os.O_WRONLY | os.O_CREAT | (os.O_TRUNC if truncate else 0) | os.O_APPEND
         try:
             self._descriptor: int | None = os.open(path, flags, 0o666)
         except OSError as error:
             raise KitError(f"cannot write the trace {path}: {reason(error)}") from error
 
     def write(self, record: Record) -> None:
-        """Write one record, whole. A trace that cannot be written any more ends; who is recorded does not."""
+        """Write one record in one piece. When that fails the trace ends, and the recorded program goes on."""
         if self._descriptor is None:
             return
         try:
@@ -85,7 +85,7 @@ class Recorder:
             log.warning("the trace ends here, it cannot be written: %s", reason(error))
 
     def close(self) -> None:
-        """Close the file. Who is still recorded then is not heard any more."""
+        """Close the file. Calls after that are not recorded."""
         descriptor, self._descriptor = self._descriptor, None
         if descriptor is not None:
             os.close(descriptor)
@@ -94,13 +94,13 @@ class Recorder:
 def read(paths: Iterable[str | Path]) -> list[Record]:
     """Merge the traces of several processes into one, in order of time, with each connection's number filled in.
 
-    Raises UsageError when a file cannot be read or is no trace.
+    Raises UsageError when a file cannot be read or is not a trace.
     """
     return number(record for path in paths for record in _records(path))
 
 
 def number(records: Iterable[Record]) -> list[Record]:
-    """Sort records by time and fill in the numbers of connections that were not known when they were written."""
+    """Sort records by time and fill in the connection numbers that were unknown when they were written."""
     ordered = sorted(records, key=lambda record: record.time)
     by_socket = {r.socket: r.connection for r in ordered if r.connection and r.step != "6"}  # 6 is the listener's
     by_wait = {(r.process, r.thread, r.begin): r.connection for r in ordered if r.call == "accept" and r.connection}
@@ -118,7 +118,7 @@ def number(records: Iterable[Record]) -> list[Record]:
 
 
 def parse(line: str | bytes) -> Record:
-    """Read one line of a trace. Raises ValueError when it is none."""
+    """Read one line of a trace. Raises ValueError when it is something else."""
     try:
         record = Record(**json.loads(line))
     except (TypeError, RecursionError) as error:
@@ -136,7 +136,7 @@ def _records(path: str | Path) -> Iterable[Record]:
         lines = Path(path).read_bytes().splitlines(keepends=True)
     except OSError as error:
         raise UsageError(f"cannot read the trace {path}: {reason(error)}") from error
-    if lines and not lines[-1].endswith(b"\n"):  # whoever wrote it was interrupted
+    if lines and not lines[-1].endswith(b"\n"):  # the program that wrote it was interrupted
         lines.pop()
     for at, line in enumerate(lines, 1):
         try:

@@ -1,9 +1,9 @@
-"""Iterative: one client after the other; whoever comes meanwhile waits in the backlog."""
+"""Iterative: one client after the other; the next ones wait in the backlog."""
 
 from threadserver.core.server import Server
 
 
 def serve(server: Server) -> None:
-    """Converse with each client in this thread, so that accept() is only called again when it has gone."""
+    """Converse with each client in this thread: accept() is called again only when that client has gone."""
     for connection in server.connections():
         server.converse(connection)

@@ -6,7 +6,7 @@ from threadserver.core.server import Server
 
 
 def serve(server: Server) -> None:
-    """Start a thread for each client; the loop goes straight back to accept() and never waits for anyone."""
+    """Start a thread for each client; the loop goes straight back to accept() and waits for no client."""
     for connection in server.connections():
         with server.refusing(connection):
             Thread(target=server.converse, args=(connection,), daemon=True).start()
