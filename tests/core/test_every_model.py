@@ -49,7 +49,7 @@ def state(server):
 
 def settled(server):
     """Serve once, so that what a model starts with is there, and give the state to which it has to come back."""
-    with Client(server.address) as client:
+    with Client(server.address, timeout=PATIENCE) as client:
         assert client.ask(b"warm") == b"warm"
     stillness = Stillness(lambda: [server.pid, *server.children])
     eventually(lambda: stillness.look() >= 5, "the server is at rest")  # limits may wake it many times a second
@@ -57,7 +57,7 @@ def settled(server):
 
 
 def test_a_client_is_greeted_confirmed_and_answered(model, address):
-    with serving(models.find(model), address) as server, Client(server.address) as client:
+    with serving(models.find(model), address) as server, Client(server.address, timeout=PATIENCE) as client:
         assert client.hello.server == str(server.address)
         assert client.hello.connection > 0
         assert client.ask(b"hello") == b"hello"
@@ -67,7 +67,7 @@ def test_a_client_is_greeted_confirmed_and_answered(model, address):
 @pytest.mark.parametrize("service", services.SERVICES)
 def test_it_runs_every_service(model, service):
     with serving(models.find(model), service=services.find(service)) as server:
-        with Client(server.address) as client:
+        with Client(server.address, timeout=PATIENCE) as client:
             client.send(b"3") if service == "discard" else client.ask(b"3")
 
 
@@ -111,7 +111,7 @@ def test_limits_run_out(serve, model):
 
 def test_who_waits_for_an_answer_is_not_idle(serve, model):
     server = serve("tcp://127.0.0.1:0", "--model", model, "--service", "sleep", "--idle-timeout", "0.25")
-    with Client(server.address) as client:
+    with Client(server.address, timeout=PATIENCE) as client:
         assert client.ask(b"700") == b"700"
 
 
@@ -139,10 +139,10 @@ def test_a_conversation_that_fails_concerns_only_its_client(serve, model, tmp_pa
     )
     server = serve("tcp://127.0.0.1:0", "--model", model, "--conversation", f"{tmp_path}/faulty.py:Faulty")
     for _ in range(20):  # more than any model has workers
-        with Client(server.address) as client:
+        with Client(server.address, timeout=PATIENCE) as client:
             client.send(b"fault")
             assert client.receive() is None
-    with Client(server.address) as client:
+    with Client(server.address, timeout=PATIENCE) as client:
         assert client.ask(b"hello") == b"hello"
     _, said = server.stop()
     assert said.count("ZeroDivisionError") == 20
@@ -159,7 +159,7 @@ def test_stop_ends_idle_and_deaf_clients_and_sends_what_is_owed(serve, concurren
         "    return line\n"
     )
     server = serve(address, "--model", concurrent, "--service", f"{tmp_path}/slow.py:answer")
-    with Client(server.address) as idle, dial(server.address) as deaf, dial(server.address) as busy:
+    with Client(server.address, timeout=PATIENCE) as idle, dial(server.address) as deaf, dial(server.address) as busy:
         never_reads_its_answers(deaf)
         confirm(busy)
         busy.sendall(b"slow\nlast")
@@ -190,23 +190,23 @@ def test_out_of_descriptors_the_next_is_refused_and_the_rest_goes_on(serve, name
         # The descriptor that was set aside for this is only had back with the next client.
         eventually(lambda: state(server)[:2] <= (before[0] + 1, before[1] + 1), "only the bystander is left")
     for _ in range(5 if name == "fork" else 10 * WORKERS):  # so that each of several loops has had one
-        with Client(server.address) as client:
+        with Client(server.address, timeout=PATIENCE) as client:
             assert client.ask(b"hello") == b"hello"
     eventually(lambda: state(server) == before, "everybody has gone")
 
 
 def test_a_restart_on_the_same_port_works_at_once(model):
     with serving(models.find(model)) as server:
-        client = Client(server.address)
+        client = Client(server.address, timeout=PATIENCE)
         client.ask(b"hello")
-    with serving(models.find(model), server.address), Client(server.address) as again:
+    with serving(models.find(model), server.address), Client(server.address, timeout=PATIENCE) as again:
         assert again.ask(b"hello") == b"hello"
     client.close()
 
 
 def test_an_idle_server_rests(serve, concurrent):
     server = serve("tcp://127.0.0.1:0", "--model", concurrent, "--confirm-timeout", "1")
-    with Client(server.address) as idle, dial(server.address) as deaf, dial(server.address) as clock:
+    with Client(server.address, timeout=PATIENCE) as idle, dial(server.address) as deaf, dial(server.address) as clock:
         assert idle.ask(b"hello") == b"hello"
         never_reads_its_answers(deaf)
         before = server.cpu_seconds

@@ -9,7 +9,7 @@ from tests.conftest import descriptors, dial, eventually, read_all
 from threadserver.clients import Client
 from threadserver.clients.client import ConnectError
 from threadserver.core.accepting import Acceptor
-from threadserver.core.room import Room
+from threadserver.core.admission import ConnectionLimit
 
 
 def fill(server, clients, most=1000):
@@ -102,7 +102,7 @@ def test_with_no_descriptor_left_a_waiting_server_does_not_spin(serve):
         sock.close()
 
 
-def test_the_reserve_is_said_to_be_gone_before_somebody_else_can_get_its_descriptor(monkeypatch):
+def test_the_reserve_is_marked_as_gone_before_another_thread_can_get_its_descriptor(monkeypatch):
     acceptor, said, close = Acceptor(), [], os.close
 
     def note(descriptor):
@@ -110,16 +110,16 @@ def test_the_reserve_is_said_to_be_gone_before_somebody_else_can_get_its_descrip
         close(descriptor)
 
     monkeypatch.setattr(os, "close", note)
-    acceptor.give_up()
+    acceptor.release_reserve()
     assert said == [None]
 
 
-def test_who_leaves_a_room_that_is_closed_writes_on_nobody():
-    room = Room(1)
-    assert room.enter()
-    room.close()
+def test_a_release_after_the_limit_was_closed_writes_to_no_other_descriptor():
+    limit = ConnectionLimit(1)
+    assert limit.acquire()
+    limit.close()
     taken = [os.eventfd(0, os.EFD_NONBLOCK) for _ in range(4)]  # one of them has its number now
-    room.leave()
+    limit.release()
     for descriptor in taken:
         with pytest.raises(BlockingIOError):
             os.eventfd_read(descriptor)

@@ -6,7 +6,7 @@ from threadserver.core.server import Server
 
 def test_who_looks_for_a_signal_when_all_is_over_reads_from_nobody():
     late = []
-    run_until_signalled(Server, lambda _: None, lambda server: late.append(server.limits.before_each_look))
+    run_until_signalled(Server, lambda _: None, lambda server: late.append(server.timeouts.before_each_check))
     readable, writable = os.pipe2(os.O_NONBLOCK)  # has the number that was just given back
     try:
         os.write(writable, b"somebody else's")
@@ -19,7 +19,7 @@ def test_who_looks_for_a_signal_when_all_is_over_reads_from_nobody():
 
 def test_a_forked_child_does_not_read_the_signals_of_its_parent():
     def serve(server):
-        look = server.limits.before_each_look
+        look = server.timeouts.before_each_check
         if child := os.fork():
             assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
         else:

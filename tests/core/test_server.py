@@ -339,7 +339,7 @@ def test_stopping_leaves_the_file_of_another_server_alone(tmp_path):
 
 def test_a_file_that_is_no_socket_is_left_alone(tmp_path):
     (tmp_path / "thesis.txt").write_text("years of work")
-    with pytest.raises(KitError, match="what is there is no socket"):
+    with pytest.raises(KitError, match="the file there is not a socket"):
         Server(f"unix://{tmp_path}/thesis.txt")
     assert (tmp_path / "thesis.txt").read_text() == "years of work"
 

@@ -1,11 +1,11 @@
-"""Children: the forked workers of a server, which one serves which client, and that none is left as a zombie.
+"""Children: the forked workers of a server, which one serves which client, and how none is left as a zombie.
 
 A child that has ended stays in the process table until its parent has waited for it: that is a zombie. The parent of
 a forking server is blocked in accept(), so the kernel's SIGCHLD has to interrupt it there. Signals are not counted:
 one may stand for several children, so the handler collects all that have ended (Stevens, Fenner, Rudoff: UNIX Network
-Programming, 5.9 and 5.10). It only waits for children of its own, since a program that serves may have others.
+Programming, 5.9 and 5.10). It only waits for the server's own children, since the program may have others.
 
-Only the main thread can handle signals. Where another one serves, a thread waits for each child instead.
+Only the main thread can handle signals. When another thread serves, a thread waits for each child instead.
 """
 
 import ctypes
@@ -21,63 +21,63 @@ from time import monotonic
 
 PR_SET_PDEATHSIG = 1
 
-Gone = Callable[[socket.socket | None], None]
+Ended = Callable[[socket.socket | None], None]
 
 
 class Children:
-    """The children of one process. ``gone`` is told the connection that an ended child had; it may take no lock."""
+    """The children of one process. ``ended`` is called with the connection of each that ends, and may take no lock."""
 
-    def __init__(self, gone: Gone) -> None:
-        self._gone = gone
+    def __init__(self, ended: Ended) -> None:
+        self._call_when_ended = ended
         self._connections: dict[int, socket.socket | None] = {}
         self._stopping = False
-        self._news: SimpleQueue[None] = SimpleQueue()  # its put() is safe in a signal handler
+        self._changes: SimpleQueue[None] = SimpleQueue()  # its put() is safe in a signal handler
         self.made = 0
-        """How many there have been."""
+        """How many there have been in all."""
         self._handler_before: object = None
 
     def __len__(self) -> int:
         return len(self._connections)
 
     def add(self, child: int, connection: socket.socket | None = None) -> None:
-        """Wait, without being blocked by it, for a child that has just been forked."""
+        """Collect a child that has just been forked when it ends; returns at once."""
         self._connections[child] = connection
         self.made += 1
-        if self._stopping:  # maybe since before its number was known
+        if self._stopping:  # perhaps since before its process ID was known
             self.stop()
         if current_thread() is not main_thread():
             Thread(target=self._collect, args=(child, 0), name=f"waits for {child}", daemon=True).start()
             return
         if self._handler_before is None:
             self._handler_before = signal.signal(signal.SIGCHLD, lambda *_: self.reap()) or signal.SIG_DFL
-        self.reap()  # it may have ended before its number was known
+        self.reap()  # it may have ended before its process ID was known
 
-    def lacking(self, count: int) -> bool:
-        """Wait until there are fewer than ``count`` children, and tell so; False when they have been asked to end."""
+    def wait_for_vacancy(self, count: int) -> bool:
+        """Wait until there are fewer than ``count`` children. Return False when the server stops instead."""
         while not self._stopping and len(self._connections) >= count:
-            self._news.get()
+            self._changes.get()
         return not self._stopping
 
     def reap(self) -> None:
-        """Collect those that have ended. Called by a signal handler, which may interrupt another call of it."""
+        """Collect the children that have ended. A signal handler calls this, and may interrupt another call of it."""
         while self._connections and (ended := _next_zombie()):
             if ended in self._connections:
                 self._collect(ended)
-            else:  # somebody else's, who will wait for it; ours may stand behind it
+            else:  # the program's own child, which is left to it; ours may be queued behind it
                 for child in list(self._connections):
                     self._collect(child)
                 return
 
     def stop(self) -> None:
-        """Ask all of them to end. Safe in a signal handler."""
+        """Ask every child to end. Safe in a signal handler."""
         self._stopping = True
-        self._news.put(None)
+        self._changes.put(None)
         for child in list(self._connections):
             with suppress(ProcessLookupError):
                 os.kill(child, signal.SIGTERM)
 
     def end(self, deadline: float) -> None:
-        """Wait for all of them, and kill those that are there at the deadline, a time of the monotonic clock."""
+        """Wait for every child, and kill those that are left at ``deadline``, in seconds of the monotonic clock."""
         for child in list(self._connections):
             with suppress(OSError):
                 _wait(child, deadline - monotonic())
@@ -95,26 +95,26 @@ class Children:
     def _collect(self, child: int, options: int = os.WNOHANG) -> None:
         try:
             ended = os.waitpid(child, options)[0]
-        except ChildProcessError:  # it was collected meanwhile
+        except ChildProcessError:  # it has been collected already
             ended = child
         if ended:
-            self._gone(self._connections.pop(child, None))
-            if self._news.empty():
-                self._news.put(None)
+            self._call_when_ended(self._connections.pop(child, None))
+            if self._changes.empty():
+                self._changes.put(None)
 
 
 def end_with_parent(parent: int) -> None:
-    """In a child: be killed when the parent is gone, however it went: PR_SET_PDEATHSIG, prctl(2).
+    """In a child: be killed when the parent ends, however it ends: PR_SET_PDEATHSIG, prctl(2).
 
-    Otherwise children that wait for clients would go on for ever, and keep the port.
+    Otherwise children that wait for clients would run for ever, and keep the port.
     """
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-    if os.getppid() != parent:  # it went before
+    if os.getppid() != parent:  # it had ended before
         os._exit(1)
 
 
 def _next_zombie() -> int | None:
-    """Give the number of a child of this process that has ended, and leave it as it is."""
+    """Return the process ID of a child that has ended, without collecting it."""
     with suppress(ChildProcessError):
         if ended := os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT):
             return ended.si_pid
@@ -122,7 +122,7 @@ def _next_zombie() -> int | None:
 
 
 def _wait(child: int, seconds: float) -> None:
-    """Wait until a child has ended: its descriptor is readable then, pidfd_open(2)."""
+    """Wait until a child has ended: its descriptor is then readable, pidfd_open(2)."""
     descriptor = os.pidfd_open(child)
     try:
         ended = poll()

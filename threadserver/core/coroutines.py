@@ -1,20 +1,20 @@
-"""Coroutines: accepting for asyncio, whose own loop decides who runs."""
+"""Coroutines: accepting and time-outs for asyncio, whose own loop decides which coroutine runs."""
 
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import suppress
 from socket import socket
 
-from threadserver.core.limits import Limits
-from threadserver.core.loop import LONGEST
+from threadserver.core.loop import LONGEST_PAUSE
 from threadserver.core.server import BACK_OFF, Server
+from threadserver.core.timeouts import Timeouts
 
 
 async def connections(server: Server) -> AsyncIterator[socket]:
-    """Give each client's connection, which does not block, as it is accepted; end when the server is stopped."""
+    """Yield each client's connection, set not to block, as it is accepted; ends when the server is stopped."""
     loop = asyncio.get_running_loop()
     readable = asyncio.Event()
-    server.limit_by(TaskLimits)
+    server.use_timeouts(TaskTimeouts)
     server.listener.setblocking(False)
     loop.add_reader(server.listener, readable.set)
     try:
@@ -30,8 +30,8 @@ async def connections(server: Server) -> AsyncIterator[socket]:
         loop.remove_reader(server.listener)
 
 
-class TaskLimits(Limits):
-    """A task of the running event loop looks for what is overdue."""
+class TaskTimeouts(Timeouts):
+    """A task of the running event loop runs the checks."""
 
     def __init__(self, confirm_timeout: float, idle_timeout: float) -> None:
         super().__init__(confirm_timeout, idle_timeout)
@@ -40,14 +40,14 @@ class TaskLimits(Limits):
         self._task = self._loop.create_task(self._run())
 
     def wake(self) -> None:
-        """Let the next look be now; from another thread or a signal handler, too."""
+        """Let the next check be now. May be called from another thread or a signal handler."""
         super().wake()
-        with suppress(RuntimeError):  # the loop is closed: there is nobody left
+        with suppress(RuntimeError):  # the loop is closed: no client is left
             self._loop.call_soon_threadsafe(self._woken.set)
 
     async def _run(self) -> None:
         while True:
             self._woken.clear()
             with suppress(TimeoutError):
-                async with asyncio.timeout(min(self.pause(), LONGEST)):
+                async with asyncio.timeout(min(self.pause(), LONGEST_PAUSE)):
                     await self._woken.wait()

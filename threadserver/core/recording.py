@@ -1,7 +1,7 @@
-"""Recording: sockets that tell of every call, so that the twelve steps can be seen.
+"""Recording: sockets that record every call, so that the twelve steps can be seen.
 
-A server or client that is to be recorded is given a `RecordedSocket` where it would have made a socket; without a
-recorder it has a plain one, so what is not recorded pays nothing. Here stands which call of which side is which step.
+With a recorder, a server or client makes a `RecordedSocket` instead of a plain socket; without one, recording costs
+nothing. This file also knows which call, on which side, is which step.
 """
 
 import os
@@ -22,14 +22,14 @@ SHOWN = 120  # bytes of data that a record shows
 _serial = count(1)
 
 
-def introduce(connection: socket.socket, number: int) -> None:
-    """Tell the number of the connection that a socket is an end of, should the socket be recorded."""
+def number_connection(connection: socket.socket, number: int) -> None:
+    """Tell a recorded socket the number of its connection. A plain socket needs no number."""
     if isinstance(connection, RecordedSocket):
-        connection.introduced(number)
+        connection.set_number(number)
 
 
 class RecordedSocket(socket.socket):
-    """A socket of one `side` that tells a recorder of every call; otherwise a socket like any other."""
+    """A socket of one `side` that records every call, and otherwise works like a plain socket."""
 
     def __init__(
         self,
@@ -47,13 +47,13 @@ class RecordedSocket(socket.socket):
         self._name = f"{os.getpid()}.{next(_serial)}"
         self._number: int | None = None
         self._addresses: tuple[str | None, str | None] = (None, None)
-        self._accepted: Record | None = None  # waits for the connection's number
+        self._accepted: Record | None = None  # its record waits for the connection's number
         self._greeted = self._confirmed = self._ended = False
         if fileno is None:
             text = f"{socket.AddressFamily(family).name}, {socket.SocketKind(type).name}, {proto}"
             self._record("1" if side == "server" else "4", "socket", text, f"{self.fileno()}", begin)
 
-    def introduced(self, number: int) -> None:
+    def set_number(self, number: int) -> None:
         """Learn the number of the connection, and record the accept() that it came from."""
         self._number = number
         if self._accepted:
@@ -72,7 +72,7 @@ class RecordedSocket(socket.socket):
             super().listen(backlog)
 
     def accept(self) -> tuple[socket.socket, Any]:
-        """Be in step 6 while it is blocked; step 8 is when it returns."""
+        """Take step 6 while it is blocked, and step 8 when it returns."""
         begin = monotonic()
         self._record("6", "accept", "", None, begin)
         try:
@@ -90,7 +90,7 @@ class RecordedSocket(socket.socket):
         return connection, peer
 
     def connect(self, address: Any) -> None:  # noqa: ANN401
-        """Take step 5 when it is called; step 7 is when it returns."""
+        """Take step 5 when it is called, and step 7 when it returns."""
         peer = str(Address.of(self.family, address))
         self._record("5", "connect", peer, None, monotonic())
         with _Call(self, "7", "connect", peer):
@@ -98,7 +98,7 @@ class RecordedSocket(socket.socket):
             self._addresses = (str(Address.of(self.family, self.getsockname())), peer)
 
     def recv(self, bufsize: int, flags: int = 0, /) -> bytes:
-        """Take the server's step 10, or see a step of the other side arrive."""
+        """Take the server's step 10, or see a step of the other side."""
         with _Call(self, None, "recv", str(bufsize)) as call:
             data = super().recv(bufsize, flags)
             call.step, call.result = self._step_received(data), _shown(data)
@@ -118,7 +118,7 @@ class RecordedSocket(socket.socket):
             super().sendall(data, flags)
 
     def shutdown(self, how: int, /) -> None:
-        """Take step 11, where the client half-closes."""
+        """Take step 11 when the client half-closes."""
         with _Call(self, self._step_ended(), "shutdown", ("SHUT_RD", "SHUT_WR", "SHUT_RDWR")[how]):
             super().shutdown(how)
 
@@ -169,7 +169,7 @@ class RecordedSocket(socket.socket):
 
 
 class _Call:
-    """Records one call when the block ends, also when the call failed."""
+    """Records one call when the block ends, even if the call failed."""
 
     def __init__(self, recorded: RecordedSocket, step: str | None, name: str, arguments: str) -> None:
         self._recorded = recorded

@@ -17,17 +17,17 @@ from threadserver.core.errors import KitError, UsageError
 from threadserver.core.server import Model, Server
 from threadserver.core.services import find
 
-PATIENCE = 1.8  # seconds that a model has to end when it was asked to; Server.run() itself needs less
+PATIENCE = 1.8  # seconds that a model has to end when it is asked to; Server.run() itself needs less
 
 
 class OverdueError(BaseException):
-    """Raised into a model that was asked to end and has not; no model's ``except Exception`` may hold it up."""
+    """Raised in a model that was asked to end and has not. A BaseException, so that ``except Exception`` misses it."""
 
 
 def run_until_signalled(
     make: Callable[[], Server], serve: Model, announce: Callable[[Server], None] = lambda _: None
 ) -> None:
-    """Make a server, announce it, and serve until Ctrl-C or SIGTERM. Only the main thread can: signal(7).
+    """Make a server, announce it, and serve until Ctrl-C or SIGTERM. Only for the main thread, see signal(7).
 
     Raises KitError when the server cannot be made, or the model fails.
     """
@@ -44,55 +44,55 @@ def run_until_signalled(
 
 
 class _Signals:
-    """Ctrl-C and SIGTERM: the first one asks, the second one, or the end of patience, interrupts, a third ends all.
+    """Ctrl-C and SIGTERM: the first stops the server; the second, or PATIENCE, interrupts the model; the third exits.
 
-    They are minded before there is a server to stop, so that none comes too early. One may still come too late: a
-    handler runs in the main thread, between two of its instructions or when a call was interrupted, and a signal that
-    arrives just before accept() blocks does neither. Where threads compete for the interpreter that moment is long.
-    But what arrived is written down at once, signal.set_wakeup_fd, and another thread reads it.
+    The handlers are set before there is a server to stop, so that no signal comes too early. One may still come too
+    late: a handler runs in the main thread, between two instructions or when a call is interrupted, and a signal that
+    arrives just before accept() blocks does neither. When threads compete for the interpreter that moment is long.
+    So Python also writes each signal's number to a pipe at once (signal.set_wakeup_fd), and another thread reads it.
     """
 
     def __init__(self) -> None:
         self._server: Server | None = None
         self._asked = 0
-        self._looking = True
-        self._reading = Lock()  # held by who reads what arrived, or closes it: a number that is closed is used again
+        self._open = True
+        self._pipe_lock = Lock()  # nobody may read while the pipe is closed: its descriptor numbers are used again
 
     def __enter__(self) -> "_Signals":
         numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGALRM)
-        self._before = {number: signal.signal(number, self._handle) for number in numbers}
-        self._arrived, written = self._pipe = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
-        self._written_before = signal.set_wakeup_fd(written, warn_on_full_buffer=False)
-        os.register_at_fork(after_in_child=self._look_no_more)  # what arrives is the parent's; nobody else reads here
+        self._handlers_before = {number: signal.signal(number, self._handle) for number in numbers}
+        self._read_end, write_end = self._pipe = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+        self._wakeup_before = signal.set_wakeup_fd(write_end, warn_on_full_buffer=False)
+        os.register_at_fork(after_in_child=self._close_pipe)  # a child must not read its parent's signals
         return self
 
     def __exit__(self, *_: object) -> None:
         signal.setitimer(signal.ITIMER_REAL, 0)
-        for number, handler in self._before.items():
+        for number, handler in self._handlers_before.items():
             signal.signal(number, handler)
-        if self._looking:
-            with self._reading:
-                self._look_no_more()
+        if self._open:
+            with self._pipe_lock:
+                self._close_pipe()
 
     def stop(self, server: Server) -> None:
-        """Name the server that is to be stopped."""
+        """Stop this server at the first signal, or now if that has arrived."""
         self._server = server
-        server.limits.before_each_look = self._look_what_arrived
+        server.timeouts.before_each_check = self._check_pipe
         if self._asked:
             server.stop()
 
-    def _look_what_arrived(self) -> None:
-        """Stop the server, in whatever thread this is called: what blocks the main thread then ends."""
-        with self._reading, suppress(BlockingIOError):
-            if self._looking and {signal.SIGINT, signal.SIGTERM} & set(os.read(self._arrived, 4096)):
+    def _check_pipe(self) -> None:
+        """Stop the server if a signal has arrived. Works in any thread, and wakes a main thread that is blocked."""
+        with self._pipe_lock, suppress(BlockingIOError):
+            if self._open and {signal.SIGINT, signal.SIGTERM} & set(os.read(self._read_end, 4096)):
                 self._stop()
 
-    def _look_no_more(self) -> None:
-        if self._looking:
-            self._looking = False
-            signal.set_wakeup_fd(self._written_before)
+    def _close_pipe(self) -> None:
+        if self._open:
+            self._open = False
+            signal.set_wakeup_fd(self._wakeup_before)
             if self._server:
-                self._server.limits.before_each_look = lambda: None
+                self._server.timeouts.before_each_check = lambda: None
             for descriptor in self._pipe:
                 os.close(descriptor)
 
@@ -112,7 +112,7 @@ class _Signals:
 
 @contextmanager
 def serving(serve: Model, address: Address | str = "tcp://127.0.0.1:0", **options: Any) -> Iterator[Server]:  # noqa: ANN401
-    """Serve in a thread of this program for as long as the block lasts; ``options`` are Server's."""
+    """Serve in a thread of this program until the block ends; ``options`` are those of Server."""
     if not callable(serve):
         raise TypeError(f"a model is a function serve(server), not {serve!r}; models.find() knows them by name")
     with Server(address, **options) as server:
@@ -142,7 +142,7 @@ def main(serve: Model) -> None:
 
 
 def leave() -> None:
-    """End this process although workers may still be busy with a service that nothing can interrupt."""
+    """End this process even if workers are still busy with a service that nothing can interrupt."""
     busy = [thread for thread in threads() if thread is not current_thread() and not thread.daemon]
     if busy:
         sys.stdout.flush()
@@ -158,7 +158,7 @@ def _arguments(argv: list[str]) -> tuple[str, int, str]:
 
 
 def _explain(error: Exception, serve: Model) -> str:
-    """Show where a model failed, from its own first line on."""
+    """Return where a model failed, from its own first line on."""
     frames = error.__traceback__
     while frames and frames.tb_frame.f_code is not getattr(serve, "__code__", None):
         frames = frames.tb_next

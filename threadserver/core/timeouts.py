@@ -1,18 +1,18 @@
-"""Limits: end the conversations that have taken too long, without a word on the path of any of them.
+"""Time-outs: end the conversations that take too long, at no cost to the others.
 
-A time-out on each socket would be the obvious way, and a dear one: Python then asks ``poll`` before each ``recv``,
-which costs a fifth to a third of the throughput. So nothing is done on the path of a conversation. From time to time
-somebody looks at how far each conversation has come, and half-closes the overdue ones: whoever receives from them
-then sees the end of input, and says why. Who does not even take that last line is shut down for good a moment
-later. Who looks depends on the model:
+A time-out on each socket would be the obvious way, but a costly one: Python then calls ``poll`` before each ``recv``,
+which costs a fifth to a third of the throughput. So a conversation itself does nothing. From time to time all of them
+are checked, and the overdue ones are half-closed: their worker then receives the end of input, and tells the client
+why. A client that does not even take that last line is shut down for good a moment later. The model decides what runs
+the check:
 
-    ThreadLimits    a thread that sleeps until the next look, beside threads that are blocked in their conversations
-    AlarmLimits     an alarm signal, in a forked child: it interrupts recv(), and needs no second task
-    Limits          nobody by itself: an event loop, which is never blocked, looks when `pause` says so
+    ThreadTimeouts  a thread that sleeps until the next check, beside threads that are blocked in their conversations
+    AlarmTimeouts   an alarm signal, in a forked child: it interrupts recv(), and needs no second task
+    Timeouts        nothing by itself: an event loop, which never blocks for long, calls `pause` in each turn
 
-Idle is a client that has said nothing since the last look, while nobody was working on an answer for it.
+A client is idle when nothing has arrived from it since the last check and no answer to it is being computed.
 
-Stopping the server is one more limit: every client is half-closed at once, and shut down for good after the grace.
+Stopping the server is one more time-out: every client is half-closed at once, and shut down for good after the grace.
 """
 
 import os
@@ -30,31 +30,31 @@ from threadserver.core.conversation import Conversation
 
 GRACE = 1.0
 """Seconds from a half-close to a shutdown for good."""
-NAP = 1.0  # seconds that a thread sleeps between two looks at most
+LONGEST_SLEEP = 1.0  # seconds that a thread sleeps between two checks at most
 
 
 @dataclass(slots=True)
 class _Watched:
     conversation: Conversation
-    since: float  # when it was last seen to move, or was half-closed; seconds of the monotonic clock
+    since: float  # when it last moved, or was half-closed; seconds of the monotonic clock
     received: int = 0
     half_closed: bool = False
 
 
-class Limits:
-    """Watches the conversations that this process has under way. A limit of 0 seconds is none."""
+class Timeouts:
+    """Watches the conversations of this process. A time-out of 0 seconds is no time-out."""
 
     def __init__(self, confirm_timeout: float, idle_timeout: float) -> None:
         self.confirm_timeout = confirm_timeout or inf
         self.idle_timeout = idle_timeout or inf
         self._watched: dict[socket.socket, _Watched] = {}
-        # A descriptor's number is used again as soon as it is closed, so nobody may be about to shut it down then.
-        # Reentrant, because a signal handler that stops the server may interrupt whoever holds it.
+        # The number of a descriptor is used again as soon as it is closed, so no shutdown may be under way then.
+        # Reentrant, because a signal handler that stops the server may interrupt the thread that holds it.
         self._closing = RLock()
         self._stopping = False
         self._due = 0.0
-        self.before_each_look: Callable[[], None] = lambda: None
-        """For whoever needs a thread that is awake at least once a second: a `ThreadLimits` calls it."""
+        self.before_each_check: Callable[[], None] = lambda: None
+        """A `ThreadTimeouts` calls this in a thread of its own, at least once a second."""
 
     def watch(self, connection: socket.socket, conversation: Conversation) -> None:
         """Start the clock of a conversation that is about to greet."""
@@ -63,21 +63,21 @@ class Limits:
             self.stop()
 
     def forget(self, connection: socket.socket) -> None:
-        """Let go of a connection that is about to be closed."""
+        """Stop watching a connection that is about to be closed."""
         with self._closing:
             self._watched.pop(connection, None)
 
     def stop(self) -> None:
-        """Half-close every client now, and shut it down for good after the grace. May be called again."""
+        """Half-close every client now, and shut it down for good after the grace. May be called more than once."""
         self._stopping = True
         for connection in list(self._watched):
-            self._half_close(connection)
+            self._end_input(connection)
         self.wake()
 
-    def last_words(self, connection: socket.socket) -> None:
-        """Half-close the sending side: all is said. What still comes may be thrown away, for no more than the grace.
+    def half_close(self, connection: socket.socket) -> None:
+        """Shut down the sending side: nothing more will be sent. Then read to the end: the grace bounds how long.
 
-        Unread input at close() would make the kernel send a reset, which may overtake the last words.
+        Unread input at close() makes the kernel send a reset, which may overtake the last line that was sent.
         """
         connection.shutdown(socket.SHUT_WR)
         if watched := self._watched.get(connection):
@@ -85,26 +85,26 @@ class Limits:
             self.wake()
 
     def pause(self) -> float:
-        """Look at every conversation if it is time to, and return the seconds until the next look."""
+        """Check every conversation when it is time to, and return the seconds until the next check."""
         now = monotonic()
         if now >= self._due:
             self._due = inf  # from here on wake() counts again
-            soonest = now + self._sweep(now)
+            soonest = now + self._check_all(now)
             self._due = min(self._due, soonest)
         return max(self._due - now, 0.0)
 
     def wake(self) -> None:
-        """Let the next look be now."""
+        """Let the next check be now."""
         self._due = 0.0
 
-    def _sweep(self, now: float) -> float:
-        """Look at every conversation once; return the seconds until the next look."""
+    def _check_all(self, now: float) -> float:
+        """Check every conversation once; return the seconds until the next check."""
         soonest = now + min(self.confirm_timeout, self.idle_timeout) / 4
         for connection, watched in list(self._watched.items()):
-            soonest = min(soonest, self._look(connection, watched, now))
+            soonest = min(soonest, self._check(connection, watched, now))
         return max(soonest - now, 0.0)
 
-    def _look(self, connection: socket.socket, watched: _Watched, now: float) -> float:
+    def _check(self, connection: socket.socket, watched: _Watched, now: float) -> float:
         """End one conversation if it is overdue; return when it will be."""
         conversation = watched.conversation
         if watched.half_closed:
@@ -120,11 +120,11 @@ class Limits:
                 watched.received, watched.since = conversation.received, now
         if now >= watched.since + limit:
             conversation.overdue = f"{why} {limit:g} s"
-            self._half_close(connection)
+            self._end_input(connection)
             return now + GRACE
         return watched.since + limit
 
-    def _half_close(self, connection: socket.socket) -> None:
+    def _end_input(self, connection: socket.socket) -> None:
         watched = self._watched.get(connection)
         if watched and not watched.half_closed:
             watched.since, watched.half_closed = monotonic(), True
@@ -136,8 +136,8 @@ class Limits:
                 connection.shutdown(how)
 
 
-class ThreadLimits(Limits):
-    """One thread looks, and is started when there is first something to watch."""
+class ThreadTimeouts(Timeouts):
+    """A thread runs the checks. It starts when there is first something to watch."""
 
     def __init__(self, confirm_timeout: float, idle_timeout: float) -> None:
         super().__init__(confirm_timeout, idle_timeout)
@@ -152,29 +152,29 @@ class ThreadLimits(Limits):
             self._start()
 
     def wake(self) -> None:
-        """Let the thread look now."""
+        """Let the thread run a check now."""
         self._woken.put(None)
 
     def _start(self) -> None:
-        """Start the watching thread: a forked child has none of its parent's threads, so once in each process.
+        """Start the thread: a forked child has none of its parent's threads, so once in each process.
 
-        Where no thread is to be had the client is served all the same, and the next one tries again.
+        When no thread can be had the client is served all the same, and the next one tries again.
         """
         with self._starting, suppress(RuntimeError):
             if self._process != os.getpid():
-                Thread(target=self._run, name="limits", daemon=True).start()
+                Thread(target=self._run, name="time-outs", daemon=True).start()
                 self._process = os.getpid()
 
     def _run(self) -> None:
         while not (self._stopping and not self._watched):
-            self.before_each_look()
-            pause = min(self._sweep(monotonic()), NAP)
+            self.before_each_check()
+            pause = min(self._check_all(monotonic()), LONGEST_SLEEP)
             with suppress(Empty):
                 self._woken.get(timeout=pause)
 
 
-class AlarmLimits(Limits):
-    """An alarm interrupts the process's only thread when it is time to look: setitimer(2), signal(7)."""
+class AlarmTimeouts(Timeouts):
+    """An alarm interrupts the process's only thread when the next check is due: setitimer(2), signal(7)."""
 
     def __init__(self, confirm_timeout: float, idle_timeout: float) -> None:
         super().__init__(confirm_timeout, idle_timeout)
@@ -186,7 +186,7 @@ class AlarmLimits(Limits):
         self.wake()
 
     def wake(self) -> None:
-        """Look now, and set the alarm for the next look."""
-        pause = self._sweep(monotonic())
-        # A signal that comes just before recv() blocks does not interrupt it, so the alarm goes on ringing.
+        """Check now, and set the alarm for the next check."""
+        pause = self._check_all(monotonic())
+        # A signal that comes just before recv() blocks does not interrupt it, so the alarm repeats.
         signal.setitimer(signal.ITIMER_REAL, 0 if pause == inf else max(pause, 0.001), GRACE)

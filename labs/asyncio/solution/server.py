@@ -18,7 +18,7 @@ async def converse(server: threadserver.Server, connection: socket) -> None:
                 await loop.sock_sendall(connection, answer)
                 await asyncio.sleep(0)  # what need not wait would not hand on
         if conversation.refused:
-            server.limits.last_words(connection)
+            server.timeouts.half_close(connection)
             while await loop.sock_recv(connection, 2048):
                 pass
 

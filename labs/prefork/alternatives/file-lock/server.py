@@ -12,7 +12,7 @@ WORKERS = 8
 def serve(server: threadserver.Server) -> None:
     """Let every child be an iterative server that waits for its turn at the door."""
     with tempfile.NamedTemporaryFile() as door:
-        while server.children.lacking(WORKERS):
+        while server.children.wait_for_vacancy(WORKERS):
             if child := os.fork():
                 server.children.add(child)
             else:

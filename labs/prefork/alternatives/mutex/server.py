@@ -11,7 +11,7 @@ WORKERS = 8
 def serve(server: threadserver.Server) -> None:
     """Let every child be an iterative server that waits for its turn at the door."""
     door = multiprocessing.Lock()
-    while server.children.lacking(WORKERS):
+    while server.children.wait_for_vacancy(WORKERS):
         if child := os.fork():
             server.children.add(child)
         else:

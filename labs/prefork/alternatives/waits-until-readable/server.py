@@ -11,7 +11,7 @@ WORKERS = 5
 def serve(server: threadserver.Server) -> None:
     """Let every child be an iterative server that never blocks in accept()."""
     server.listener.setblocking(False)
-    while server.children.lacking(WORKERS):
+    while server.children.wait_for_vacancy(WORKERS):
         if child := os.fork():
             server.children.add(child)
         else:

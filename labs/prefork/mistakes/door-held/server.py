@@ -12,7 +12,7 @@ WORKERS = 4
 def serve(server: threadserver.Server) -> None:
     """Let one child at a time accept and converse."""
     with tempfile.NamedTemporaryFile() as door:
-        while server.children.lacking(WORKERS):
+        while server.children.wait_for_vacancy(WORKERS):
             if child := os.fork():
                 server.children.add(child)
             else:

@@ -9,7 +9,7 @@ WORKERS = 6
 
 def serve(server: threadserver.Server) -> None:
     """Keep so many children that wait for their client."""
-    while server.children.lacking(WORKERS):
+    while server.children.wait_for_vacancy(WORKERS):
         if child := os.fork():
             server.children.add(child)
         else:

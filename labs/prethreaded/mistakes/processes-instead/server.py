@@ -9,7 +9,7 @@ WORKERS = 8
 
 def serve(server: threadserver.Server) -> None:
     """Let every child be an iterative server of the same listening socket; one that dies is replaced."""
-    while server.children.lacking(WORKERS):
+    while server.children.wait_for_vacancy(WORKERS):
         if child := os.fork():
             server.children.add(child)
         else:

@@ -12,7 +12,7 @@ WORKERS = 4
 def serve(server: threadserver.Server) -> None:
     """Let every child listen at the same port, and serve whom the kernel gives it; one that dies is replaced."""
     port = SharedPort(server, SO_REUSEPORT)
-    while server.children.lacking(WORKERS):
+    while server.children.wait_for_vacancy(WORKERS):
         if child := os.fork():
             server.children.add(child)
             port.leave()

@@ -10,7 +10,7 @@ WORKERS = 4
 
 def serve(server: threadserver.Server) -> None:
     """Let every child be an event loop on the same listening socket."""
-    while server.children.lacking(WORKERS):
+    while server.children.wait_for_vacancy(WORKERS):
         if child := os.fork():
             server.children.add(child)
         else:
