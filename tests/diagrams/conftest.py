@@ -66,7 +66,7 @@ Converse = Callable[..., None]
 
 @pytest.fixture
 def trace(tmp_path):
-    """Make traces: each side writes a file of its own, unless it is not to be recorded."""
+    """Make traces: each recorded side writes a file of its own."""
 
     def make(
         converse: Converse | None = None, *, model=thread.serve, address="tcp://127.0.0.1:0", sides="server client",
@@ -90,20 +90,20 @@ def trace(tmp_path):
 
 
 def wait_for_workers() -> None:
-    """Let each worker finish: the server has stopped when it has let go of it, a moment before its last call."""
+    """Wait for each worker to finish: the server stops a moment before its workers' last calls."""
     for each in threads():
         if "converse" in each.name:
             each.join()
 
 
 def wait_until_it_accepts_again() -> None:
-    """Wait until the thread of the only server is blocked in accept(): a client may be served before."""
+    """Wait until the thread of the only server is blocked in accept(); a client's end may come before that."""
     (server,) = [each.native_id for each in threads() if each.name == "server"]
     eventually(lambda: blocked_call(os.getpid(), server).name in ACCEPT, "the server accepts again")
 
 
 def at_once(count: int, address, lines, **options) -> None:
-    """Let so many clients ask the same at once; each waits for its answers."""
+    """Let ``count`` clients ask the same at once; each waits for its answers."""
 
     def ask() -> None:
         with Client(address, **options) as client:
@@ -144,7 +144,7 @@ def forked(tmp_path) -> Trace:
 
 @pytest.fixture
 def unused_port() -> Iterator[int]:
-    """Give a port on which nobody listens, and nobody else can."""
+    """Yield a port on which nothing listens, and nothing else can."""
     with socket.socket() as bound:
         bound.bind(("127.0.0.1", 0))
         yield bound.getsockname()[1]

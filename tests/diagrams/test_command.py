@@ -26,7 +26,7 @@ def test_the_terminal_is_the_default(trace, run):
     ("name", "beginning"),
     [("a.html", "<!DOCTYPE html>"), ("a.mmd", "sequenceDiagram"), ("a.json", '{\n "traceEvents"'), ("a.txt", "C1 ")],
 )
-def test_the_suffix_says_the_format(trace, run, tmp_path, name, beginning):
+def test_the_suffix_chooses_the_format(trace, run, tmp_path, name, beginning):
     output = tmp_path / name
     outcome = run(*trace().paths, "-o", output)
     assert (outcome.exit_code, outcome.output) == (0, "")
@@ -34,12 +34,12 @@ def test_the_suffix_says_the_format(trace, run, tmp_path, name, beginning):
     assert [path for path in tmp_path.iterdir() if path.name.startswith(".")] == []
 
 
-def test_the_format_can_be_said(trace, run):
+def test_the_format_can_be_chosen(trace, run):
     assert json.loads(run(*trace().paths, "--format", "perfetto").output)["traceEvents"]
     assert run(*trace().paths, "--format", "mermaid").output.startswith("sequenceDiagram\n")
 
 
-def test_one_connection_alone(trace, run):
+def test_one_connection_can_be_drawn_alone(trace, run):
     made = trace(clients=3)
     text = run(*made.paths, "--connection", 2).output
     assert "CONFIRM 2" in text
@@ -75,12 +75,12 @@ def test_errors_are_one_line(run, tmp_path, content, arguments, exit_code, messa
     assert len(outcome.stderr.splitlines()) == 1
 
 
-def test_a_connection_that_is_not_there(trace, run):
+def test_an_unknown_connection_is_an_error(trace, run):
     outcome = run(*trace().paths, "--connection", 5)
-    assert (outcome.exit_code, outcome.stderr) == (2, "threadserver: no connection 5 in this trace; there are: 1\n")
+    assert (outcome.exit_code, outcome.stderr) == (2, "threadserver: no connection 5 in this trace; it has: 1\n")
 
 
-def test_a_file_that_cannot_be_written(trace, run, tmp_path):
+def test_a_file_that_cannot_be_written_is_an_error(trace, run, tmp_path):
     outcome = run(*trace().paths, "-o", tmp_path / "none" / "a.html")
     assert outcome.exit_code == 1
     assert "cannot write" in outcome.stderr

@@ -1,4 +1,4 @@
-"""Mermaid text: one participant a lifeline, one line a row, and nothing that its grammar could take for its own."""
+"""Mermaid text: a participant for each lifeline, a line for each row, and no data that Mermaid takes for syntax."""
 
 import re
 
@@ -32,7 +32,7 @@ def test_stages_are_rectangles_that_end(trace):
         assert depth in (0, 1)
 
 
-def test_data_cannot_end_a_line_or_begin_anything(hostile):
+def test_data_cannot_end_a_line_or_begin_a_statement(hostile):
     for line in mermaid(hostile.sequence).splitlines():
         if found := LINE.fullmatch(line.strip()):
             assert TEXT.fullmatch(found[1])
@@ -41,6 +41,6 @@ def test_data_cannot_end_a_line_or_begin_anything(hostile):
 
 
 @pytest.mark.parametrize("text", ["a;b#c:d", "<script>", "%%{init}%%", "\\n", "end", "é €", "#59;"])
-def test_what_is_escaped_is_the_text_again(text):
+def test_escaped_text_reads_as_the_text(text):
     assert TEXT.fullmatch(escaped(text))
     assert unescaped(escaped(text)) == text

@@ -14,7 +14,7 @@ from threadserver.diagrams.diagram_page import page
 
 
 class Shown:
-    """A page in the browser, as one uses it."""
+    """A page in the browser, used as a person would."""
 
     def __init__(self, browser, path: Path) -> None:
         self.browser = browser

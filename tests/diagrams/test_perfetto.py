@@ -21,7 +21,7 @@ def of_kind(events, kind) -> list[dict]:
 
 
 def span(slice_) -> tuple[int, int]:
-    """Give begin and end in whole nanoseconds."""
+    """Return begin and end in whole nanoseconds."""
     return round(slice_["ts"] * 1000), round((slice_["ts"] + slice_["dur"]) * 1000)
 
 
@@ -109,5 +109,5 @@ def test_arrows_lead_from_each_send_to_the_recv_that_took_it(trace):
             assert any(span(s)[0] <= at <= span(s)[1] and s["name"] in calls for s in around)
 
 
-def test_nothing_recorded_is_an_empty_trace():
+def test_no_records_make_an_empty_trace():
     assert events([]) == []

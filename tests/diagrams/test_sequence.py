@@ -1,4 +1,4 @@
-"""The rows of a sequence: the twelve steps, complete, and no row before what caused it."""
+"""The rows of a sequence: all twelve steps, and no row before its cause."""
 
 import random
 from dataclasses import replace
@@ -43,7 +43,7 @@ def title(sequence: Sequence, key: str | None) -> str | None:
 
 
 def parties(rows: Sequence | list[Row]) -> list[list[Row]]:
-    """Take the rows apart by connection: by number, or where there is none by the client."""
+    """Group the rows by connection: by its number, or where it has none, by its client."""
     groups: dict[object, list[Row]] = {}
     for row in rows:
         if row.connection or row.step in ("4", "5", "7"):
@@ -83,7 +83,7 @@ def test_one_conversation_is_the_twelve_steps(trace):
     assert [lifeline.kind for lifeline in shown.lifelines] == ["client", "listening", "worker"]
 
 
-def test_arrows_lead_from_who_acts_to_who_is_reached(trace):
+def test_arrows_lead_from_the_caller_to_the_receiver(trace):
     shown = trace().sequence
     client, listening, worker = (lifeline.key for lifeline in shown.lifelines)
     arrows = {row.step: (row.source, row.target) for row in shown.rows if row.target}
@@ -93,7 +93,7 @@ def test_arrows_lead_from_who_acts_to_who_is_reached(trace):
     }  # fmt: skip
 
 
-def test_what_the_other_side_received_belongs_to_the_row_that_sent_it(trace):
+def test_a_recv_belongs_to_the_row_of_its_send(trace):
     shown = trace().sequence
     for step, result in {"8a": "HELLO ", "8b": "CONFIRM 1", "9": "hello", "11": ""}.items():
         (row,) = of_step(shown, step)
@@ -107,7 +107,7 @@ def test_what_the_other_side_received_belongs_to_the_row_that_sent_it(trace):
     ]  # fmt: skip
 
 
-def test_pieces_and_bundles_find_their_way(trace):
+def test_split_and_joined_sends_are_matched(trace):
     def converse(address, recorder):
         with Client(address, recorder=recorder) as client:
             client.socket.sendall(b"a\nb\nc")
@@ -133,7 +133,7 @@ def test_the_request_waits_in_the_queue_of_a_busy_server(trace):
 
     shown = trace(converse, model=iterative.serve).sequence
     texts = {row.connection: row.text for row in of_step(shown, "6")}
-    assert "waits in the queue for accept(), called " in texts[2]
+    assert "in the queue until accept() is called" in texts[2]
     assert_causal(shown)
 
 
@@ -161,7 +161,7 @@ def test_an_iterative_worker_stands_apart_from_the_listening_socket(trace):
     assert [lifeline.kind for lifeline in shown.lifelines] == ["client", "client", "listening", "worker"]
 
 
-def test_after_a_fork_each_step_is_taken_once_and_the_copies_are_told(forked):
+def test_after_a_fork_each_step_is_shown_once_and_the_copies_are_marked(forked):
     shown = forked.sequence
     assert_causal(shown)
     for connection in (1, 2):
@@ -179,10 +179,10 @@ def test_one_side_alone_reads_like_both(trace):
     assert steps(client) == ["4", "5", "7", "8a", "8b", "9", "10", "11", "12"]
     assert [lifeline.subtitle.endswith("not recorded") for lifeline in server.lifelines] == [True, False, False]
     assert client.lifelines[-1].title.startswith("worker ")  # HELLO told it
-    assert client.lifelines[-1].subtitle == "as HELLO says"
+    assert client.lifelines[-1].subtitle == "known from HELLO"
 
 
-def test_local_clients_without_any_name_are_paired_by_their_order(trace, tmp_path):
+def test_local_clients_without_a_name_are_paired_by_their_order(trace, tmp_path):
     def converse(address, recorder):
         for line in (b"one", b"two"):
             with Client(address, recorder=recorder, confirm=False) as client:
@@ -234,7 +234,7 @@ def test_a_wrong_confirmation_is_refused(trace):
     assert_causal(shown)
 
 
-def test_a_connection_that_nobody_takes_is_a_failed_call(trace, unused_port):
+def test_a_refused_connection_is_a_failed_call(trace, unused_port):
     def converse(address, recorder):
         with pytest.raises(ConnectError, match="nobody listens there"):
             Client(f"tcp://127.0.0.1:{unused_port}", recorder=recorder)
@@ -244,7 +244,7 @@ def test_a_connection_that_nobody_takes_is_a_failed_call(trace, unused_port):
     assert shown.rows[2].text.endswith("failed: connection refused")
 
 
-def test_stopping_is_shown_and_is_no_trouble(trace):
+def test_stopping_is_shown_but_not_marked_as_trouble(trace):
     left_open = []
 
     def stay(address, _):
@@ -287,7 +287,7 @@ def test_a_line_that_came_with_the_confirmation_is_a_step_of_its_own(trace):
     assert steps(trace(converse, sides="server").sequence)[5:] == ["8a", "8b", "9", "10", "11", "12"]
 
 
-def test_what_steers_a_terminal_is_shown_as_an_escape(hostile):
+def test_text_that_steers_a_terminal_is_shown_as_an_escape(hostile):
     texts = [row.text for row in hostile.sequence.rows]
     assert all(text.isprintable() for text in texts)
     assert any(r"\x1b[31mred\x1b[0m \x07 \u202e end" in text for text in texts)
@@ -302,9 +302,9 @@ def test_one_connection_alone_keeps_what_the_listening_socket_did(trace):
 
 
 def test_a_connection_that_is_not_there_is_an_error_that_lists_those_that_are(trace):
-    with pytest.raises(UsageError, match="no connection 9 in this trace; there are: 1, 2"):
+    with pytest.raises(UsageError, match="no connection 9 in this trace; it has: 1, 2"):
         trace(clients=2).sequence.only([9])
 
 
-def test_nothing_recorded_is_nothing_shown():
+def test_an_empty_trace_is_an_empty_sequence():
     assert sequence([]) == Sequence(0.0, (), ())

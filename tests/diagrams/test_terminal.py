@@ -61,14 +61,14 @@ def test_a_pipe_gets_plain_text(hostile, monkeypatch):
     assert max(map(cell_len, text.splitlines())) == 100
 
 
-def test_columns_tells_the_width_where_no_terminal_does(trace, monkeypatch):
+def test_columns_sets_the_width_where_there_is_no_terminal(trace, monkeypatch):
     monkeypatch.setenv("COLUMNS", "70")
     file = io.StringIO()
     draw(trace().sequence, console_for(file))
     assert max(map(cell_len, file.getvalue().splitlines())) == 70
 
 
-def test_colours_are_for_terminals_that_want_them(trace, monkeypatch):
+def test_only_terminals_that_want_colours_get_them(trace, monkeypatch):
     sequence = trace().sequence
     monkeypatch.setenv("TERM", "xterm-256color")
     monkeypatch.delenv("NO_COLOR", raising=False)
@@ -88,7 +88,7 @@ def test_an_encoding_without_boxes_gets_ascii(hostile):
     assert any("->|" in line for line in lines)
 
 
-def test_clients_that_do_not_fit_are_left_out_and_it_says_so(trace):
+def test_clients_that_do_not_fit_are_left_out_and_counted(trace):
     lines = drawn(trace(clients=8).sequence, 60)
     assert lines[-1] == "5 clients do not fit: --connection 4 shows one"
     assert shown_steps(lines).count("12") == 3
@@ -98,7 +98,7 @@ def test_clients_that_do_not_fit_are_left_out_and_it_says_so(trace):
 
 
 def recorded(made) -> list:
-    """Give the records as they were written, all within ten milliseconds."""
+    """Return the records as they were written, all within ten milliseconds."""
     records = [parse(line) for path in made.paths for line in path.read_bytes().splitlines()]
     start, end = min(r.begin for r in records), max(r.time for r in records)
 
@@ -129,7 +129,7 @@ def test_live_holds_a_row_back_until_nothing_older_can_come(trace, monkeypatch):
     assert shown_steps(file.getvalue().splitlines()) == steps
 
 
-def test_live_prints_in_the_end_whatever_it_held_back(trace, monkeypatch):
+def test_live_prints_the_rows_that_it_held_back_in_the_end(trace, monkeypatch):
     made = trace(clients=3)
     file, printing = live()
     monkeypatch.setattr(terminal_diagram, "monotonic", lambda: 0.0)
@@ -141,7 +141,7 @@ def test_live_prints_in_the_end_whatever_it_held_back(trace, monkeypatch):
     assert shown_steps(file.getvalue().splitlines()) == [row.step for row in made.sequence.rows if row.step]
 
 
-def test_live_says_who_each_column_is_when_it_appears(trace):
+def test_live_explains_each_column_when_it_appears(trace):
     file, printing = live()
     for record in recorded(trace(clients=2)):
         printing.add(record)
@@ -152,7 +152,7 @@ def test_live_says_who_each_column_is_when_it_appears(trace):
 
 
 @pytest.mark.parametrize(("width", "missing"), [(120, False), (60, True)])
-def test_live_makes_room_for_more_than_were_expected_where_there_is_some(trace, width, missing):
+def test_live_adds_columns_for_unexpected_clients_where_they_fit(trace, width, missing):
     made = trace(clients=5)
     file, printing = live(width, clients=1)
     for record in recorded(made):

@@ -1,4 +1,4 @@
-"""What a task is blocked in, told from outside for each kind of call."""
+"""What a task is blocked in, seen from outside, for each kind of call."""
 
 import os
 import select
@@ -33,7 +33,7 @@ WAITS = {
 
 
 @pytest.mark.parametrize("name", WAITS)
-def test_each_kind(name):
+def test_each_kind_of_call(name):
     code = f"import os, select, socket, sys, threading, time\ns = socket.create_server(('', 0)); a, b = socket.socketpair()\nprint(s.fileno(), a.fileno(), b.fileno(), flush=True)\n{WAITS[name]}"  # fmt: skip # noqa: E501
     with subprocess.Popen(
         [sys.executable, "-c", code], stdout=subprocess.PIPE, text=True, start_new_session=True
@@ -92,7 +92,7 @@ def test_a_recv_that_only_peeks():
         thread.join()
 
 
-def test_without_the_right_to_trace_the_place_is_told(monkeypatch):
+def test_without_permission_to_trace_the_place_names_the_call(monkeypatch):
     read = calls.read_file
 
     def refuse(path):

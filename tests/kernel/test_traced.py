@@ -1,4 +1,4 @@
-"""What the lines of strace say, told from lines as it prints them."""
+"""What the output of strace shows, read from lines as it prints them."""
 
 from threadserver.kernel import traced
 
@@ -23,12 +23,12 @@ def test_a_loop_that_answers_by_itself():
     assert (seen.sent, seen.woken, seen.born) == ({71}, set(), False)
 
 
-def test_a_loop_that_sends_what_others_have_worked_on():
+def test_a_loop_that_sends_the_answers_of_workers():
     for wakes in WAKES.values():
         assert read(READS, SLEEPS, WORKS, wakes, SENDS).woken == {CLIENT}
 
 
-def test_a_wake_up_that_has_nothing_to_do_with_the_answer():
+def test_a_wake_up_unrelated_to_the_answer():
     nothing = WAKES["pipe"].replace("= 1", "= -1 EAGAIN (Resource temporarily unavailable)")
     upstream = WAKES["pair"].replace("900", "901")  # no pair within the server: a back end that is asked
     for lines in ((WAKES["pipe"], READS, SENDS), (READS, WAKES["pipe"], SENDS), (READS, SLEEPS, nothing, SENDS),
@@ -36,7 +36,7 @@ def test_a_wake_up_that_has_nothing_to_do_with_the_answer():
         assert not read(*lines).woken
 
 
-def test_other_tasks():
+def test_tasks_beside_a_loop():
     handed = "[pid 73] epoll_ctl(4<anon_inode:[eventpoll]>, EPOLL_CTL_MOD, 9<socket:[812]>, {events=EPOLLOUT}) = 0"
     assert read(READS, handed).handed == {73}
     assert read(READS, handed.replace("73", "71")).handed == set()

@@ -2,11 +2,11 @@
 
 ::
 
-    records ──▶ matching: whose calls are the two ends of one connection, which recv() took which send()
+    records ──▶ matching: the two ends of each connection, and which recv() received which send()
                    │
                    ├──▶ sequence: lifelines, and rows in an order that keeps cause before effect
-                   │        ├──▶ terminal
-                   │        ├──▶ page
+                   │        ├──▶ terminal_diagram
+                   │        ├──▶ diagram_page
                    │        └──▶ mermaid
-                   └──▶ perfetto: each thread a track, each call a slice
+                   └──▶ perfetto: a track for each thread, a slice for each call
 """

@@ -1,11 +1,11 @@
-"""A canvas of text: draws one step as one line, on any width and in any encoding.
+"""A canvas of text: draws each step as one line, at any width and in any encoding.
 
-Lifelines are columns a few cells apart; an arrow runs from one to another, across those between::
+Lifelines are columns a few cells apart; an arrow runs from one to another, across the columns between::
 
       1.395 4   ●               socket(AF_INET, SOCK_STREAM, 6) = descriptor 7
       1.538 5   ├───┼──▶│       connect(tcp://127.0.0.1:35541)
 
-Colours say which stage a step belongs to; nothing is said by colour alone.
+Colours show the stage that a step belongs to; nothing depends on colour alone.
 """
 
 import os
@@ -23,7 +23,7 @@ COLOURS = {"listening": "cyan", "request": "green", "confirmation": "magenta", "
 LEFT = 16  # cells for the time and the step
 LEAST_TEXT = 22  # cells that the text needs
 GAPS = (7, 6, 5, 4, 3)  # cells from one lifeline to the next, best first
-WIDTH = 100  # cells where no terminal tells how many it has
+WIDTH = 100  # cells, for output that is not a terminal
 
 
 @dataclass(frozen=True)
@@ -45,13 +45,13 @@ ASCII = Glyphs("|", "o", "|", "|", ">", "<", "-", "+", "~")
 
 
 def console_for(file: TextIO) -> Console:
-    """Make a console that fits a terminal; where there is none, of 100 cells unless COLUMNS says otherwise."""
+    """Return a console as wide as the terminal; for a pipe or a file, 100 cells unless COLUMNS says otherwise."""
     width = None if file.isatty() or "COLUMNS" in os.environ else WIDTH
     return Console(file=file, width=width, highlight=False, markup=False, emoji=False)
 
 
 def most_lifelines(width: int) -> int:
-    """Tell how many lifelines fit, at least three, with some text beside them."""
+    """Return how many lifelines fit, at least three, with some text beside them."""
     return max(3, (width - LEFT - LEAST_TEXT) // GAPS[-1])
 
 
@@ -69,7 +69,7 @@ class Canvas:
         self._stages: set[str] = set()
 
     def has(self, labels: Collection[str]) -> bool:
-        """Tell whether all these columns are there."""
+        """Tell whether the canvas has all these columns."""
         return all(label in self._columns for label in labels)
 
     def say(self, text: str, style: str = "dim") -> None:
@@ -82,7 +82,7 @@ class Canvas:
         self._print(Text("   time/ms step".ljust(LEFT) + labels, "bold"))
 
     def row(self, row: Row, time: float, source: str, target: str | None, alive: Collection[str]) -> None:
-        """Print a row, ``time`` in seconds, between the columns with these labels; others that are alive pass by."""
+        """Print a row, ``time`` in seconds, between the columns with these labels; ``alive`` columns pass by."""
         self._stage(row.stage)
         colour = COLOURS.get(row.stage, "default")
         line = Text(f"{time * 1000:10.3f} ", "dim").append(f"{row.step or '':<5}", f"bold {colour}")
@@ -107,7 +107,7 @@ class Canvas:
         return cells
 
     def _stage(self, stage: str) -> None:
-        """Rule off each stage where it first begins: with many clients, stages soon alternate."""
+        """Draw a rule where each stage first begins, and only there: with many clients, stages soon alternate."""
         if stage and stage not in self._stages:
             self._stages.add(stage)
             rule = f"{self._glyphs.shaft * 2} {STAGES[stage]} ".ljust(self._width, self._glyphs.shaft)
@@ -116,7 +116,7 @@ class Canvas:
     def _print(self, line: Text) -> None:
         encoding = self._console.encoding
         plain = line.plain.encode(encoding, "backslashreplace").decode(encoding)
-        if plain != line.plain:  # spans of colour do not fit any more
+        if plain != line.plain:  # then the spans of colour are out of place
             line = Text(plain)
         line.rstrip()
         if line.cell_len > self._width:

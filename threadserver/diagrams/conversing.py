@@ -1,7 +1,7 @@
 """Conversing: the rows from HELLO to the last close, steps 8a to 12, of one connection.
 
-What is sent is an arrow; a recv() belongs to the arrow that it received, and is a row only where that was not
-recorded: then the arrow rests on the recv() alone, so that the diagram of one side reads like that of both.
+Each send is an arrow, and a recv() belongs to the arrow of the send that it received. A recv() gets a row of its own
+only where that send was not recorded: then it makes the arrow, so that the diagram of one side reads like that of both.
 """
 
 from collections import defaultdict
@@ -18,17 +18,17 @@ OPENING = ("4", "5", "7", "8")
 
 
 def conversation(cast: Cast, connection: Connection) -> list[Row]:
-    """Give the rows of a connection's conversation, in the order of time."""
+    """Return the rows of a connection's conversation, in order of time."""
     rows = sorted(_Conversation(cast, connection).rows(), key=lambda row: row.time)
     stage = "confirmation" if connection.connected or connection.accepted else "request"
-    for at, one in enumerate(rows):  # what is no step belongs to what its connection is doing
+    for at, one in enumerate(rows):  # a row without a step belongs to the stage that its connection is in
         stage = one.stage or stage
         rows[at] = replace(one, stage=stage, connection=connection.number)
     return rows
 
 
 class _Conversation:
-    """The calls on both ends, and which recv() received what."""
+    """The calls on both ends, and which recv() received which call's bytes."""
 
     def __init__(self, cast: Cast, connection: Connection) -> None:
         self._cast = cast
@@ -41,7 +41,7 @@ class _Conversation:
         self._match()
 
     def rows(self) -> Iterator[Row]:
-        """Give a row for each call that is neither a step of the opening nor a receipt of another row."""
+        """Yield a row for each call that is neither a step of the opening nor a receipt of another row."""
         yield from map(self._of_client, self._shown(self._connection.client))
         yield from map(self._of_server, self._shown(self._connection.server))
         yield from self._came_together()
@@ -62,7 +62,7 @@ class _Conversation:
         self._match_ends(received_end(client), closing)
 
     def _match_ends(self, receipts: list[Record], ends: list[Record]) -> None:
-        """Attach each end of input to what ended it, else to the first recv() that saw it."""
+        """Attach each end of input to the call that caused it, else to the first recv() that saw it."""
         for receipt in receipts:
             ended = next((end for end in ends if end.begin <= receipt.time), receipts[0])
             if ended is not receipt:
@@ -101,7 +101,7 @@ class _Conversation:
         return row(record, worker, self._client, step=record.step, text=text, others=(*read, *got))
 
     def _ending(self, record: Record, got: tuple[Record, ...]) -> Row:
-        """Show how the server ends a connection; who does not converse on it is the part that accepts and stops."""
+        """Show how the server ends a connection; a task that does not converse on it is the accepting one."""
         by = f"{said(record)} by {named(record)}"
         if self._is_copy(record):
             return row(record, self._listener, text=f"{by}: its own copy of the descriptor")
@@ -110,14 +110,14 @@ class _Conversation:
         return row(record, self._server_end(record), self._client, step=record.step, others=got)
 
     def _unanswered(self) -> Iterator[Row]:
-        """Show step 10 where the server read and, as its next call tells, did not answer."""
+        """Show step 10 where the server read and, as its next call shows, did not answer."""
         calls = [record for record in self._connection.server if task(record) in self._tasks]
         for record, following in pairwise(calls):
             if _line(record) and following.call not in ("send", "sendall"):
                 yield self._read(record, "10", self._server_end(record))
 
     def _came_together(self) -> Iterator[Row]:
-        """Show step 9 where, as far as was recorded, one recv() took it together with the confirmation."""
+        """Show step 9 where only one recv() was recorded that took it together with the confirmation."""
         for record in self._shown(self._connection.server):
             if record.step == "8b" and _line(record):
                 yield self._read(record, "9", self._client, self._server_end(record))
@@ -127,24 +127,24 @@ class _Conversation:
         return row(record, source, target, step=step, time=record.time, text=text)
 
     def _server_end(self, *records: Record) -> str:
-        """Give the lifeline of the task that made the calls, if it converses, else of the connection's worker."""
+        """Return the lifeline of the task that made the calls, if it converses, else of the connection's worker."""
         doing = next((task(record) for record in records if task(record) in self._tasks), None)
         return self._cast.worker(self._connection, doing) or self._listener
 
     def _is_copy(self, record: Record) -> bool:
-        """Tell whether a process closed what it does not use itself, as a parent does after fork()."""
+        """Tell whether a process closed a descriptor that it does not use itself, as a parent does after fork()."""
         return record.call == "close" and record.process not in {process for process, _ in self._tasks}
 
 
 def _line(record: Record) -> str:
-    """Give what a server's recv() took for the service: all, or what came together with the confirmation."""
+    """Return the service's part of what a server's recv() took: all, or what came together with the confirmation."""
     if record.call != "recv" or not record.result:
         return ""
     return {"8b": record.result.partition(r"\n")[2], "10": record.result}.get(record.step or "", "")
 
 
 def _ends(records: Iterable[Record], how: str) -> list[Record]:
-    """Give the calls after which the peer sees the end of input."""
+    """Return the calls after which the peer sees the end of input."""
     return [record for record in records if record.call == "close" or record in _shutdowns([record], how)]
 
 

@@ -1,13 +1,13 @@
-"""The demonstration: a server, three clients at the same time, one of them slow, and the twelve steps as they happen.
+"""The demonstration: a server and three clients at the same time, one of them slow; the twelve steps as they happen.
 
-The server is a process of its own, started as anyone would start it; the clients are threads of this one. Everybody
-records into one pipe, which is drawn live and kept::
+The server is a process of its own, started with `threadserver serve`; the clients are threads of this process. All of
+them record into one pipe, which is drawn live and kept::
 
     server process ──┐
     client threads ──┴─ pipe ─▶ reader thread ─▶ the diagram in the terminal, and the trace
 
-The slow client connects first and then says nothing until the others have been served, or until `STALL` seconds
-have passed: with a thread for each connection it is the former, with an iterative server the latter.
+The slow client connects first, and then sends nothing until the others have been served or `STALL` seconds have
+passed. With a thread for each connection, the others are served; with an iterative server, the time passes.
 """
 
 import os
@@ -34,24 +34,24 @@ from threadserver.diagrams.perfetto import perfetto
 from threadserver.diagrams.sequence import sequence
 from threadserver.diagrams.terminal_diagram import Live
 
-STALL = 2.0  # seconds that the slow client says nothing at the most
+STALL = 2.0  # seconds, at most, for which the slow client sends nothing
 CLIENTS = 3
 PAUSE = 0.25  # seconds between a client's lines, so that a person can follow
-REFRESH = 0.05  # seconds between two looks at what has happened
+REFRESH = 0.05  # seconds between two refreshes of the diagram
 
 
 def run(model: str, out: Path, console: Console) -> None:
-    """Show the twelve steps with a model, then who served whom, and write the pages into ``out``.
+    """Show the twelve steps with a model, then the worker of each client, and write the pages into ``out``.
 
     Raises KitError when the server does not start, or a client was not served.
     """
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # so that the server is stopped, too
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # so that the server is stopped as well
     with _Tape(console) as tape, _server(model, tape) as address:
         meeting = _Meeting(address, tape.recorder)
         meeting.hold()
     console.print()
-    console.print(_who_served_whom(meeting.hellos))
-    console.print(_what_was_seen(meeting), style="bold")
+    console.print(_workers(meeting.hellos))
+    console.print(_conclusion(meeting), style="bold")
     console.print()
     for line in _write(tape.records, out):
         console.print(line, soft_wrap=True)
@@ -66,17 +66,17 @@ class _Meeting:
     address: str
     recorder: Recorder
     hellos: list[Hello] = field(default_factory=list)
-    """Whom the server has greeted, the slow one first."""
+    """The server's greetings, that of the slow client first."""
     failures: list[KitError | OSError] = field(default_factory=list)
     slow_is_connected: Event = field(default_factory=Event)
     others_are_served: Event = field(default_factory=Event)
     unserved: int = CLIENTS - 1
     overtaken: bool = False
-    """Whether the others were served while the slow one stalled."""
+    """True when the others were served while the slow client stalled."""
     lock: Lock = field(default_factory=Lock)
 
     def hold(self) -> None:
-        """Let every client converse in a thread of its own; return when all have left."""
+        """Run each client in a thread of its own; return when all have left."""
         crowd = [
             Thread(target=self._client, args=(number == 0,), name="slow" if number == 0 else "quick", daemon=True)
             for number in range(CLIENTS)
@@ -116,7 +116,7 @@ class _Meeting:
 
 
 class _Tape:
-    """The pipe into which all record: drawn while they do, and kept."""
+    """The pipe into which server and clients record: drawn live, and kept."""
 
     def __init__(self, console: Console) -> None:
         self.records: list[Record] = []
@@ -133,7 +133,7 @@ class _Tape:
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Close our ends; the rest is read until whoever else records has ended, too."""
+        """Close our ends, and read on until the server has closed its end as well."""
         self.recorder.close()
         os.close(self.write_end)
         for thread in self._threads:
@@ -157,7 +157,7 @@ class _Tape:
 
 @contextmanager
 def _server(model: str, tape: _Tape) -> Iterator[str]:
-    """Start ``threadserver serve`` on a free port; stop it as Ctrl-C would."""
+    """Start ``threadserver serve`` on a free port, and yield its address; stop it at the end of the block."""
     command = [sys.executable, "-m", "threadserver", "serve", "tcp://127.0.0.1:0", "--model", model]
     with subprocess.Popen(
         [*command, "--trace", f"/dev/fd/{tape.write_end}"],
@@ -176,9 +176,9 @@ def _server(model: str, tape: _Tape) -> Iterator[str]:
             process.terminate()
 
 
-def _who_served_whom(hellos: list[Hello]) -> Table:
-    table = Table(title="Who served whom", title_justify="left")
-    for heading in ("connection", "client", "served by process", "thread"):
+def _workers(hellos: list[Hello]) -> Table:
+    table = Table(title="The worker of each client", title_justify="left")
+    for heading in ("connection", "client", "process", "thread"):
         table.add_column(heading)
     for hello in sorted(hellos, key=lambda hello: hello.connection):
         process, _, thread = hello.worker.partition("/")
@@ -187,39 +187,40 @@ def _who_served_whom(hellos: list[Hello]) -> Table:
     return table
 
 
-def _what_was_seen(meeting: _Meeting) -> str:
-    """Say what the order of events has shown, and what the workers' names have."""
+def _conclusion(meeting: _Meeting) -> str:
+    """Return what the workers' names and the order of events have shown."""
     if len(meeting.hellos) < CLIENTS:
-        return f"Only {len(meeting.hellos)} of {CLIENTS} clients were greeted."
+        greeted = f"{len(meeting.hellos)} of {CLIENTS} clients"
+        return f"Only {greeted} received HELLO."
     workers = {hello.worker for hello in meeting.hellos}
     processes = {worker.partition("/")[0] for worker in workers}
     if len(workers) == 1:
-        who = f"{CLIENTS} clients, one thread for all of them."
+        served = f"One thread served all {CLIENTS} clients."
     elif len(processes) == 1:
-        who = f"{CLIENTS} clients, {len(workers)} threads of one process."
+        served = f"{len(workers)} threads of one process served {CLIENTS} clients."
     else:
-        who = f"{CLIENTS} clients, {len(processes)} processes."
+        served = f"{len(processes)} processes served {CLIENTS} clients."
     if meeting.overtaken:
-        return f"{who} While the slow one stalled, the listening socket went on taking clients, and they were served."
-    return f"{who} While the slow one stalled, the others waited."
+        return f"{served} While the slow client stalled, the server accepted and served the others."
+    return f"{served} While the slow client stalled, the others waited."
 
 
 def _write(records: list[Record], out: Path) -> list[str]:
-    """Write the diagrams, in a temporary folder where ``out`` cannot be had; give lines that say where they are."""
+    """Write the diagrams, to a temporary folder if ``out`` cannot be written; return lines that say where they are."""
     try:
         out.mkdir(parents=True, exist_ok=True)
         probe = out / "twelve-steps.html"
         probe.touch()
     except OSError as error:
         elsewhere = Path(tempfile.mkdtemp(prefix="threadserver-"))
-        return [f"({out} cannot be written: {reason(error)})", *_write(records, elsewhere)]
+        return [f"(cannot write to {out}: {reason(error)})", *_write(records, elsewhere)]
     steps = sequence(number(records))
     (out / "twelve-steps.html").write_text(page(steps), "utf-8")
     (out / "twelve-steps.mmd").write_text(mermaid(steps), "utf-8")
     (out / "twelve-steps.json").write_text(perfetto(number(records)), "utf-8")
     where = out.resolve()
     return [
-        f"The steps to click through:   {(where / 'twelve-steps.html').as_uri()}",
-        f"The same for Mermaid:         {where / 'twelve-steps.mmd'}",
-        f"and for ui.perfetto.dev:      {where / 'twelve-steps.json'}",
+        f"Click through the steps:  {(where / 'twelve-steps.html').as_uri()}",
+        f"For Mermaid:              {where / 'twelve-steps.mmd'}",
+        f"For ui.perfetto.dev:      {where / 'twelve-steps.json'}",
     ]

@@ -1,9 +1,9 @@
-"""The web page: one HTML file with the sequence as a picture to click through, and nothing to load from elsewhere.
+"""The web page: one HTML file with the sequence as a picture to click through. It loads nothing from elsewhere.
 
-Python arranges, the page draws: it is given the rows as JSON, and builds the SVG from them, so that it can show one
-connection alone without leaving gaps. All text of the trace reaches the page as text: jinja2 escapes it, ``tojson``
-also within the script element, and the script only ever sets text, never markup. A content security policy keeps
-the page from loading anything.
+Python arranges, and the page draws: it receives the rows as JSON and builds the SVG from them, so that it can show one
+connection alone without gaps. All text of the trace reaches the page as text: jinja2 escapes it, ``tojson`` does so
+within the script element, and the script only sets text, never markup. A content security policy keeps the page from
+loading anything.
 """
 
 from dataclasses import asdict
@@ -12,6 +12,7 @@ from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from threadserver.core.plurals import count
 from threadserver.core.printable import printable
 from threadserver.core.steps import STAGES, STEPS
 from threadserver.core.trace import Record
@@ -27,7 +28,7 @@ _templates = Environment(
 
 
 def page(sequence: Sequence) -> str:
-    """Write a sequence as a web page."""
+    """Return a sequence as a web page."""
     places = {lifeline.key: at for at, lifeline in enumerate(sequence.lifelines)}
     data = {
         "lifelines": [
@@ -44,9 +45,9 @@ def page(sequence: Sequence) -> str:
 
 def _summary(sequence: Sequence) -> dict[str, Any]:
     last = sequence.rows[-1].time if sequence.rows else 0.0
-    count = len({row.connection for row in sequence.rows if row.connection})
-    connections = "1 connection" if count == 1 else f"{count} connections"
-    return {"summary": f"{connections}, {len(sequence.rows)} calls and events, {milliseconds(last)}"}
+    connections = count(len({row.connection for row in sequence.rows if row.connection}), "connection")
+    events = count(len(sequence.rows), "call or event", "calls and events")
+    return {"summary": f"{connections}, {events}, {milliseconds(last)}"}
 
 
 def _row(row: Row, places: dict[str, int], start: float) -> dict[str, Any]:
@@ -64,7 +65,7 @@ def _row(row: Row, places: dict[str, int], start: float) -> dict[str, Any]:
 
 
 def _call(record: Record, start: float) -> list[tuple[str, str]]:
-    """Say of a call what a reader may want to know, in this order."""
+    """Return what a reader may want to know of a call, in this order."""
     known = [
         ("Call", said(record)),
         ("Side", record.side),

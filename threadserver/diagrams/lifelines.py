@@ -1,8 +1,8 @@
-"""Lifelines: who takes part in a trace. Clients, listening sockets, and the workers that converse.
+"""Lifelines: the participants of a trace. Clients, listening sockets, and the workers that converse.
 
-A client and a listening socket are sockets; a worker is a task, a thread or a process, and is drawn apart from
-the listening socket even where the same thread does both, as in an iterative server. All that is said of them
-was recorded, or told by HELLO; an end that was not recorded has a lifeline when the other end tells of it.
+A client and a listening socket are sockets. A worker is a task: a thread or a process. It is drawn apart from the
+listening socket even where one thread does both, as in an iterative server. Everything about them was recorded, or
+comes from HELLO; an end that was not recorded has a lifeline if the other end tells of it.
 """
 
 import re
@@ -24,7 +24,7 @@ Task = tuple[int, int]
 
 @dataclass(frozen=True)
 class Lifeline:
-    """One column of a diagram; ``key`` tells it apart, ``title`` and ``subtitle`` are for a person."""
+    """One column of a diagram; ``key`` identifies it, ``title`` and ``subtitle`` are for a reader."""
 
     kind: str
     key: str
@@ -33,7 +33,7 @@ class Lifeline:
 
 
 class Cast:
-    """Finds the lifeline for each end of each connection, and remembers those that were asked for."""
+    """Finds the lifeline for each end of each connection, and remembers those that were requested."""
 
     def __init__(self, records: list[Record]) -> None:
         self.listening = listeners(records)
@@ -44,12 +44,12 @@ class Cast:
         self._lifelines: dict[str, Lifeline] = {}
 
     def lifelines(self, used: Collection[str | None]) -> tuple[Lifeline, ...]:
-        """Give those lifelines whose keys are used, from left to right."""
+        """Return the lifelines whose keys are used, from left to right."""
         known = [lifeline for lifeline in self._lifelines.values() if lifeline.key in used]
         return tuple(sorted(known, key=_place))
 
     def client(self, connection: Connection) -> str:
-        """Give the key of a connection's client."""
+        """Return the key of a connection's client."""
         title = f"client {connection.number}" if connection.number else "client"
         if not connection.client:
             first = connection.server[0]
@@ -59,7 +59,7 @@ class Cast:
         return self._known(CLIENT, last.socket, title, address)
 
     def listener(self, connection: Connection) -> str:
-        """Give the key of the listening socket that a connection came through, or was to come through."""
+        """Return the key of the listening socket that a connection came through, or was meant to come through."""
         accepted, connect = connection.accepted, connection.connect
         if accepted and (name := self._waits.get((*task(accepted), accepted.begin))):
             return self.listening_socket(name)
@@ -71,7 +71,7 @@ class Cast:
         return self._known(LISTENER, address, "listening socket", known)
 
     def listening_socket(self, name: str) -> str:
-        """Give the key of a listening socket that was recorded."""
+        """Return the key of a listening socket that was recorded."""
         return self._known(LISTENER, name, "listening socket", self.listening[name][-1].local or "")
 
     def is_recorded(self, listener: str) -> bool:
@@ -79,14 +79,14 @@ class Cast:
         return listener.removeprefix(f"{LISTENER} ") in self.listening
 
     def worker(self, connection: Connection, server: Task | None = None) -> str | None:
-        """Give the key of the task that serves a connection; None as long as nobody is known to."""
+        """Return the key of the task that serves a connection; None as long as no such task is known."""
         if tasks := conversing(connection):
             return self._task(self.listener(connection), server or tasks[0])
         if connection.server:
             return None
         if name := _told_by_hello(connection.client):
-            return self._known(WORKER, name, f"worker {name}", "as HELLO says")
-        return self._known(WORKER, f"of {connection.client[0].socket}", "server's end", NOT_RECORDED)
+            return self._known(WORKER, name, f"worker {name}", "known from HELLO")
+        return self._known(WORKER, f"of {connection.client[0].socket}", "server", NOT_RECORDED)
 
     def _task(self, listener: str, server: Task) -> str:
         listening = self.listening.get(listener.removeprefix(f"{LISTENER} "))
@@ -110,24 +110,24 @@ def _place(lifeline: Lifeline) -> tuple[int, float]:
 
 
 def task(record: Record) -> Task:
-    """Tell who made a call."""
+    """Return the task that made a call."""
     return record.process, record.thread
 
 
 def named(record: Record) -> str:
-    """Name who made a call, as HELLO names a worker: process/thread."""
+    """Return the task that made a call, as HELLO names a worker: process/thread."""
     return f"{record.process}/{record.thread}"
 
 
 def conversing(connection: Connection) -> list[Task]:
-    """Give the tasks that converse on a connection: those that receive and send, else the one that closed it."""
+    """Return the tasks that converse on a connection: those that receive and send, else the one that closed it."""
     talking = [record for record in connection.server if record.call in ("recv", "send", "sendall")]
     closing = [record for record in connection.server if record.call == "close"]
     return list(dict.fromkeys(task(record) for record in talking or closing))
 
 
 def _reaches(address: str, listening: str) -> bool:
-    """Tell whether connecting to an address ends at a listening socket, maybe one bound to every interface."""
+    """Tell whether a connection to an address reaches a listening socket, which may be bound to every interface."""
     everywhere = re.fullmatch(r"tcp://(?:0\.0\.0\.0|\[::\])(:\d+)", listening)
     return address == listening or (everywhere is not None and address.endswith(everywhere[1]))
 

@@ -1,13 +1,12 @@
-"""Matching: which records are the two ends of one connection, and which recv() took what which send() sent.
+"""Matching: which records are the two ends of one connection, and which recv() received which send().
 
-A trace knows calls on sockets, and each socket is one end. The other end is found by what both have in common,
-best first: the client's address, which is unique while a TCP connection lasts; the connection's number, which
-HELLO tells the client; and, where neither is known (unix: clients have no address, and nobody says HELLO), the
-order of the queue, which is first in, first out, as long as no two clients came at once. What cannot be told is
-left apart.
+A trace knows calls on sockets, and each socket is one end. The other end is found by what both have in common. Best is
+the client's address, which is unique while a TCP connection lasts; then the connection's number, which HELLO tells the
+client. Where neither is known (unix: clients have no address, and there may be no HELLO), it is the order of the queue,
+which is first in, first out, as long as no two clients came at once. Ends that match nothing stay apart.
 
-TCP keeps no borders: one recv() may take the bytes of many sends, and one send may need many recv(). So sends and
-receipts are laid side by side as what they are, two views of one stream, and belong together where they overlap.
+TCP keeps no message boundaries: one recv() may take the bytes of many sends, and one send may need many recv(). So
+sends and receipts are laid side by side as two views of one stream, and belong together where they overlap.
 """
 
 import re
@@ -49,13 +48,13 @@ def failed(record: Record) -> bool:
 
 
 def listeners(records: Iterable[Record]) -> dict[str, list[Record]]:
-    """Give the calls on each listening socket, by the socket's name."""
+    """Return the calls on each listening socket, by the socket's name."""
     calls = _by_socket(record for record in records if record.side == "server")
     return {name: own for name, own in calls.items() if not _was_accepted(own)}
 
 
 def connections(records: Iterable[Record]) -> list[Connection]:
-    """Pair the ends of each connection, in the order in which connections began."""
+    """Return the connections, with their ends paired, in the order in which they began."""
     calls = _by_socket(records).values()
     clients = [Connection(_number(own), client=own) for own in calls if own[0].side == "client"]
     servers = [Connection(_number(own), server=own) for own in calls if _was_accepted(own)]
@@ -67,7 +66,7 @@ def connections(records: Iterable[Record]) -> list[Connection]:
 
 
 def receipts(sends: Iterable[Record], receives: Iterable[Record]) -> Iterator[tuple[Record, Record]]:
-    """Pair each recv() that gave data with every send whose bytes it took, in the order of the stream."""
+    """Yield each recv() that returned data with every send whose bytes it took, in the order of the stream."""
     waiting = [(send, _size(send)) for send in sends if not failed(send)]
     for receive in receives:
         wanted = _size(receive)
@@ -82,17 +81,17 @@ def receipts(sends: Iterable[Record], receives: Iterable[Record]) -> Iterator[tu
 
 
 def sent(records: Iterable[Record]) -> list[Record]:
-    """Those calls that sent something."""
+    """Return the calls that sent something."""
     return [record for record in records if record.call in ("send", "sendall")]
 
 
 def received(records: Iterable[Record]) -> list[Record]:
-    """Those calls that received something."""
+    """Return the calls that received something."""
     return [record for record in records if record.call == "recv" and record.result and not failed(record)]
 
 
 def received_end(records: Iterable[Record]) -> list[Record]:
-    """Those calls that saw the end of input."""
+    """Return the calls that saw the end of input."""
     return [record for record in records if record.call == "recv" and record.result == ""]
 
 
@@ -104,7 +103,7 @@ def _by_socket(records: Iterable[Record]) -> dict[str, list[Record]]:
 
 
 def _join(client: Connection, candidates: list[Connection], servers: list[Connection]) -> None:
-    """Give a client's end the first of the servers' ends that it can have; nobody else can have it then."""
+    """Join a client's end with the first server's end that fits, and take that one off the list."""
     for server in candidates if client.connect and not client.server else ():
         if server.accepted and client.connect and server.accepted.time < client.connect.begin:
             continue  # the port, or the number, of an earlier connection
@@ -123,7 +122,7 @@ def _same_number(client: Connection, server: Connection) -> bool:
 
 
 def _join_in_order(clients: list[Connection], servers: list[Connection]) -> None:
-    """Pair local clients without any name with what accept() took, if their order leaves no doubt."""
+    """Pair local clients that have no name with the connections that accept() took, if their order leaves no doubt."""
     queue = [client for client in clients if client.number is None and client.client[-1].local == "unix:"]
     queue.sort(key=lambda client: _span(client)[0])
     taken = [server for server in servers if server.accepted and server.server[0].peer == "unix:"]
@@ -135,7 +134,7 @@ def _join_in_order(clients: list[Connection], servers: list[Connection]) -> None
 
 
 def _span(client: Connection) -> tuple[float, float]:
-    """Tell between which moments a client's request came into the queue."""
+    """Return the two moments between which a client's request entered the queue."""
     return (client.connect or client.client[0]).begin, (client.connected or client.client[-1]).time
 
 
@@ -153,7 +152,7 @@ def _number(records: Iterable[Record]) -> int | None:
 
 
 def _size(record: Record) -> int:
-    """Tell how many bytes a call moved, from how a record shows them."""
+    """Return how many bytes a call moved, judging by how a record shows them."""
     text = record.arguments if record.call != "recv" else record.result or ""
     shortened = re.search(r"… \((\d+) bytes\)$", text)
     return int(shortened[1]) if shortened else len(text.replace(r"\n", "\n").replace(r"\r", "\r").encode())

@@ -1,7 +1,7 @@
 """Mermaid text: the sequence diagram for documents that draw it themselves, such as Markdown on most forges.
 
-Stages become rectangles behind their rows. Mermaid has no quoting; whatever its grammar or its HTML could take
-for its own is written as the entity code of the character, ``#59;`` for a semicolon. Source:
+Stages become rectangles behind their rows. Mermaid has no quoting, so every character that could mean something in its
+grammar or in HTML is written as its entity code: ``#59;`` for a semicolon. Source:
 https://mermaid.js.org/syntax/sequenceDiagram.html
 """
 
@@ -18,11 +18,11 @@ COLOURS = {
     "confirmation": "rgba(162, 28, 175, 0.08)",
     "conversation": "rgba(29, 78, 216, 0.08)",
 }
-PLAIN = set(" .,/=_-!?")  # what stands for itself beside letters and digits
+PLAIN = set(" .,/=_-!?")  # characters, besides letters and digits, that need no code
 
 
 def mermaid(sequence: Sequence) -> str:
-    """Write a sequence as Mermaid text."""
+    """Return a sequence as Mermaid text."""
     names = {lifeline.key: f"p{at}" for at, lifeline in enumerate(sequence.lifelines, 1)}
     lines = ["sequenceDiagram"]
     lines += [f"    participant {names[one.key]} as {_title(one)}" for one in sequence.lifelines]
@@ -32,7 +32,7 @@ def mermaid(sequence: Sequence) -> str:
 
 
 def escaped(text: str) -> str:
-    """Write a text so that Mermaid takes every character of it as text."""
+    """Return a text in which Mermaid takes every character as text."""
     return "".join(c if c.isalnum() or c in PLAIN else f"#{ord(c)};" for c in text)
 
 

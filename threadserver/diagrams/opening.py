@@ -1,11 +1,11 @@
-"""Opening a connection: the rows of steps 1 to 8, as a listening socket and a client's request see them.
+"""Opening a connection: the rows of steps 1 to 8, on the listening socket and at the client.
 
-What the kernel does between connect() and accept() is seen by no call, and is set in its place::
+No call shows what the kernel does between connect() and accept(), so those steps are put where they belong::
 
-    5  connect() is called ≤ 6  the request comes ≤ 7  connect() returns ≤ 8  accept() returns
+    5  connect() is called ≤ 6  the request arrives ≤ 7  connect() returns ≤ 8  accept() returns
 
-since accept() cannot return what the handshake has not finished, although the client's thread may be told
-of it a few microseconds later.
+accept() cannot return a connection before its handshake has finished, although the client's thread may learn of it a
+few microseconds later.
 """
 
 from collections.abc import Iterator
@@ -18,7 +18,7 @@ from threadserver.diagrams.rows import Row, milliseconds, row, said
 
 
 def listening(cast: Cast, calls: list[Record]) -> Iterator[Row]:
-    """Give steps 1 to 3, and what ends a listening socket; of several shutdowns only the first does."""
+    """Yield steps 1 to 3, and the calls that end a listening socket; of several shutdowns, only the first does."""
     lifeline = cast.listening_socket(calls[0].socket)
     shutdowns = [record for record in calls if record.call == "shutdown"]
     for record in calls:
@@ -30,7 +30,7 @@ def listening(cast: Cast, calls: list[Record]) -> Iterator[Row]:
 
 
 def opening(cast: Cast, connection: Connection) -> Iterator[Row]:
-    """Give steps 4 to 8 of one connection, in this order."""
+    """Yield steps 4 to 8 of one connection, in this order."""
     client, listener = cast.client(connection), cast.listener(connection)
     number, connected, accepted = connection.number, connection.connected, connection.accepted
     for record in connection.client:
@@ -63,12 +63,12 @@ def _whose(record: Record, first: Record) -> str:
 
 
 def _returned(connection: Connection) -> float:
-    """Tell when connect() returned at the latest: no later than accept()."""
+    """Return the latest moment at which connect() may have returned: no later than accept()."""
     return min(end.time for end in (connection.connected, connection.accepted) if end)
 
 
 def _passive_open(connection: Connection, listener: str) -> Row:
-    """Step 6, in which no process takes part: it shows by when accept() was called, and connect()."""
+    """Return step 6. No process takes part in it: its time follows from when accept() and connect() were called."""
     accepted, connect, number = connection.accepted, connection.connect, connection.number
     shown = accepted or connect or connection.client[0]
     others = tuple(record for record in (connect,) if record and record is not shown)
@@ -79,7 +79,7 @@ def _passive_open(connection: Connection, listener: str) -> Row:
 
 
 def _arrival(accepted: Record | None, connect: Record | None) -> tuple[float, str]:
-    """Tell when a request arrived, and what the server was doing."""
+    """Return when a request arrived, and what the server was doing."""
     if accepted is None:
         return (connect.begin if connect else 0.0), "waits in the queue for accept()"
     if connect is None:
@@ -89,4 +89,4 @@ def _arrival(accepted: Record | None, connect: Record | None) -> tuple[float, st
         blocked = milliseconds(connect.begin - accepted.begin)
         return connect.begin, f"after {blocked} blocked in accept()"
     waited = milliseconds(accepted.begin - connect.begin)
-    return accepted.begin, f"waits in the queue for accept(), called {waited} later"
+    return accepted.begin, f"waits {waited} in the queue until accept() is called"

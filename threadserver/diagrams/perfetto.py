@@ -1,9 +1,9 @@
-"""A Chrome trace of the recorded calls: ui.perfetto.dev opens it, with a track for each thread.
+"""A Chrome trace of the recorded calls, for ui.perfetto.dev, with a track for each thread.
 
-Each call is a slice from its begin to its end, so that waiting in accept(), connect() or recv() is seen as what it is:
-a long slice of category ``blocked``. Arrows lead from what one side sent to the recv() that got it. A call that had
-not returned when the trace ended lasts until then. A thread makes one call after the other, or one within another where
-a signal came in between, so the slices of a track nest.
+Each call is a slice from its beginning to its end, so that waiting in accept(), connect() or recv() is plain to see: a
+long slice of category ``blocked``. Arrows lead from each send to the recv() that received it. A call that had not
+returned when the trace ended lasts until then. A thread makes one call after the other, or one within another where a
+signal came in between, so the slices of a track nest.
 
 Source: the Trace Event Format, https://docs.google.com/document/d/1CvAClvFfyA5R-PhYUmn5OOQtYMH4h6I0nSsKchNAySU
 (events ``X``, ``M``, ``s`` and ``f``; times in microseconds).
@@ -23,7 +23,7 @@ Event = dict[str, Any]
 
 
 def perfetto(records: Iterable[Record]) -> str:
-    """Write the records of a trace, as ``trace.read`` gives them, as trace-event JSON."""
+    """Return the records of a trace, as ``trace.read`` returns them, as trace-event JSON."""
     records = list(records)
     clock = _Clock(records)
     events = [*_names(records), *(_slice(call, clock) for call in _calls(records)), *_arrows(records, clock)]
@@ -31,26 +31,26 @@ def perfetto(records: Iterable[Record]) -> str:
 
 
 class _Clock:
-    """Counts from the trace's first call, in whole nanoseconds so that what nests does so in microseconds, too."""
+    """Counts from the trace's first call, in whole nanoseconds, so that slices still nest in microseconds."""
 
     def __init__(self, records: list[Record]) -> None:
         self._start = min((record.begin for record in records), default=0.0)
         self._end = max((record.time for record in records), default=0.0)
 
     def nanoseconds(self, time: float | None) -> int:
-        """Count to a moment, the trace's end where there is none."""
+        """Return the nanoseconds up to a moment; up to the trace's end for None."""
         return round(((self._end if time is None else time) - self._start) * 1e9)
 
 
 def _calls(records: list[Record]) -> list[Record]:
-    """Give each call once: of those that were recorded when they began, the return where there was one."""
+    """Return each call once: a call that was recorded at its beginning and at its return, by its return."""
     returned = {_identity(record) for record in records if record.end is not None}
     calls = [record for record in records if record.end is not None or _identity(record) not in returned]
     return sorted(calls, key=lambda record: record.begin)
 
 
 def _identity(record: Record) -> tuple[object, ...]:
-    """Tell which call it is: a thread's accept() at a moment, or a socket's only connect()."""
+    """Return what identifies a call: a thread's accept() at a moment, or a socket's only connect()."""
     return (*task(record), record.call, record.socket if record.call == "connect" else record.begin)
 
 
@@ -69,7 +69,7 @@ def _slice(record: Record, clock: _Clock) -> Event:
 
 
 def _names(records: list[Record]) -> Iterator[Event]:
-    """Name the processes after the sides that they are on, and the threads as their programs do."""
+    """Name the processes after the sides that they are on, and the threads by their own names."""
     sides: dict[int, set[str]] = {}
     threads: dict[Task, str] = {}
     for record in records:
@@ -83,7 +83,7 @@ def _names(records: list[Record]) -> Iterator[Event]:
 
 
 def _arrows(records: list[Record], clock: _Clock) -> Iterator[Event]:
-    """Lead from each send to every recv() that took of its bytes."""
+    """Yield an arrow from each send to every recv() that received some of its bytes."""
     pairs: list[tuple[Record, Record]] = []
     for connection in connections(records):
         pairs += receipts(sent(connection.client), received(connection.server))

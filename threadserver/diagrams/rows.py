@@ -1,4 +1,4 @@
-"""A row: one line of a diagram, and the words in which it shows a call."""
+"""A row: one line of a diagram, and the text that shows a call."""
 
 import errno
 import os
@@ -17,8 +17,8 @@ class Row:
 
     ``time`` is in seconds of the records' clock, in a finished sequence since the trace's first call.
     ``step`` and ``connection`` are None where there is none. The first of ``records`` is the call that the
-    row shows, the others are those that led to it or received what it sent. ``trouble`` is a call that
-    failed, or a refusal.
+    row shows; the others led to it, or received what it sent. ``trouble`` marks a call that failed, or a
+    refusal.
     """
 
     time: float
@@ -44,7 +44,7 @@ def row(
     connection: int | None = None,
     others: tuple[Record, ...] = (),
 ) -> Row:
-    """Make the row that shows a call: when it was made, in its own words, unless told otherwise."""
+    """Return the row that shows a call, by default at its beginning and with its own text."""
     stage = STEPS[step].stage if step else stage
     at = record.begin if time is None else time
     shown = printable(text or _without_addresses(said(record)))
@@ -52,7 +52,7 @@ def row(
 
 
 def said(record: Record) -> str:
-    """Show a call with its arguments and, where that says more than success, its result."""
+    """Return a call with its arguments and, if it says more than success, its result."""
     call = f"{record.call}({record.arguments})"
     if record.result is None or record.result == "0":
         return call
@@ -62,12 +62,12 @@ def said(record: Record) -> str:
 
 
 def _without_addresses(text: str) -> str:
-    """Leave the two addresses out of a HELLO: what it is there for stands behind them."""
+    """Leave out the two addresses of a HELLO: what matters stands behind them."""
     return re.sub(r"HELLO server=\S+ client=\S+", "HELLO …", text)
 
 
 def _trouble(record: Record) -> bool:
-    """Tell what a person should look at: not that a socket had gone already, or had nothing to be read."""
+    """Tell whether a call deserves attention: not one that found its socket gone, or nothing to read."""
     moved = {"send": record.arguments, "sendall": record.arguments, "recv": record.result}.get(record.call)
     if failed(record):
         return record.call != "shutdown" and os.strerror(errno.EAGAIN).lower() not in (moved or "")
@@ -75,5 +75,5 @@ def _trouble(record: Record) -> bool:
 
 
 def milliseconds(seconds: float) -> str:
-    """Show a duration: ``213 ms``, ``0.042 ms``."""
+    """Return a duration in milliseconds: ``213 ms``, ``0.042 ms``."""
     return f"{seconds * 1000:.0f} ms" if seconds >= 0.01 else f"{max(seconds, 0) * 1000:.2g} ms"

@@ -1,8 +1,8 @@
 """A sequence: the steps of a trace as rows between lifelines, no row before the one that caused it.
 
-A row stands where its call was made; one that rests on a recv() alone, where that returned. All processes of a
-machine share the records' clock, and nothing arrives before it is sent, so a cause comes before its effect by
-itself; `opening` says what is done about the few steps that no call sees.
+A row stands where its call was made; a row that shows a recv() alone stands where that returned. All processes of a
+machine share the records' clock, and nothing arrives before it is sent, so each cause comes before its effect.
+`opening` explains how the few steps that no call shows are placed.
 """
 
 from collections.abc import Collection, Iterable
@@ -32,17 +32,17 @@ class Sequence:
         return sorted({row.connection for row in self.rows if row.connection})
 
     def only(self, numbers: Collection[int]) -> "Sequence":
-        """Give the part that concerns some connections, with what the listening socket did for all.
+        """Return the part that concerns some connections, with the listening socket's calls, which concern all.
 
         Raises UsageError for a connection that is not in the trace.
         """
         if unknown := sorted(set(numbers) - set(self.connections)):
-            there_are = ", ".join(map(str, self.connections)) or "none with a number"
-            raise UsageError(f"no connection {unknown[0]} in this trace; there are: {there_are}")
+            known = ", ".join(map(str, self.connections)) or "none with a number"
+            raise UsageError(f"no connection {unknown[0]} in this trace; it has: {known}")
         return self._reduced(tuple(row for row in self.rows if row.connection in numbers or _for_all(row)))
 
     def records(self) -> list[Record]:
-        """Give the records that the rows rest on, each once."""
+        """Return the records that the rows rest on, each once."""
         return list(dict.fromkeys(record for row in self.rows for record in row.records))
 
     def _reduced(self, rows: tuple[Row, ...]) -> "Sequence":
@@ -51,7 +51,7 @@ class Sequence:
 
 
 def sequence(records: Iterable[Record]) -> Sequence:
-    """Arrange the records of a trace, as ``trace.read`` or ``trace.number`` gives them."""
+    """Arrange the records of a trace, as ``trace.read`` or ``trace.number`` returns them."""
     records = list(records)
     start = min((record.begin for record in records), default=0.0)
     cast = Cast(records)
@@ -64,7 +64,7 @@ def sequence(records: Iterable[Record]) -> Sequence:
 
 
 def _moment(row: Row) -> tuple[float, int]:
-    """Order rows by time, and those of one moment as the steps are numbered."""
+    """Return the sort key of a row: its time, and within one moment the order of the steps."""
     return row.time, list(STEPS).index(row.step) if row.step else len(STEPS)
 
 

@@ -1,14 +1,15 @@
 """The sequence diagram in the terminal: of a whole trace, or live, while it happens.
 
-Records of several threads and processes come a little out of order. So `Live` lets a row wait for a moment, until
-nothing older can still come, and then prints it for good.
+Records of several threads and processes arrive slightly out of order. So `Live` holds each row back for a moment, until
+no older one can still arrive, and then prints it for good.
 """
 
-from itertools import count
+import itertools
 from time import monotonic
 
 from rich.console import Console
 
+from threadserver.core.plurals import count
 from threadserver.core.trace import Record, number
 from threadserver.diagrams.canvas import Canvas, console_for, most_lifelines
 from threadserver.diagrams.lifelines import CLIENT, LISTENER, WORKER, Lifeline
@@ -18,11 +19,11 @@ from threadserver.diagrams.sequence import Sequence, sequence
 __all__ = ["Live", "console_for", "draw"]
 
 LETTERS = {CLIENT: "C", LISTENER: "L", WORKER: "W"}
-REORDER = 0.05  # seconds for which a live row waits for older ones
+REORDER = 0.05  # seconds for which a live row is held back
 
 
 def draw(sequence: Sequence, console: Console) -> None:
-    """Draw a whole trace; clients that do not fit side by side are left out, and it says so."""
+    """Draw a whole trace; if some clients do not fit side by side, leave them out and say so."""
     fitting = _fitting(sequence, most_lifelines(console.width))
     labels = Labels()
     canvas = Canvas(console, [labels.of(lifeline) for lifeline in fitting.lifelines])
@@ -37,13 +38,13 @@ def draw(sequence: Sequence, console: Console) -> None:
 
 
 class Labels:
-    """Short names of lifelines: C and the connection's number, L, and W1, W2 as they are asked for."""
+    """Short names of lifelines: C and the connection's number, L, and W1, W2 … in order of appearance."""
 
     def __init__(self) -> None:
         self.known: dict[str, str] = {}
 
     def of(self, lifeline: Lifeline) -> str:
-        """Give the label of a lifeline."""
+        """Return the label of a lifeline."""
         if lifeline.key not in self.known:
             numbered = f"C{lifeline.title.removeprefix('client ')}"
             self.known[lifeline.key] = numbered if self._is_free(numbered) else self._next(lifeline.kind)
@@ -53,14 +54,14 @@ class Labels:
         return label[1:].isdecimal() and label not in self.known.values()
 
     def _next(self, kind: str) -> str:
-        return next(label for at in count(1) if (label := _label(kind, at)) not in self.known.values())
+        return next(label for at in itertools.count(1) if (label := _label(kind, at)) not in self.known.values())
 
 
 class Live:
-    """Prints the rows of a trace as its records come; ``clients`` is how many are expected.
+    """Prints the rows of a trace as its records arrive; ``clients`` is how many are expected.
 
-    One thread may add records while another flushes. Each flush arranges all records anew, which is simple, and
-    fast enough for the few hundred that a person can follow.
+    One thread may add records while another flushes. Each flush arranges all records again, which is simple, and fast
+    enough for the few hundred that a person can follow.
     """
 
     def __init__(self, console: Console, clients: int = 3) -> None:
@@ -77,11 +78,11 @@ class Live:
         self._canvas = self._begin()
 
     def add(self, record: Record) -> None:
-        """Take a record, in whatever order they come."""
+        """Add a record; they may come in any order."""
         self._records.append(record)
 
     def flush(self, final: bool = False) -> None:
-        """Print the rows before which nothing can come any more; in the end, all."""
+        """Print the rows before which no other can still come; all rows if this is the final flush."""
         arranged = sequence(number(list(self._records)))
         rows = [row for row in arranged.rows if _identity(row) not in self._printed]
         settled = monotonic() - REORDER - arranged.start
@@ -90,7 +91,7 @@ class Live:
         for row in rows:
             self._print(row, arranged)
         if final and self._left_out:
-            self._canvas.say(f"{_count(self._left_out, 'step')} of other clients left out: it is too narrow here")
+            self._canvas.say(f"{count(self._left_out, 'step')} of other clients left out: the terminal is too narrow")
 
     def _print(self, row: Row, arranged: Sequence) -> None:
         self._printed.add(_identity(row))
@@ -104,7 +105,7 @@ class Live:
         self._start = arranged.start if self._start is None else self._start
         known, time = self._labels.known, arranged.start + row.time - self._start
         self._canvas.row(row, time, known[row.source], known.get(row.target or ""), self._alive)
-        if row.step == "12":  # both ends are gone; a worker of a pool comes back with its next client
+        if row.step == "12":  # both ends are gone; a pool's worker appears again with its next client
             for label in labels:
                 self._alive.discard(label)
 
@@ -117,14 +118,14 @@ class Live:
             self._alive.add(label)
 
     def _make_room(self, labels: list[str]) -> None:
-        """Draw on with more columns when more come than were expected, as long as they fit."""
+        """Add columns when more lifelines come than were expected, as long as they fit."""
         missing = set(labels) - self._columns
         if missing and len(self._columns | missing) <= most_lifelines(self._console.width):
             self._columns |= missing
             self._canvas = self._begin()
 
     def _begin(self) -> Canvas:
-        """Begin a diagram with those columns that fit: as many clients as workers."""
+        """Begin a diagram with the columns that fit: as many clients as workers."""
         side = (most_lifelines(self._console.width) - 1) // 2
         fitting = [label for label in self._columns if int(label[1:] or 1) <= side]
         if len(self._columns) <= most_lifelines(self._console.width):
@@ -143,13 +144,13 @@ def _legend(label: str, lifeline: Lifeline) -> str:
 
 
 def _identity(row: Row) -> tuple[object, ...]:
-    """Tell rows apart although what is known of them grows: step 6 is that of one connect()."""
+    """Return what identifies a row although more becomes known of it: step 6 belongs to one connect()."""
     shown = next((record for record in row.records if record.call == "connect"), row.records[0])
     return row.step, shown.socket, shown.call, shown.begin
 
 
 def _fitting(sequence: Sequence, most: int) -> Sequence:
-    """Give as many connections, from the first on, as fit into so many lifelines."""
+    """Return as many connections, from the first on, as fit into ``most`` lifelines."""
     if len(sequence.lifelines) <= most:
         return sequence
     kept, fitting = [], sequence.only([])
@@ -167,18 +168,14 @@ def _say_what_is_missing(canvas: Canvas, sequence: Sequence, fitting: Sequence) 
     if missing := clients[0] - clients[1]:
         left_out = sorted(set(sequence.connections) - set(fitting.connections))
         hint = f"--connection {left_out[0]} shows one" if left_out else "try a wider terminal"
-        canvas.say(f"{_count(missing, 'client')} do not fit: {hint}")
+        canvas.say(f"{count(missing, 'client does', 'clients do')} not fit: {hint}")
 
 
 def _spans(sequence: Sequence) -> dict[str, tuple[int, int]]:
-    """Tell from which row to which each lifeline has something to do."""
+    """Return the first and the last row of each lifeline."""
     spans: dict[str, tuple[int, int]] = {}
     for at, row in enumerate(sequence.rows):
         for key in (row.source, row.target):
             if key:
                 spans[key] = (spans.get(key, (at, at))[0], at)
     return spans
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

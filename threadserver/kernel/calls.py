@@ -1,4 +1,4 @@
-"""What one task is blocked in: the system call, and the descriptors that it waits for.
+"""The system call that a task is blocked in, and the descriptors that it waits for.
 
 /proc/PID/task/TID/syscall holds one line while a task sleeps::
 
@@ -6,9 +6,9 @@
     │  └── six arguments: recvfrom(7, buffer, 16384, flags …) ──┘  stack and instruction pointer
     └── its number; "running" while it computes or waits for a processor, -1 when it sleeps outside a call
 
-``poll`` and ``select`` take their descriptors from the task's memory, so they are read there; an epoll set has its own
-file, which `epoll` reads. The file can be read by whoever may trace the process (ptrace(2), "access mode
-checking"), though nothing is traced: the task does not notice.
+``poll`` and ``select`` take their descriptors from the task's memory, so they are read there; an epoll set has a file
+of its own, which `epoll` reads. To read these files takes permission to trace the process (ptrace(2), "access mode
+checking"), but nothing is traced: the task does not notice.
 """
 
 import os
@@ -21,11 +21,11 @@ from threading import get_native_id
 from threadserver.kernel.syscalls import DESCRIPTOR, NAMES, POLL, SELECT
 
 MSG_PEEK = 0x2
-MOST_DESCRIPTORS = 65_536  # of one poll(): a wild count read from a register must not exhaust our memory
+MOST_DESCRIPTORS = 65_536  # of one poll(): a wrong count read from a register must not exhaust our memory
 WORD = struct.calcsize("P")
 
-# Where a task sleeps in the kernel (/proc/PID/task/TID/wchan), for a call that was interrupted and goes on as
-# restart_syscall, and for a process that we may look at but not trace: its name is then all that can be had.
+# Where a task sleeps in the kernel (/proc/PID/task/TID/wchan). It names a call that was interrupted and goes on as
+# restart_syscall, and the call of a process that we may inspect but not trace, though not the descriptors.
 _WHERE = (
     ("ep_poll", "epoll_wait"),
     ("epoll", "epoll_wait"),
@@ -46,8 +46,8 @@ _WHERE = (
 class Call:
     """A system call in which a task is blocked.
 
-    ``descriptors`` are those that it waits for (of an epoll call: the epoll set itself); None when they are in memory
-    that may not be read. ``peeks`` is true of a recv that will leave the bytes where they are.
+    ``descriptors`` are those that it waits for (for an epoll call, the epoll set itself); None when we lack permission
+    to read them. ``peeks`` is true for a recv that leaves the bytes in the socket.
     """
 
     name: str
@@ -68,7 +68,7 @@ HIDDEN = Call("hidden", None)
 
 
 def blocked_call(pid: int, tid: int) -> Call:
-    """Say what a task is blocked in; RUNNING when it is not, HIDDEN when that may not be seen.
+    """Return the call that a task is blocked in; RUNNING when it is not blocked, HIDDEN when we lack permission.
 
     Raises ProcessLookupError or FileNotFoundError when the task has ended.
     """
@@ -83,7 +83,7 @@ def blocked_call(pid: int, tid: int) -> Call:
         return RUNNING
     if words[0] == b"-1":
         return OUTSIDE
-    if tid == get_native_id():  # the task that looks is blocked in nothing but reading this
+    if tid == get_native_id():  # our own task is only blocked in reading this file
         return RUNNING
     number, *arguments = int(words[0]), *(int(word, 16) for word in words[1:7])
     name = NAMES.get(number, f"call {number}")
@@ -93,7 +93,7 @@ def blocked_call(pid: int, tid: int) -> Call:
 
 
 def _place(pid: int, tid: int) -> str:
-    """Name the call from the place in the kernel where the task sleeps; nothing when that is not told either."""
+    """Return the call that belongs to the place in the kernel where a task sleeps; empty where that is hidden too."""
     with suppress(OSError):
         where = read_file(f"/proc/{pid}/task/{tid}/wchan").decode()
         for part, name in _WHERE:
@@ -127,7 +127,7 @@ def _of_poll(pid: int, array: int, count: int) -> tuple[int, ...] | None:
 
 
 def _of_select(pid: int, count: int, sets: list[int]) -> tuple[int, ...] | None:
-    """Read up to three fd_set, one bit a descriptor: while a task waits they are still as it passed them."""
+    """Read up to three fd_set, one bit for each descriptor: while a task waits, they are as it passed them."""
     count = min(count & 0xFFFFFFFF, MOST_DESCRIPTORS)
     size = -(-count // (8 * WORD)) * WORD
     union = 0
@@ -140,7 +140,7 @@ def _of_select(pid: int, count: int, sets: list[int]) -> tuple[int, ...] | None:
 
 
 def _memory(pid: int, address: int, size: int) -> bytes | None:
-    """Read a task's memory; None when that is refused."""
+    """Return ``size`` bytes of a process's memory; None when the kernel refuses."""
     if not size:
         return b""
     try:
@@ -153,7 +153,7 @@ def _memory(pid: int, address: int, size: int) -> bytes | None:
 
 
 def read_file(path: str) -> bytes:
-    """Read a small file of /proc at once: a look reads thousands of them, so no file object is made."""
+    """Return the content of a small file in /proc. A look reads thousands of them, so it makes no file objects."""
     descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     try:
         return os.read(descriptor, 65_536)

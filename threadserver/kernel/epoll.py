@@ -1,11 +1,11 @@
-"""What an epoll set watches, from /proc/PID/fdinfo/FD (proc(5)).
+"""The files that an epoll set watches, from /proc/PID/fdinfo/FD (proc(5)).
 
-It has one line for each file in the set::
+That file has one line for each file in the set::
 
     tfd:        7 events:     2019 data:                7  pos:0 ino:1f3a sdev:8
 
-``ino`` is the watched file's inode, so it is known even where the watcher has no such descriptor itself. A set may
-watch other sets, which are looked into, too.
+``ino`` is the watched file's inode, so the file is known even where the process has no descriptor for it. A set may
+watch other sets, which are read too.
 """
 
 import os
@@ -20,9 +20,9 @@ _SETS = "anon_inode:[eventpoll]"
 
 
 def watched(pid: int, descriptor: int, depth: int = 0) -> dict[int, int]:
-    """Give the inode of each file that an epoll set watches, with the descriptor that the set knows it by.
+    """Return the inode of each file that an epoll set watches, with the descriptor that the set knows it by.
 
-    Raises OSError when there is no such set or it may not be seen.
+    Raises OSError when there is no such set, or when we lack permission to read it.
     """
     with as_owner(pid):
         text = Path(f"/proc/{pid}/fdinfo/{descriptor}").read_bytes()
@@ -38,7 +38,7 @@ def watched(pid: int, descriptor: int, depth: int = 0) -> dict[int, int]:
 
 
 def _inner_sets(pid: int, by_device: dict[bytes, list[int]]) -> list[int]:
-    """Find the sets among the watched files. Sockets share one device and sets another, so one look a device tells."""
+    """Return the sets among the watched files. Sockets share one device, sets another: one look for each suffices."""
     inner = []
     for numbers in by_device.values():
         if _link(pid, numbers[0]).startswith("socket:"):

@@ -14,7 +14,10 @@ CLONE_NEWNET = 0x40000000
 
 
 def join(pid: str) -> None:
-    """Join the namespace; by way of its user namespace where we have no right to it from outside."""
+    """Join the network namespace; through its user namespace where we lack permission from outside.
+
+    Raises OSError when the kernel refuses.
+    """
     libc = ctypes.CDLL(None, use_errno=True)
     network = os.open(f"/proc/{pid}/ns/net", os.O_RDONLY)
     user = os.open(f"/proc/{pid}/ns/user", os.O_RDONLY)
@@ -25,7 +28,7 @@ def join(pid: str) -> None:
 
 
 def main() -> None:
-    """Join, then answer each request with a socket, or with why there is none."""
+    """Join, then answer each request with a socket, or with the reason why there is none."""
     channel = socket.socket(fileno=int(sys.argv[2]))
     failure = b""
     try:

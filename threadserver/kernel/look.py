@@ -1,7 +1,7 @@
-"""One look at a server: its tasks, what each waits for, and the connections, at (nearly) one moment.
+"""One look at a server: its tasks, and the sockets that each waits for, at (nearly) one moment.
 
-A look is read from many files, one after the other, while the server goes on. So a single look may show a connection
-between two hands; `experiment` compares looks until they agree.
+A look is read from many files, one after the other, while the server goes on. So a single look may catch a connection
+on its way from one task to another; `experiment` compares looks until they agree.
 """
 
 import os
@@ -19,44 +19,44 @@ from threadserver.kernel.task import Task, TaskId
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """What was seen."""
+    """The processes and tasks that were seen."""
 
     processes: dict[int, Status]
-    """The server's processes, zombies too."""
+    """The server's processes, including zombies."""
     tasks: dict[TaskId, Task]
     listeners: frozenset[int]
     """The listening sockets, by inode."""
 
     @property
     def hidden(self) -> bool:
-        """True when what a task is blocked in may not be seen."""
+        """True when we lack permission to see what a task is blocked in."""
         return any(task.call.descriptors is None for task in self.tasks.values())
 
     @property
     def running(self) -> bool:
-        """True when any task runs, so that the next look may show something else."""
+        """True when any task runs, so that the next look may differ."""
         return any(task.running for task in self.tasks.values())
 
     @property
     def zombies(self) -> list[int]:
-        """Processes that have ended and that nobody has waited for."""
+        """Processes that have ended, and that their parent has not waited for."""
         return [pid for pid, process in self.processes.items() if process.state == "Z"]
 
     def waiting_for(self, inode: int) -> list[Task]:
-        """Give the tasks that wait for a socket."""
+        """Return the tasks that wait for a socket."""
         return [task for task in self.tasks.values() if inode in task.sockets]
 
 
 @dataclass(slots=True)
 class Lens:
-    """Takes looks at a group of processes: those named, and all their descendants."""
+    """Takes looks at a group of processes: the roots, and all their descendants."""
 
     roots: set[int]
     listeners: frozenset[int] = frozenset()
     also: set[int] = field(default_factory=set)
     """Processes that belong to the server although they descend from none of the roots."""
     keeper: int | None = None
-    """The root that is not the server's but ours: who started it."""
+    """The root that is ours and not the server's: the process that started it."""
 
     def look(self) -> Look:
         """Look once. Processes that end meanwhile are left out."""
@@ -70,7 +70,7 @@ class Lens:
 
 
 def tasks_of(pid: int) -> list[Task]:
-    """Look at each thread of a process."""
+    """Yield each thread of a process as a task."""
     inodes = _Inodes(pid)
     found = []
     with as_owner(pid):
@@ -82,7 +82,7 @@ def tasks_of(pid: int) -> list[Task]:
 
 
 class _Inodes:
-    """Turns the descriptors of one process into inodes of sockets, each but once in a look."""
+    """Turns the descriptors of one process into inodes of sockets; reads each only once in a look."""
 
     def __init__(self, pid: int) -> None:
         self._pid = pid
@@ -90,7 +90,7 @@ class _Inodes:
         self._sets: dict[int, frozenset[int]] = {}
 
     def of(self, call: Call) -> frozenset[int]:
-        """Give the sockets that a call waits for."""
+        """Return the sockets that a call waits for."""
         if not call.descriptors:
             return frozenset()
         if call.name in EPOLL:
@@ -101,7 +101,7 @@ class _Inodes:
             if inode is not None:
                 sockets.add(inode)
             elif call.name in READINESS:
-                sockets |= self._of_set(descriptor)  # an epoll set can be watched by poll, too
+                sockets |= self._of_set(descriptor)  # poll can watch an epoll set, too
         return frozenset(sockets)
 
     def _of_descriptor(self, descriptor: int) -> int | None:

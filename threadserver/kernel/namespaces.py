@@ -1,8 +1,9 @@
 """Network namespaces: a server in a container has socket tables, and addresses, of its own.
 
-Its tables can be read as /proc/PID/net/…; but only a socket that was *made* in its namespace reaches it. A process
-joins a namespace for good, and an unprivileged one must have a single thread to do so (setns(2)), so a small helper
-program joins, makes the sockets and hands them over (SCM_RIGHTS, unix(7)). They stay where they were made.
+Its tables can be read from /proc/PID/net/…, but only a socket that was *made* in its namespace reaches it. A process
+joins a namespace for good, and an unprivileged process must have a single thread to do so (setns(2)). So a small helper
+program joins, makes the sockets and hands them over (SCM_RIGHTS, unix(7)). They stay in the namespace where they were
+made.
 """
 
 import json
@@ -20,7 +21,7 @@ _HELPER = Path(__file__).with_name("joining.py")
 
 
 def network_of(pid: int) -> int:
-    """Give the number of a process's network namespace; 0 when it may not be seen."""
+    """Return the number of a process's network namespace; 0 when we lack permission to see it."""
     try:
         with as_owner(pid):
             return os.stat(f"/proc/{pid}/ns/net").st_ino  # noqa: PTH116
@@ -29,18 +30,18 @@ def network_of(pid: int) -> int:
 
 
 class Network:
-    """The network namespace of a process, ours for None; makes sockets there. Use it in a ``with`` block."""
+    """The network namespace of a process, or ours for None; makes sockets there. Use it in a ``with`` block."""
 
     def __init__(self, pid: int | None = None) -> None:
         own = network_of(os.getpid())
         self.pid = pid if pid is not None and network_of(pid) not in {own, 0} else None
-        """A process of the other namespace, None when it is our own."""
+        """A process of the other namespace; None when the namespace is our own."""
         self.number = network_of(self.pid) if self.pid else own
         self._helper: subprocess.Popen[bytes] | None = None
         self._channel: socket.socket | None = None
 
     def make_socket(self, family: int, kind: int, protocol: int = 0) -> socket.socket:
-        """Make a socket in the namespace. Raises KitError when we may not join it, OSError as socket() does."""
+        """Return a new socket in the namespace. Raises KitError when we may not join it, OSError as socket() does."""
         if self.pid is None:
             return socket.socket(family, kind, protocol)
         if self._channel is None:
@@ -56,7 +57,7 @@ class Network:
         return socket.socket(family, kind, protocol, fileno=descriptors[0])
 
     def close(self) -> None:
-        """End the helper. Sockets that it made live on."""
+        """End the helper. The sockets that it made stay open."""
         if self._channel:
             self._channel.close()
             self._channel = None

@@ -1,7 +1,7 @@
 """Processes and their tasks, from /proc (proc(5)).
 
-Linux counts threads and processes alike as *tasks*: a process is a group of tasks, named after its first. A process
-inside a namespace has another number there; here it always has ours.
+Linux calls both threads and processes *tasks*: a process is a group of tasks, numbered after its first. A process in a
+namespace of its own has another number there; here it always has the number that we see.
 """
 
 import os
@@ -33,12 +33,12 @@ class Status:
     parent: int
     processor_ticks: int
     kernel: bool
-    """Whether it is a thread of the kernel, which has no program and no descriptors."""
+    """True for a thread of the kernel, which has no program and no descriptors."""
 
 
 @dataclass(frozen=True, slots=True)
 class Details:
-    """What a person wants to know of a process. None: it may not be seen, or there is no such thing."""
+    """What a person wants to know of a process. None: we lack permission to see it, or there is no such thing."""
 
     command: str
     user: str
@@ -51,9 +51,9 @@ class Details:
 
 
 def status(pid: int, tid: int | None = None) -> Status:
-    """Read the state of a process, or of one of its tasks. Raises an OSError when it has gone."""
+    """Return the state of a process, or of one of its tasks. Raises OSError when it has gone."""
     path = f"/proc/{pid}/stat" if tid is None else f"/proc/{pid}/task/{tid}/stat"
-    head, _, tail = read_file(path).rpartition(b")")  # a name may itself hold blanks and brackets
+    head, _, tail = read_file(path).rpartition(b")")  # the name itself may hold blanks and brackets
     fields = tail.split()
     name = head.partition(b"(")[2].decode("utf-8", "replace")
     ticks, kernel = int(fields[11]) + int(fields[12]), bool(int(fields[6]) & _KERNEL)
@@ -61,12 +61,12 @@ def status(pid: int, tid: int | None = None) -> Status:
 
 
 def remedy() -> str:
-    """Say what to try where a right is missing."""
-    return "try as root" if os.geteuid() else "root may not in this container"
+    """Return what to try where permission is missing."""
+    return "try as root" if os.geteuid() else "in this container, not even root may"
 
 
 def everyone() -> dict[int, Status]:
-    """Every process of the machine that we see."""
+    """Return every process of the machine that we may see."""
     found = {}
     for name in os.listdir("/proc"):  # noqa: PTH208
         if name.isdecimal():
@@ -76,7 +76,7 @@ def everyone() -> dict[int, Status]:
 
 
 def family(roots: Iterable[int], processes: dict[int, Status]) -> list[int]:
-    """Give the processes named and all their descendants, each parent before its children."""
+    """Return the roots and all their descendants, each parent before its children."""
     children = defaultdict(list)
     for pid, one in processes.items():
         children[one.parent].append(pid)
@@ -91,7 +91,7 @@ def family(roots: Iterable[int], processes: dict[int, Status]) -> list[int]:
 
 
 def tasks(pid: int) -> list[int]:
-    """Give the threads of a process, by the kernel's numbers; empty when it has gone."""
+    """Return the thread ids of a process; empty when it has gone."""
     try:
         return sorted(map(int, os.listdir(f"/proc/{pid}/task")))  # noqa: PTH208
     except (*_GONE, PermissionError):
@@ -99,19 +99,19 @@ def tasks(pid: int) -> list[int]:
 
 
 def switches(pid: int, tid: int) -> int:
-    """How often a task has gone to sleep of its own accord: it moves whenever the task has done something."""
+    """Return how often a task has gone to sleep voluntarily: the number grows whenever the task has run."""
     text = read_file(f"/proc/{pid}/task/{tid}/status")
     found = re.search(rb"\nvoluntary_ctxt_switches:\s*(\d+)", text)
     return int(found[1]) if found else 0
 
 
 def newest() -> int:
-    """Give the number of the newest task of the whole machine (proc(5), /proc/loadavg): it moves when one is made."""
+    """Return the id of the machine's newest task (proc(5), /proc/loadavg): it changes whenever a task is made."""
     return int(read_file("/proc/loadavg").split()[-1])
 
 
 def details(pid: int) -> Details:
-    """Describe a process for a person. Raises an OSError when it has gone."""
+    """Return a description of a process for a person. Raises OSError when it has gone."""
     text = read_file(f"/proc/{pid}/status").decode("utf-8", "replace")
     fields = dict(line.split(":", 1) for line in text.splitlines() if ":" in line)
     inner = fields.get("NSpid", str(pid)).split()
@@ -126,7 +126,7 @@ def details(pid: int) -> Details:
 
 
 def owners(inodes: Iterable[int], pids: Iterable[int]) -> dict[int, set[int]]:
-    """Find which of the processes have a descriptor for each of the sockets."""
+    """Return, for each socket (by inode), the processes that have a descriptor for it."""
     wanted = {f"socket:[{inode}]": inode for inode in inodes}
     found: dict[int, set[int]] = {inode: set() for inode in wanted.values()}
     if not wanted:
@@ -139,7 +139,7 @@ def owners(inodes: Iterable[int], pids: Iterable[int]) -> dict[int, set[int]]:
 
 
 def links(pid: int) -> dict[int, str]:
-    """Every descriptor of a process, with what /proc says that it is; empty when that may not be seen."""
+    """Return every descriptor of a process with its link in /proc; empty when we lack permission to see them."""
     found = {}
     with suppress(*_GONE, PermissionError), as_owner(pid):
         for name in os.listdir(f"/proc/{pid}/fd"):  # noqa: PTH208

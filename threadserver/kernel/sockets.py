@@ -1,15 +1,15 @@
-"""The kernel's socket tables: every socket of a network namespace, whoever owns it.
+"""The kernel's socket tables: every socket of a network namespace, of every owner.
 
-They are asked for over netlink (sock_diag(7)), which answers for thousands of sockets in a few milliseconds and is the
-only place that tells a listening socket's limit; where netlink is refused, /proc/PID/net/{tcp,tcp6,unix} tells the
-rest. What the fields of a *listening* socket mean is special::
+They are read over netlink (sock_diag(7)), which lists thousands of sockets in a few milliseconds, and which alone tells
+the limit of a listening socket. Where netlink is refused, /proc/PID/net/{tcp,tcp6,unix} tells the rest. Two fields mean
+something special for a *listening* socket::
 
     receive queue   connections that are established and wait for accept()       backlog in use
-    send queue      how many may                                                 backlog limit
+    send queue      how many connections may wait                                backlog limit
 
-A connection that waits there has no inode yet: it belongs to no process. That is how one sees, without touching the
-server, whether it has been accepted. A socket with TCP_DEFER_ACCEPT even keeps a connection in SYN_RECV, out of
-accept()'s reach, until its first bytes come (tcp(7)).
+A connection that waits there has no inode yet: it belongs to no process. This shows whether it has been accepted,
+without touching the server. A socket with TCP_DEFER_ACCEPT even keeps a connection in SYN_RECV, out of accept()'s
+reach, until its first bytes arrive (tcp(7)).
 """
 
 import errno
@@ -31,7 +31,7 @@ TCP_STATES = (
 )  # fmt: skip
 LISTEN = "LISTEN"
 QUEUED = {"ESTABLISHED", "CLOSE_WAIT", "SYN_RECV"}
-"""The states of a connection that waits for accept(): only its client can have said its last."""
+"""The states of a connection that waits for accept(): only its client can have closed."""
 
 NETLINK_SOCK_DIAG = 4
 SOCK_DIAG_BY_FAMILY = 20
@@ -43,13 +43,13 @@ NLMSG_HEADER = struct.Struct("=IHHII")
 INTERNET = struct.Struct("=BBxx2s2s16s16s12x4xIIII")
 # struct inet_diag_req_v2 for one socket: family, protocol, states, ports in network order, addresses, any interface.
 ONE = struct.Struct(">BBxx4sHH16s16s4x8s")
-# An attribute of the request: a program of two comparisons, each with where to go on when it holds and when not;
-# behind the end is "no" (struct inet_diag_bc_op).
+# An attribute of the request: a program of two comparisons, each with a jump for yes and for no; a jump behind the end
+# means "no" (struct inet_diag_bc_op).
 OWN_PORT = struct.Struct("=HH BBH xxH BBH xxH")
 FILTER, AT_LEAST, AT_MOST = 1, 2, 3
 EVERY_STATE, ONLY_LISTEN = b"\xff" * 4, struct.pack("=I", 1 << TCP_STATES.index(LISTEN))
 NO_COOKIE = b"\xff" * 8
-UNIX_SHOW = 0x1 | 0x4 | 0x8 | 0x10  # names, peers, clients that wait, lengths of queues
+UNIX_SHOW = 0x1 | 0x4 | 0x8 | 0x10  # names, peers, waiting clients, lengths of queues
 UNIX_NAME, UNIX_PEER, UNIX_WAITING, UNIX_QUEUES = 0, 2, 3, 4
 
 
@@ -69,7 +69,7 @@ class Socket:
     send_queue: int
     peer_inode: int = 0
     waiting_inodes: tuple[int, ...] = ()
-    """Of a local listening socket: the sockets of the clients that wait."""
+    """For a local listening socket: the sockets of the waiting clients."""
 
     @property
     def local(self) -> Address:
@@ -83,12 +83,12 @@ class Socket:
 
     @property
     def listens(self) -> bool:
-        """True of a socket that waits for connections."""
+        """True for a socket that waits for connections."""
         return self.state == LISTEN
 
     @property
     def queued(self) -> bool:
-        """True of a connection that no process has accepted yet; one that was closed has no inode either."""
+        """True for a connection that no process has accepted yet. A closed connection has no inode either."""
         return not self.inode and self.state in QUEUED
 
     def _address(self, raw: bytes, port: int) -> Address:
@@ -99,32 +99,32 @@ class Socket:
 
 
 class Tables:
-    """Reads the socket tables of one network namespace, again and again. Use it in a ``with`` block."""
+    """Reads the socket tables of one network namespace, as often as you like. Use it in a ``with`` block."""
 
     def __init__(self, network: Network) -> None:
         self.network = network
         self._netlink: socket.socket | None = None
         self.complete = True
-        """False where netlink was refused: then listening limits and local peers are not known."""
+        """False where netlink was refused: then the limits of listening sockets and local peers are unknown."""
         try:
             self._netlink = network.make_socket(socket.AF_NETLINK, socket.SOCK_RAW, NETLINK_SOCK_DIAG)
         except Exception:  # noqa: BLE001
             self.complete = False
 
     def streams(self) -> list[Socket]:
-        """Every TCP socket, IPv4 and IPv6."""
+        """Return every TCP socket, IPv4 and IPv6."""
         return self._internet("tcp")
 
     def at(self, port: int) -> list[Socket]:
-        """Every TCP socket that has this port for its own, found by the kernel: others cost us nothing."""
+        """Return every TCP socket whose own port this is. The kernel selects them, so other sockets cost nothing."""
         return [one for one in self._internet("tcp", filters=_own_port(port)) if one.port == port]
 
     def listeners(self) -> list[Socket]:
-        """Every TCP socket that listens; others, such as thousands in TIME_WAIT, cost us nothing."""
+        """Return every TCP socket that listens. Others, such as thousands in TIME_WAIT, cost nothing."""
         return [one for one in self._internet("tcp", states=ONLY_LISTEN) if one.listens]
 
     def stream(self, local: Address, peer: Address) -> Socket | None:
-        """Give the TCP socket with these addresses, far quicker than all of them; None when there is none."""
+        """Return the TCP socket with these addresses, much faster than a list of all; None when there is none."""
         if self._netlink:
             with suppress(OSError):
                 return self._ask_for_one(local, peer)
@@ -133,11 +133,11 @@ class Tables:
         return next((one for one in found if (one.local, one.peer) == (local, peer)), None)
 
     def datagrams(self) -> list[Socket]:
-        """Every UDP socket, IPv4 and IPv6."""
+        """Return every UDP socket, IPv4 and IPv6."""
         return self._internet("udp")
 
     def locals(self) -> list[Socket]:
-        """Every local (AF_LOCAL) stream socket."""
+        """Return every local (AF_LOCAL) stream socket."""
         if self._netlink:
             with suppress(OSError):
                 request = struct.pack(
@@ -147,7 +147,7 @@ class Tables:
         return list(_from_unix_text(self._text("unix")))
 
     def all(self) -> list[Socket]:
-        """Every socket of the namespace."""
+        """Return every socket of the namespace."""
         return [*self.streams(), *self.datagrams(), *self.locals()]
 
     def close(self) -> None:
@@ -190,13 +190,13 @@ class Tables:
         kind, body = NLMSG_HEADER.unpack_from(data)[1], data[NLMSG_HEADER.size :]
         if kind != NLMSG_ERROR:
             found = _internet_socket(body, "tcp")
-            return found if found.peer_port == peer.port else None  # without one, the kernel shows who listens there
+            return found if found.peer_port == peer.port else None  # otherwise it is the listening socket
         if -struct.unpack_from("=i", body)[0] != errno.ENOENT:
             raise OSError(-struct.unpack_from("=i", body)[0], "the kernel refused to show a socket")
         return None
 
     def _dump(self, request: bytes) -> list[bytes]:
-        """Ask for a dump; give the body of each message. Raises OSError when the kernel refuses."""
+        """Request a dump; return the body of each message. Raises OSError when the kernel refuses."""
         assert self._netlink is not None  # noqa: S101
         length = NLMSG_HEADER.size + len(request)
         self._netlink.send(NLMSG_HEADER.pack(length, SOCK_DIAG_BY_FAMILY, NLM_F_REQUEST | NLM_F_DUMP, 0, 0) + request)

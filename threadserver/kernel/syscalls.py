@@ -1,6 +1,6 @@
 """The system calls in which servers wait, by the number that /proc/PID/task/TID/syscall shows.
 
-A number means a call only together with an architecture. Sources: syscalls(2), and the kernel's
+A number belongs to a call on one architecture only. Sources: syscalls(2), and the kernel's
 arch/x86/entry/syscalls/syscall_64.tbl and include/uapi/asm-generic/unistd.h (the latter is that of aarch64).
 """
 
@@ -88,4 +88,4 @@ FAMILY = {
     **dict.fromkeys(SELECT, "select"),
     **dict.fromkeys(EPOLL, "epoll"),
 }
-"""By which mechanism a call that waits for readiness does it."""
+"""The mechanism of each call that waits for readiness."""

@@ -6,12 +6,12 @@ from threadserver.kernel.calls import RUNNING, Call
 from threadserver.kernel.syscalls import ACCEPT, READINESS
 
 TaskId = tuple[int, int]
-"""Process and thread, by the kernel's numbers."""
+"""Process id and thread id."""
 
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """A thread of the server, and the sockets (by inode) that its blocked call waits for."""
+    """A thread, the call that it is blocked in, and the sockets (by inode) that this call waits for."""
 
     pid: int
     tid: int
@@ -20,7 +20,7 @@ class Task:
 
     @property
     def id(self) -> TaskId:
-        """Process and thread."""
+        """Process id and thread id."""
         return self.pid, self.tid
 
     @property
@@ -30,10 +30,10 @@ class Task:
 
     @property
     def watches(self) -> bool:
-        """True when it waits for readiness: poll, select or epoll, of however many."""
+        """True when it waits for readiness, in poll, select or epoll, of any number of descriptors."""
         return self.call.name in READINESS
 
     @property
     def running(self) -> bool:
-        """True when it computes, or waits for nothing but a processor."""
+        """True when it computes, or only waits for a processor."""
         return self.call is RUNNING

@@ -1,4 +1,4 @@
-"""The concurrency models by name, and what one look at the kernel testifies: which of them could look like that."""
+"""The concurrency models by name, and testimony: what one witness saw, and the models that could look like that."""
 
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
@@ -25,7 +25,7 @@ EVENT_DRIVEN = frozenset({Model.LOOP, Model.LOOPS, Model.LOOP_AND_WORKERS})
 
 @dataclass(frozen=True, slots=True)
 class Testimony:
-    """What one witness saw, and which models could have made it see that. No models: it cannot tell."""
+    """What one witness saw, and the models that could have produced it. No models: the witness cannot tell."""
 
     name: str
     allows: AbstractSet[Model]
@@ -33,7 +33,7 @@ class Testimony:
 
     @property
     def says(self) -> str:
-        """The models, in one line."""
+        """The models that the witness allows, in one line."""
         if not self.allows:
             return Model.UNDETERMINED
         return " or ".join(model for model in MODELS if model in self.allows)

@@ -1,8 +1,8 @@
-"""What the lines of strace(1) say: who sent on which connection, and whether it had to be woken for that.
+"""Reads the output of strace(1): which tasks sent on which connection, and whether another task had to wake them.
 
-A loop that answers by itself reads and sends. A loop that has a worker compute the answer reads, sleeps in its call
-again, is woken by a byte that the worker writes into a pipe, an eventfd or a pair of sockets, and sends only then. And
-a worker that hands a connection back tells the epoll set so itself::
+A loop that answers by itself reads and sends. A loop with a worker that computes the answer reads, sleeps in its call
+again, is woken by a byte that the worker writes into a pipe, an eventfd or a pair of sockets, and only then sends. A
+worker that hands a connection back to an epoll set calls epoll_ctl itself::
 
     [pid 71] recvfrom(9<socket:[812]>, ...) = 5         the request
     [pid 71] epoll_wait(4<anon_inode:[eventpoll]>, ...  asleep
@@ -17,7 +17,7 @@ from threadserver.kernel.syscalls import READINESS, RECEIVE, SEND
 
 _BIRTH = {"clone", "clone3", "fork", "vfork"}
 CALLS = ",".join(f"?{name}" for name in sorted(SEND | RECEIVE | READINESS | _BIRTH | {"epoll_ctl"}))
-"""For strace's -e trace=; the question mark lets a machine lack a call."""
+"""For strace's -e trace=; the question mark allows for machines that lack a call."""
 
 _LINE = re.compile(rb"^(?:\[pid\s+(\d+)\]\s*)?(\w+)\((.*)")
 _FILE = re.compile(rb"^\d+<([^>]*)>")
@@ -30,10 +30,10 @@ class Traced:
     """Tasks by number, connections by inode."""
 
     sent_on: dict[int, set[int]] = field(default_factory=dict)
-    """Who sent on each connection."""
+    """The tasks that sent on each connection."""
     read: set[int] = field(default_factory=set)
     handed: set[int] = field(default_factory=set)
-    """Who told an epoll set what to do with a connection next, without a read of its own before."""
+    """The tasks that changed an epoll set for a connection which they had not read before."""
     born: bool = False
     """True when a task was made."""
     woken: set[int] = field(default_factory=set)
@@ -41,13 +41,13 @@ class Traced:
 
     @property
     def sent(self) -> set[int]:
-        """Everybody who sent."""
+        """All tasks that sent."""
         return set().union(*self.sent_on.values())
 
 
 @dataclass
 class _Loop:
-    """What one task has done since it read from each connection: 0 read, 1 slept then, 2 was woken then."""
+    """What one task has done on each connection: 0 it read, 1 it then slept, 2 it was then woken."""
 
     since: dict[int, int] = field(default_factory=dict)
 
@@ -56,7 +56,7 @@ class _Loop:
 
 
 def read(output: bytes, only: int, inodes: set[int], channels: frozenset[int]) -> Traced:
-    """Read strace's output on the connections ``inodes``; ``only`` is the task where strace names none."""
+    """Return what strace's output shows of the connections ``inodes``; ``only`` is the task where strace names none."""
     seen = Traced()
     loops: dict[int, _Loop] = {}
     for line in output.splitlines():

@@ -1,8 +1,8 @@
-"""Who reads, and who sends? Watched for a moment with strace(1), where that is installed and allowed.
+"""Traces briefly with strace(1), where it is installed and allowed, which tasks read and which tasks send.
 
-Tracing is the one thing here that the server could notice: a task that is attached to comes out of its call and
-goes back into it, and epoll_wait(2) may return EINTR then (signal(7)). So it is the last resort, for a server of few
-tasks, when nothing else can tell a helper from a worker. strace lets go of all tasks when it ends.
+Tracing is the one thing here that a server can notice: a task to which strace attaches comes out of its call and goes
+back into it, and epoll_wait(2) may then return EINTR (signal(7)). So it is the last resort, for a server with few
+tasks, when nothing else tells a helper from a worker. strace detaches from all tasks when it ends.
 """
 
 import os
@@ -28,26 +28,26 @@ _ATTACHED = re.compile(rb"Process (\d+) attached")
 
 @dataclass
 class Trace:
-    """What was traced."""
+    """What tracing has shown."""
 
     ready: bool = False
     senders: set[TaskId] | None = None
-    """Who sent; where nothing was sent, who read."""
+    """The tasks that sent; where nothing was sent, those that read."""
     sent_on: dict[int, set[TaskId]] = field(default_factory=dict)
-    """Who sent on each socket, by inode."""
+    """The tasks that sent on each socket, by inode."""
     sent: bool = False
     """True when anything was sent."""
     handed: set[TaskId] = field(default_factory=set)
-    """Who handed a connection (back) to an epoll set."""
+    """The tasks that handed a connection (back) to an epoll set."""
     born: bool = False
     """True when the server made a task."""
     woken: int = 0
-    """For so many connections the sender slept after it had read, until another task of the server woke it."""
+    """On how many connections the sender slept after it had read, until another task of the server woke it."""
     problem: str = ""
 
 
 class _Reader(Thread):
-    """Reads what strace says for as long as it speaks: a strace that cannot write holds up those whom it traces."""
+    """Reads strace's output until its end: a strace that cannot write would hold up the tasks that it traces."""
 
     def __init__(self, strace: "subprocess.Popen[bytes]") -> None:
         super().__init__(daemon=True)
@@ -59,11 +59,11 @@ class _Reader(Thread):
         self._output = self._strace.stderr.read()
 
     def rest(self, seconds: float = 2.0) -> bytes:
-        """Give all of it, once strace has ended; it is killed when it does not."""
+        """Return the rest of the output once strace has ended; kill strace if it does not end in time."""
         if not self.ident:  # interrupted before there was anything to read
             self.start()
         self.join(seconds)
-        self._strace.kill()  # the kernel lets go of the tasks then
+        self._strace.kill()  # then the kernel detaches it from the tasks
         self.join()
         return self._output
 
@@ -72,9 +72,10 @@ class _Reader(Thread):
 def senders(
     pids: list[int], inodes: set[int], seconds: float, channels: frozenset[int] = frozenset()
 ) -> Iterator[Trace]:
-    """Trace for the length of the block who reads and sends on these sockets; nothing is traced afterwards.
+    """Trace, during the block, which tasks read and send on these sockets.
 
-    ``channels`` are the sockets (by inode) by which the server's tasks may wake each other.
+    ``seconds`` limits the time to attach. ``channels`` are the sockets (by inode) through which the server's tasks may
+    wake each other.
     """
     trace = Trace()
     owner = {tid: pid for pid in pids for tid in tasks(pid)}
@@ -97,7 +98,8 @@ def senders(
             strace.send_signal(signal.SIGINT)
             rest = reader.rest()
     if output is None:
-        trace.problem = f"strace could not attach: {rest.decode('utf-8', 'replace').strip().splitlines()[:1]}"
+        reason = rest.decode("utf-8", "replace").strip().partition("\n")[0]
+        trace.problem = f"strace could not attach: {reason or 'it took too long'}"
         return
     seen = traced.read(output + rest, pids[0], inodes, channels)
     trace.sent, trace.born, trace.woken = bool(seen.sent), seen.born, len(seen.woken)
@@ -115,12 +117,12 @@ def _hindrance(owner: dict[int, int], seconds: float) -> str:
     if len(owner) > MOST_TRACED:
         return f"{len(owner)} tasks are too many to trace without disturbing the server"
     if seconds < 0.5:
-        return "no time was left (--time-limit gives more)"
+        return "no time was left; try a longer --time-limit"
     return ""
 
 
 def _await_attached(strace: "subprocess.Popen[bytes]", pids: set[int], seconds: float) -> bytes | None:
-    """Read until strace has attached to all; None when it ends or takes too long."""
+    """Read until strace has attached to all processes; None when it ends or takes too long."""
     assert strace.stderr is not None  # noqa: S101
     output = b""
     deadline = time.monotonic() + seconds
@@ -134,5 +136,5 @@ def _await_attached(strace: "subprocess.Popen[bytes]", pids: set[int], seconds: 
 
 
 def _process_of(tid: int) -> int:
-    """Find the process of a thread that came after the trace began."""
+    """Return the process of a thread that was made after the trace began."""
     return next((pid for pid in everyone() if tid in tasks(pid)), tid)

@@ -1,14 +1,14 @@
-"""What a task in io_uring_enter waits for: the ring's pending operations, from /proc/PID/fdinfo/FD.
+"""The pending operations of an io_uring, for a task that waits in io_uring_enter, from /proc/PID/fdinfo/FD.
 
-A ring tells how many operations of each kind wait for readiness, though not on which descriptors::
+That file shows how many operations of each kind wait for readiness, though not on which descriptors::
 
     PollList:
       op=13, task_works=0          an accept
       op=27, task_works=0          a recv, and so on (include/uapi/linux/io_uring.h)
 
-So the sockets of the process that no other task waits for are dealt out by number, in the order of their descriptors:
-which of them is whose is a guess, how many each ring waits for is not. A kernel that does not tell (CONFIG_PROC_FS
-without the list, or a ring that is busy just then) leaves the rings without sockets.
+So the sockets of the process that no other task waits for are dealt out to the rings, in the order of their
+descriptors. Which ring waits for which socket is a guess; how many it waits for is not. Where the kernel shows no list,
+or a ring is busy just then, the rings are left without sockets.
 """
 
 import re
@@ -28,7 +28,7 @@ _READ = {1, 4, 6, 10, 22, 27}  # readv, read_fixed, poll_add, recvmsg, read, rec
 
 
 def pending(pid: int, descriptor: int) -> tuple[int, int]:
-    """Count the accepts and the reads that a ring waits for; none where that is not told."""
+    """Return how many accepts and how many reads a ring waits for; 0 where the kernel does not show it."""
     with suppress(OSError), as_owner(pid):
         operations = [int(found) for found in _PENDING.findall(read_file(f"/proc/{pid}/fdinfo/{descriptor}"))]
         return sum(one in _ACCEPT for one in operations), sum(one in _READ for one in operations)
@@ -36,7 +36,7 @@ def pending(pid: int, descriptor: int) -> tuple[int, int]:
 
 
 def dealt(pid: int, tasks: Iterable[Task], listeners: frozenset[int]) -> list[Task]:
-    """Give each task that waits for a ring as many sockets of its process as the ring waits for."""
+    """Return the tasks, with as many sockets for each that waits for a ring as the ring waits for."""
     tasks = list(tasks)
     rings = {task.call.descriptors[0] for task in tasks if task.call.name == RING and task.call.descriptors}
     if not rings:
