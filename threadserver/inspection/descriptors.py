@@ -78,7 +78,7 @@ def describe(found: Socket) -> str:
             if found.send_queue
             else f"backlog {found.receive_queue}"
         )
-        return f"listening {found.local}, {used}"
+        return f"listening socket {found.local}, {used}"
     if found.scheme == "unix":
         return f"local connection {found.local}" if found.source else "local connection"
     if found.scheme == "udp":

@@ -7,7 +7,7 @@ from jinja2 import Environment, PackageLoader
 from threadserver.core.plurals import count
 from threadserver.core.printable import printable
 from threadserver.inspection.report import Process, Report
-from threadserver.inspection.task_table import activity, backlog
+from threadserver.inspection.task_table import activity
 
 LANE = 26  # pixels a thread takes
 HEAD = 34  # the title of a process
@@ -81,11 +81,12 @@ def _ports(report: Report, lanes: dict[int, list[tuple[int, int]]]) -> list[Port
     ports = []
     middle = 40
     for listener in report.listeners:
-        text = f"{listener.address} · {backlog(listener)}"
+        limit = f" of {listener.limit}" if listener.limit else ""
+        text = f"{listener.address} · backlog {listener.in_use}{limit}"
         ports.append(Port(middle, text, "listening", lanes.get(listener.inode, [])))
         middle += PORT
     for one in [*report.connections, *report.waiting][:MOST_PEERS]:
-        kind = "connection" if one.tasks else "unread" if one.inode else "waiting"
+        kind = "connection" if one.tasks else "unread" if one in report.unread else "other" if one.inode else "waiting"
         state = one.state if one.inode else "waits to be accepted"
         ports.append(Port(middle, f"{one.peer} · {state}", kind, lanes.get(one.inode, []) if one.inode else []))
         middle += PORT

@@ -24,7 +24,7 @@ def judge(record: Record) -> Verdict:
     testimony = tuple(said for witness in WITNESSES if (said := witness(record)))
     found = _answer(record)
     against = [said.name for said in testimony if not said.agrees(found.model)]
-    if found.model != Model.UNDETERMINED and {"who works", "queue"} & set(against):
+    if found.model != Model.UNDETERMINED and {"activity", "queue"} & set(against):
         names = " and ".join(f'"{name}"' for name in against)
         found = undetermined(sentences.CONTRADICTION, model=found.model, names=names)
     return replace(found, witnesses=testimony)
@@ -92,4 +92,4 @@ def _suspected(record: Record) -> Verdict | None:
         return None
     if len(record.senders) == 1:
         return answer(Model.LOOP, sentences.LOOP_BEHIND_DECOYS)
-    return undetermined(sentences.CONTRADICTION, model="one task per connection", names='"who works"')
+    return undetermined(sentences.CONTRADICTION, model="one task per connection", names='"activity"')

@@ -24,7 +24,7 @@ def table(report: Report) -> RenderableType:
     shown = Table(header_style="bold", box=SIMPLE_HEAD, pad_edge=False)
     for heading in ("process", "thread", "name", "state", "blocked in"):
         shown.add_column(heading, no_wrap=True)
-    shown.add_column("which is", overflow="fold")
+    shown.add_column("on", overflow="fold")
     for process in report.processes:
         first = f"{process.pid}" + (f" ({process.inner_pid} inside)" if process.inner_pid else "")
         for thread in process.threads[:MOST_THREADS]:
@@ -79,7 +79,7 @@ def listening_table(listeners: list[Listener], names: dict[int, str]) -> Table:
     for one in sorted(listeners, key=lambda listener: listener.address):
         owners = ", ".join(f"{pid} {names.get(pid, '')}".strip() for pid in one.pids[:4])
         more = f" and {len(one.pids) - 4} more" if len(one.pids) > 4 else ""
-        process = _plain(owners + more) if owners else Text(f"hidden: it belongs to another user ({remedy()})")
+        process = _plain(owners + more) if owners else Text(f"hidden: you lack permission ({remedy()})")
         shown.add_row(one.address, str(one.in_use), str(one.limit or "?"), process)
     return shown
 
@@ -87,8 +87,8 @@ def listening_table(listeners: list[Listener], names: dict[int, str]) -> Table:
 def activity(thread: Thread) -> str:
     """Return in words what a thread does."""
     if thread.call == "running":
-        return "is running"
-    return f"is blocked in {thread.call}" + (f" on {thread.what}" if thread.what else "")
+        return "running"
+    return f"blocked in {thread.call}" + (f" on {thread.what}" if thread.what else "")
 
 
 def backlog(listener: Listener) -> str:

@@ -62,7 +62,7 @@ def status(pid: int, tid: int | None = None) -> Status:
 
 def remedy() -> str:
     """Return what to try where permission is missing."""
-    return "try as root" if os.geteuid() else "in this container, not even root may"
+    return "try as root" if os.geteuid() else "not even root may in this container"
 
 
 def everyone() -> dict[int, Status]:

@@ -24,4 +24,5 @@ def testify(record: Record) -> Testimony | None:
     allows = {Model.POOL, Model.PREFORK, Model.ITERATIVE, Model.LOOP_AND_WORKERS}
     if record.crowd or record.refused:
         allows.add(Model.THREADS)
-    return Testimony("after closing", allows, f"{stayed} of {served} that served remain after closing{zombies}")
+    remain = f"{stayed} of {served} that served remain" if total > 1 else "the task that served remains"
+    return Testimony("after closing", allows, f"{remain} after closing{zombies}")

@@ -7,10 +7,11 @@ from threadserver.kernel.testimony import EVENT_DRIVEN, Model, Testimony
 def testify(record: Record) -> Testimony:
     """Tell a number of tasks that grows with the connections from one that does not."""
     grown = record.grown
-    shown = ", ".join(f"{held}: {tasks}/{processes}" for held, (tasks, processes) in sorted(grown.items()))
     held = sorted(grown)
     base = len(record.baseline.look.tasks), len(record.baseline.look.processes) - len(record.baseline.look.zombies)
-    evidence = f"tasks/processes with 0 connections: {base[0]}/{base[1]}; {shown}"
+    seen = [base, *(grown[number] for number in held)]
+    tasks, processes = (_course([pair[at] for pair in seen]) for at in (0, 1))
+    evidence = f"with {_course([0, *held])} connections: tasks {tasks}; processes {processes}"
     if not held:
         return Testimony("counts", set(), evidence)
     more_tasks, more_processes = grown[held[-1]][0] - base[0], grown[held[-1]][1] - base[1]
@@ -25,3 +26,10 @@ def testify(record: Record) -> Testimony:
             else {Model.ITERATIVE, Model.POOL, Model.PREFORK, *EVENT_DRIVEN, Model.THREADS}
         )
     return Testimony("counts", allows, evidence)
+
+
+def _course(numbers: list[int]) -> str:
+    """Return a series of numbers, or ``always 5`` where they are all the same."""
+    if len(numbers) > 1 and len(set(numbers)) == 1:
+        return f"always {numbers[0]}"
+    return ", ".join(map(str, numbers))

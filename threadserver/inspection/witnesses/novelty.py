@@ -12,7 +12,7 @@ def testify(record: Record) -> Testimony | None:
     total = len(record.new_holders)
     if made == 0:
         return Testimony(
-            "made or there before",
+            "worker age",
             {Model.POOL, Model.PREFORK, Model.ITERATIVE, Model.LOOP_AND_WORKERS, Model.THREADS},
             "the task that serves is older than its connection"
             if total == 1
@@ -20,14 +20,14 @@ def testify(record: Record) -> Testimony | None:
         )
     if made == total:
         return Testimony(
-            "made or there before",
+            "worker age",
             {Model.THREADS, Model.FORKS, Model.POOL, Model.PREFORK, Model.LOOP_AND_WORKERS, Model.ITERATIVE},
             "the task that serves is newer than its connection"
             if total == 1
             else f"all {total} tasks that serve are newer than their connections",
         )
     return Testimony(
-        "made or there before",
+        "worker age",
         {Model.THREADS, Model.POOL, Model.PREFORK, Model.LOOP_AND_WORKERS},
         f"{made} of {total} tasks that serve are newer than their connections, the others are older",
     )

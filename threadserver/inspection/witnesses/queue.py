@@ -16,7 +16,7 @@ def testify(record: Record) -> Testimony:
         answered = f", and {answers} answered while the others were silent" if record.answered else ""
         allows = EVENT_DRIVEN | {Model.THREADS, Model.FORKS, Model.POOL, Model.PREFORK}
         taken = "the only connection was" if served == 1 else f"all {served} connections were"
-        return Testimony("queue", allows, f"{taken} accepted at once{answered}")
+        return Testimony("queue", allows, f"{taken} accepted without waiting{answered}")
     unread = len(found.unwatched)
     waiting = count(queued, "waits", "wait") + " to be accepted"
     unread_too = count(unread, "was", "were") + " accepted, but no task reads " + ("it" if unread == 1 else "them")

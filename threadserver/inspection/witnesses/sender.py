@@ -78,4 +78,4 @@ def _untraced(record: Record) -> str:
 
 
 def _says(allows: AbstractSet[Model], evidence: str) -> Testimony:
-    return Testimony("who works", allows, evidence)
+    return Testimony("activity", allows, evidence)
