@@ -1,9 +1,9 @@
 """What the lab `client` checks: a conversation with a server that does what the check says.
 
-No check asks for more than the contract: a client may send a line when it is written or when its input has ended, may
-half-close or close, may print at once or at the end, may wait for each answer before it sends the next line or not. So
-the input ends early only where that is the question; else it ends when all is answered, or as soon as the client does
-nothing more without.
+No check asks for more than the contract. A client may send a line when it reads it or when its input has ended; it may
+half-close or close, print at once or at the end, and wait for each answer before it sends the next line or not. So the
+input ends early only where a check is about that. Otherwise it ends when all lines are answered, or as soon as the client
+does nothing more without it.
 """
 
 from threadserver.judge import points
@@ -15,7 +15,7 @@ MANY = 400  # lines of a thousand bytes: more than the buffers of both direction
 
 
 def converse(client: Caller, server: ScriptedServer, questions: list[bytes], answers: list[bytes]) -> None:
-    """Start the client, give it these lines, and answer them one by one, as many as there are answers."""
+    """Start the client, give it these lines, and answer them one by one while there are answers."""
     begin(client, server, questions)
     for question, answer in zip(questions, answers, strict=False):
         server.expect_line(question)
@@ -31,45 +31,49 @@ def begin(client: Caller, server: ScriptedServer, questions: list[bytes]) -> Non
 
 
 def finish(client: Caller, server: ScriptedServer, answers: list[bytes]) -> None:
-    """End the input and then the connection, whatever the client does, and look at what it has printed."""
+    """End the input, then the connection, whatever the client does, and check what it has printed."""
     client.settle()
     client.end_input()
     client.settle()
     server.half_close()
-    client.expect_exit(f"got {len(answers)} answers, its input has ended, and the server has closed")
-    client.expect_printed(printed(answers), f"got {len(answers)} answers")
+    client.expect_exit(f"got {_answers(answers)}, its input has ended, and the server has closed")
+    client.expect_printed(printed(answers), f"got {_answers(answers)}")
 
 
 def printed(answers: list[bytes]) -> bytes:
-    """Give what these answers are on standard output."""
+    """Return these answers as they appear on standard output."""
     return b"".join(answer + b"\n" for answer in answers)
 
 
+def _answers(answers: list[bytes]) -> str:
+    return "1 answer" if len(answers) == 1 else f"{len(answers)} answers"
+
+
 def drawn(server: ScriptedServer, count: int, words: str = "line") -> list[bytes]:
-    """Draw lines that no client can know beforehand."""
+    """Draw ``count`` lines that no client can know beforehand."""
     return [f"{words} {number} {server.random.randrange(10**9)}".encode() for number in range(1, count + 1)]
 
 
 @points(
     8,
-    "it connects to the HOST and PORT that it is given, and confirms what HELLO says",
-    hint="connect((host, int(port))), receive the first line, take the number after connection=, and send CONFIRM, that "
+    "it connects to the given HOST and PORT, and confirms the number in HELLO",
+    hint="Call connect((host, int(port))), receive the first line, take the number after connection=, and send CONFIRM, that "
     "number and an LF.",
 )
 def test_reaches(client: Caller, server: ScriptedServer) -> None:
-    """Say HELLO with a number that nobody can guess."""
+    """Send HELLO with a number that cannot be guessed."""
     client.start(server.address)
     server.greet()
 
 
 @points(
     4,
-    "it sends nothing before HELLO has come, all of it",
+    "it sends nothing until all of HELLO has arrived",
     after="reaches",
-    hint="HELLO ends with an LF, like every line, and may come in pieces: receive until the LF is there, then look at it.",
+    hint="HELLO ends with an LF, like every line, and may come in pieces: receive until the LF is there, then parse it.",
 )
 def test_confirms_first(client: Caller, server: ScriptedServer) -> None:
-    """Say HELLO in three pieces: cut in the middle of the number, and before the LF."""
+    """Send HELLO in 3 pieces, cut in the middle of the number and before the LF."""
     client.start(server.address)
     client.write(b"a line that has to wait")
     server.accept()
@@ -88,11 +92,11 @@ def test_confirms_first(client: Caller, server: ScriptedServer) -> None:
     10,
     "it sends each line of its input, and prints each answer and nothing else",
     after="reaches",
-    hint="The line goes out with its LF, the answer comes back with an LF: print that line, as it is, on standard output. "
-    "HELLO is no answer. What you want to tell a person belongs on standard error.",
+    hint="Send each line with its LF; the answer comes back with an LF. Print it unchanged on standard output. HELLO is not an "
+    "answer. Messages for a person belong on standard error.",
 )
 def test_answers(client: Caller, server: ScriptedServer) -> None:
-    """Answer something else than was asked: nobody can print it who has not received it."""
+    """Answer something other than what was sent: only a client that has received it can print it."""
     questions, answers = drawn(server, 4), drawn(server, 4, "the answer to")
     converse(client, server, questions, answers)
     finish(client, server, answers)
@@ -102,10 +106,10 @@ def test_answers(client: Caller, server: ScriptedServer) -> None:
     8,
     "an answer may come in any pieces",
     after="not_early",
-    hint="One recv() is not one answer. Collect what comes, and take lines out of it while it holds an LF.",
+    hint="One recv() is not one answer. Collect the bytes in a buffer, and take lines out of it while it holds an LF.",
 )
 def test_pieces(client: Caller, server: ScriptedServer) -> None:
-    """Send each piece of an answer when the client has read the one before; the last answer after the end of input."""
+    """Send each piece of an answer when the client has read the one before; the last answer after end of input."""
     questions, answers = drawn(server, 4), [b"an answer", b"", *drawn(server, 2, "an answer in pieces, the number")]
     begin(client, server, questions)
     for question, answer in zip(questions, answers, strict=True):
@@ -121,11 +125,11 @@ def test_pieces(client: Caller, server: ScriptedServer) -> None:
     6,
     "lines and answers may hold any bytes",
     after="answers",
-    hint="Read sys.stdin.buffer and write sys.stdout.buffer: bytes, nothing decoded, nothing stripped but the one LF. "
+    hint="Read sys.stdin.buffer and write sys.stdout.buffer: bytes, never decoded, with nothing stripped but the one LF. "
     "An empty line is a line.",
 )
 def test_bytes(client: Caller, server: ScriptedServer) -> None:
-    """Send and answer lines of every kind of byte but LF."""
+    """Exchange lines with every kind of byte except LF."""
     every_byte = bytes(byte for byte in range(256) if byte != 0x0A)
     random = server.random.randbytes(300).replace(b"\n", b"")
     questions = [b"", b"  blanks around\t ", b"a\rb\r", b"\0nul\0", b"\xff\xfe\x85", every_byte, random, b"last"]
@@ -138,10 +142,10 @@ def test_bytes(client: Caller, server: ScriptedServer) -> None:
     5,
     "lines and answers may be as long as the protocol allows",
     after="answers",
-    hint="65 536 bytes with the LF: sendall() sends all of it, and recv() needs many calls for it.",
+    hint="65 536 bytes with the LF: sendall() sends all of them, and recv() needs many calls to receive them.",
 )
 def test_long(client: Caller, server: ScriptedServer) -> None:
-    """Send a line of 65 536 bytes, its LF included, and answer with another one."""
+    """Give the client a line of 65 536 bytes, LF included, and answer with another one."""
     long = [server.random.randbytes(LONGEST // 2 + 1).hex().encode()[:LONGEST] for _ in range(2)]
     questions, answers = [long[0], b"a short one"], [long[1], b"short, too"]
     converse(client, server, questions, answers)
@@ -150,19 +154,19 @@ def test_long(client: Caller, server: ScriptedServer) -> None:
 
 @points(
     8,
-    "when its input has ended and every answer has come it half-closes or closes, and ends with exit code 0",
+    "when its input has ended and every answer has come, it half-closes or closes, and exits with code 0",
     after="answers",
-    hint="shutdown(SHUT_WR) at the end of input says that no line follows; the server then closes, and your recv() returns "
-    "b''. Or count: as many answers as lines, then close.",
+    hint="At the end of input, shutdown(SHUT_WR) tells the server that no line follows; the server then closes, and your "
+    "recv() returns b''. Or count: close after as many answers as lines.",
 )
 def test_end(client: Caller, server: ScriptedServer) -> None:
-    """End the input after some lines, and in another run at once. The server does not close first."""
+    """End the input after 3 lines, and in another run at once. The server does not close first."""
     for count in (3, 0):
         answers = drawn(server, count, "answer")
         converse(client, server, drawn(server, count), answers)
         client.settle()
         client.end_input()
-        awaiting = f"was given {count} lines, got {count} answers, and its input has ended"
+        awaiting = f"was given {count} lines, got {_answers(answers)}, and its input has ended"
         server.expect_end(f"{awaiting}: it had to half-close or to close")
         server.half_close()
         client.expect_success(printed(answers), awaiting)
@@ -170,19 +174,19 @@ def test_end(client: Caller, server: ScriptedServer) -> None:
 
 @points(
     6,
-    "it waits for an answer that is still on its way when its input has ended",
+    "it waits for answers that are still owed when its input ends",
     after="answers",
     hint="The end of input is not the end of the conversation: shutdown(SHUT_WR) instead of close(), and go on receiving.",
 )
 def test_not_early(client: Caller, server: ScriptedServer) -> None:
-    """Hold the last answer back until the client has done all that it does at the end of its input."""
+    """Hold back the last answer until the client has done all that it does at the end of its input."""
     questions, answers = drawn(server, 3), drawn(server, 3, "answer")
     converse(client, server, questions, answers[:2])
     client.end_input()
     server.expect_line(questions[2])
     client.settle()
     if client.ended is not None:
-        raise client.wrong("Your client has ended although an answer was still on its way")
+        raise client.wrong("Your client has ended although an answer was still owed")
     server.send(answers[2] + b"\n")
     server.await_read()
     finish(client, server, answers)
@@ -190,13 +194,13 @@ def test_not_early(client: Caller, server: ScriptedServer) -> None:
 
 @points(
     7,
-    "answers may come late, and many of them at once",
+    "answers may come late, and many at once",
     after="answers",
-    hint="What recv() returns may hold many answers: print all that are complete. Whether a line goes out before the answer to "
-    "the one before has come is your choice; that nothing is lost is not.",
+    hint="One recv() may return many answers: print all that are complete. You may send a line before the previous one is "
+    "answered, or wait; but lose nothing.",
 )
 def test_pipeline(client: Caller, server: ScriptedServer) -> None:
-    """Answer nothing until the client has sent all that it sends without an answer; then all of that in one piece."""
+    """Answer nothing until the client sends no more without an answer; then answer everything in one piece."""
     questions, answers = drawn(server, 12), drawn(server, 12, "answer")
     begin(client, server, questions)
     answered = asked = 0
@@ -212,13 +216,13 @@ def test_pipeline(client: Caller, server: ScriptedServer) -> None:
 
 @points(
     7,
-    "it sends and receives more than all buffers hold, and nobody waits for ever",
+    "it can send and receive more than all buffers hold without a deadlock",
     after="answers",
-    hint="Who sends everything before the first recv() stops when the buffers are full: the server cannot send its answers, so "
-    "it reads no more. Receive while you send.",
+    hint="A client that sends everything before the first recv() gets stuck when the buffers are full: the server cannot send "
+    "its answers, so it stops reading. Receive while you send.",
 )
 def test_large(client: Caller, server: ScriptedServer) -> None:
-    """Send each answer whole before the next line is read, as simple servers do."""
+    """Send each answer whole before reading the next line, as simple servers do."""
     questions = [line.ljust(1000, b".") for line in drawn(server, MANY)]
     answers = [line.ljust(1000, b"-") for line in drawn(server, MANY, "answer")]
     begin(client, server, questions)
@@ -233,13 +237,13 @@ def test_large(client: Caller, server: ScriptedServer) -> None:
     5,
     "ERROR instead of HELLO: exit code 1, and one line on standard error",
     after="reaches",
-    hint="Look at the first word of the first line before you look for a number. sys.exit('text') prints one line on standard "
-    "error and ends with 1.",
+    hint="Check the first word of the first line before you look for a number. sys.exit('text') prints the text on standard "
+    "error and exits with code 1.",
 )
 def test_refused(client: Caller, server: ScriptedServer) -> None:
-    """Refuse it as a server does that has no room."""
+    """Refuse the client as a full server does."""
     client.start(server.address)
-    client.write(b"nobody will read this")
+    client.write(b"this will not be read")
     client.end_input()
     server.accept()
     server.send(b"ERROR server is full\n")
@@ -249,37 +253,37 @@ def test_refused(client: Caller, server: ScriptedServer) -> None:
 
 @points(
     4,
-    "nobody listens: exit code 1, and one line on standard error",
+    "no server listens: exit code 1, and one line on standard error",
     after="reaches",
-    hint="connect() raises ConnectionRefusedError: catch OSError around the whole, and say in one line what happened.",
+    hint="connect() raises ConnectionRefusedError: catch OSError around everything, and report it in one line.",
 )
 def test_absent(client: Caller, server: ScriptedServer) -> None:
-    """Give it a port at which nobody listens."""
+    """Give the client a port at which no server listens."""
     server.refuse_connections()
     client.start(server.address)
-    client.write(b"nobody will read this")
+    client.write(b"this will not be read")
     client.end_input()
-    client.expect_complaint("was started with a PORT at which nobody listens")
+    client.expect_complaint("was started with a PORT at which no server listens")
 
 
 @points(
     4,
     "anything else instead of HELLO: exit code 1, one line on standard error, and no CONFIRM",
     after="reaches",
-    hint="Confirm only what you have understood: the line begins with HELLO and holds connection= and a number. The server "
-    "may also end before HELLO is complete.",
+    hint="Confirm only what you have understood: a line that begins with HELLO and holds connection= and a number. The server "
+    "may also close before HELLO is complete.",
 )
 def test_bad_hello(client: Caller, server: ScriptedServer) -> None:
-    """Greet as other servers do, or with half a HELLO, and leave the connection open; or close without a greeting."""
+    """Greet as other servers do, or with a bad HELLO, and stay connected; or close before HELLO is complete."""
     for greeting in (b"220 mail.example.org ESMTP 7\n", b"HELLO\n", b"HELLO connection=seven\n", b"\0\xff 7\n"):
         client.start(server.address)
-        client.write(b"nobody will read this")
+        client.write(b"this will not be read")
         client.end_input()
         server.accept()
         server.send(greeting)
         client.settle()
         if server.has_come():
-            raise client.wrong(f"Your client was greeted with {greeting!r} and sent something all the same")
+            raise client.wrong(f"Your client was greeted with {greeting!r} and still sent something")
         client.expect_complaint(f"was greeted with {greeting!r}")
     for beginning in (b"", b"HELLO server=tcp://127.0.0.1:7000 client=tcp:"):
         client.start(server.address)
@@ -294,7 +298,7 @@ def test_bad_hello(client: Caller, server: ScriptedServer) -> None:
     6,
     "the server closes while it owes answers: exit code 1, and one line on standard error",
     after="answers",
-    hint="recv() returns b'': the server has said its last. Has every line that you sent been answered? Count both.",
+    hint="recv() returns b'': the server has closed. Has every line that you sent been answered? Count both.",
 )
 def test_closes(client: Caller, server: ScriptedServer) -> None:
     """Answer the first line of three, and close."""
@@ -302,21 +306,21 @@ def test_closes(client: Caller, server: ScriptedServer) -> None:
     converse(client, server, questions, answers)
     server.expect_line(questions[1])
     server.half_close()
-    client.expect_complaint("had 3 lines, got one answer, and the server closed")
-    client.expect_printed(printed(answers), "got one answer before the server closed")
+    client.expect_complaint("had 3 lines, got 1 answer, and the server closed")
+    client.expect_printed(printed(answers), "got 1 answer before the server closed")
 
 
 @points(
     4,
     "the connection is reset: exit code 1, and one line on standard error",
     after="answers",
-    hint="recv() and sendall() raise ConnectionResetError or BrokenPipeError: both are OSError. A thread's exception does not "
-    "end the program, and its traceback is more than one line.",
+    hint="recv() and sendall() raise ConnectionResetError or BrokenPipeError; both are OSError. An exception in a thread does "
+    "not end the program, and its traceback is more than one line.",
 )
 def test_resets(client: Caller, server: ScriptedServer) -> None:
     """Reset the connection before HELLO, and in another run while an answer is owed."""
     client.start(server.address)
-    client.write(b"nobody will read this")
+    client.write(b"this will not be read")
     client.end_input()
     server.accept()
     server.reset()
@@ -329,12 +333,12 @@ def test_resets(client: Caller, server: ScriptedServer) -> None:
 
 @points(
     5,
-    "it waits for a server that is silent for long",
+    "it waits for a server that is silent for a long time",
     after="answers",
-    hint="A blocking recv() waits as long as it takes. Nothing has come yet does not mean that nothing will.",
+    hint="A blocking recv() waits as long as it takes. That nothing has come yet does not mean that nothing will.",
 )
 def test_silent(client: Caller, server: ScriptedServer) -> None:
-    """Be silent before HELLO, before an answer and in the middle of it, until the client would have given up."""
+    """Be silent before HELLO, before an answer and inside it, until an impatient client would have given up."""
     questions, answers = drawn(server, 2), drawn(server, 2, "answer")
     client.start(server.address)
     server.accept()
@@ -363,7 +367,7 @@ def _be_silent(client: Caller, when: str) -> None:
     3,
     "after CONFIRM a line that begins with ERROR is an answer like any other",
     after="answers",
-    hint="A service answers ERROR when it cannot use its input, and the conversation goes on. Print it.",
+    hint="A service answers ERROR when it cannot use its input, and the conversation goes on. Print it like any answer.",
 )
 def test_error_answer(client: Caller, server: ScriptedServer) -> None:
     """Answer the first of two lines with ERROR."""

@@ -13,18 +13,18 @@ from threadserver.kernel.syscalls import EPOLL
     12,
     "one task serves all clients, and waits for all of them in epoll_wait()",
     after="many_at_once",
-    hint="select.epoll() is a table in the kernel: register() each socket once, and let its poll() be the only place in which the task waits. In spite of its name that is epoll_wait(), not poll().",
+    hint="select.epoll() is a table in the kernel: register() each socket once, and wait only in its poll(). Despite its name, that is the system call epoll_wait(), not poll().",
 )
 def test_model(server: Trial) -> None:
-    """Hold clients, and see which task answers them, and in which call it waits meanwhile."""
+    """Hold clients, and see which task answers them, and in which call it waits."""
     must_loop(server, early_clients(server), calls=EPOLL)
 
 
 @points(
     6,
-    "it is still so late in the server's life, and with more clients",
+    "after a hundred clients it still uses the same model",
     after="model",
-    hint="Every connection is treated alike: no counter decides what becomes of a client.",
+    hint="Treat every connection alike: no counter may decide how a client is served.",
 )
 def test_late(server: Trial) -> None:
     """Hold many clients after more than a hundred have come and gone."""

@@ -1,4 +1,4 @@
-"""What the lab `lifecycle` checks: the conversation, and that one client is served after the other."""
+"""What the lab `lifecycle` checks: the conversation, and that clients are served one after another."""
 
 from threadserver.judge import points
 from threadserver.judge.checks.conversation import *  # the conversation: 36 points
@@ -8,13 +8,13 @@ from threadserver.judge.trial import Trial
 
 @points(
     30,
-    "the next client waits until the first has gone, and is served then",
+    "the next client waits until the first has gone, and is then served",
     after="echo",
-    hint="accept() is called again only when the conversation is over and its socket is closed. Those who come meanwhile wait "
-    "in the backlog of the listening socket: listen() says how many may.",
+    hint="Call accept() again only when the conversation is over and its socket is closed. Clients that come meanwhile wait in "
+    "the backlog of the listening socket; listen() sets how many may.",
 )
 def test_one_at_a_time(server: Trial) -> None:
-    """Let a few clients connect while one is served: each gets its HELLO only when those before it have left."""
+    """Let 3 to 5 clients connect while one is served: each gets HELLO only when those before it have left."""
     served = server.greet()
     waiting = [server.connect() for _ in range(server.some(3, 5)) if server.may_wait()]
     while waiting:
@@ -28,12 +28,12 @@ def test_one_at_a_time(server: Trial) -> None:
 
 @points(
     25,
-    "one task serves all clients, one after the other",
+    "one task serves all clients, one after another",
     after="one_at_a_time",
-    hint="No thread, no fork: the loop that accepts is the loop that converses.",
+    hint="Use no threads and no fork: the loop that accepts also converses.",
 )
 def test_model(server: Trial) -> None:
-    """See which task waits for each client and answers it, that it is always the same, and that others wait meanwhile."""
+    """See that one task waits for every client and answers it, and that other clients wait meanwhile."""
     server.served_in_turn(server.some(4, 7)).must_be()
     served, waiting = server.greet(), server.connect()
     server.settle()

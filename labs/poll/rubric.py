@@ -13,18 +13,18 @@ from threadserver.kernel.syscalls import POLL
     12,
     "one task serves all clients, and waits for all of them in poll()",
     after="many_at_once",
-    hint="select.poll() keeps a table: register() each socket once, and let poll() be the only place in which the task waits. select() and epoll are other mechanisms, and selectors.DefaultSelector takes the best that there is, which is epoll here.",
+    hint="select.poll() keeps a table: register() each socket once, and wait only in its poll(). select() and epoll are other mechanisms, and selectors.DefaultSelector picks the best one available, which is epoll on Linux.",
 )
 def test_model(server: Trial) -> None:
-    """Hold clients, and see which task answers them, and in which call it waits meanwhile."""
+    """Hold clients, and see which task answers them, and in which call it waits."""
     must_loop(server, early_clients(server), calls=POLL)
 
 
 @points(
     6,
-    "it is still so late in the server's life, and with more clients",
+    "after a hundred clients it still uses the same model",
     after="model",
-    hint="Every connection is treated alike: no counter decides what becomes of a client.",
+    hint="Treat every connection alike: no counter may decide how a client is served.",
 )
 def test_late(server: Trial) -> None:
     """Hold many clients after more than a hundred have come and gone."""

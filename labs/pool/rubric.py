@@ -1,4 +1,4 @@
-"""What the lab `pool` checks: the conversation, and that 2 to 16 workers serve a client each while all others wait."""
+"""What the lab `pool` checks: the conversation, and that 2 to 16 workers serve 1 client each while all others wait."""
 
 from threadserver.judge import points
 from threadserver.judge.checks.conversation import *  # the conversation: 36 points
@@ -11,22 +11,22 @@ POOLS = ("thread-pool", "prefork")
 
 @points(
     8,
-    "the same workers serve again and again",
+    "the same workers serve one client after another",
     after="workers",
-    hint="A worker is a loop around the conversation: take a client, serve it, take the next. A thread or process made for a client, "
-    "however few may be there at once, is another model.",
+    hint="A worker is a loop around the conversation: take a client, serve it, take the next. Threads or processes created for each "
+    "client are another model, however few exist at once.",
 )
 def test_model(server: Trial) -> None:
-    """Fill the server again and again, and see which tasks answer, and whether they were there before."""
+    """Fill the server repeatedly, and see which tasks answer, and whether they were there before."""
     the_same_again(server, *POOLS)
 
 
 @points(
     4,
-    "it is still so late in the server's life",
+    "after a hundred clients it still serves as many at once, with the same model",
     after=("model", "bounded"),
-    hint="Every client is treated alike: no counter decides what becomes of one.",
+    hint="Treat every client alike: no counter may decide how it is served.",
 )
 def test_late(server: Trial) -> None:
-    """Let a hundred and more clients come and go: then as many are served at once as before, and by a pool."""
+    """Let more than a hundred clients come and go: then a pool serves as many at once as before."""
     the_same_late(server, *POOLS)

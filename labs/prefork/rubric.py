@@ -1,4 +1,4 @@
-"""What the lab `prefork` checks: the conversation, and that 2 to 16 processes accept and serve a client each."""
+"""What the lab `prefork` checks: the conversation, and that 2 to 16 processes each accept and serve 1 client at a time."""
 
 from threadserver.judge import points
 from threadserver.judge.checks.conversation import *  # the conversation: 36 points
@@ -9,32 +9,32 @@ from threadserver.judge.trial import Trial
 
 @points(
     5,
-    "the same processes serve again and again, one client each",
+    "the same processes serve one client after another",
     after="workers",
-    hint="Fork before the first client comes, and let each child loop: accept, serve, accept. A process that is made for a client and ends with it is another model, and so are threads.",
+    hint="Fork before the first client comes, and let each child loop: accept, serve, accept. A process that is created for a client and ends with it is another model; so are threads.",
 )
 def test_model(server: Trial) -> None:
-    """Fill the server again and again, and see which processes answer, and whether they were there before."""
+    """Fill the server repeatedly, and see which processes answer, and whether they were there before."""
     the_same_again(server)
 
 
 @points(
     4,
-    "each process accepts its own clients, and nobody accepts for it",
+    "each process accepts its own clients, and no other task accepts for it",
     after="model",
-    hint="The listening socket is made before fork(), so every child has it: let each call accept() on it. The kernel gives each client to one of them. The parent accepts nobody.",
+    hint="Create the listening socket before fork(), so that every child has it, and let each child call accept() on it. The kernel gives each client to one of them. The parent accepts none.",
 )
 def test_accepts(server: Trial) -> None:
-    """See who waits for the next client while nobody is there, and then who answers when all processes are taken."""
+    """See which tasks wait for the next client while none is there, and which answer when all processes are busy."""
     must_accept_themselves(server)
 
 
 @points(
     3,
-    "it is still so late in the server's life",
+    "after a hundred clients it still serves as many at once, with the same model",
     after=("model", "bounded"),
-    hint="Every client is treated alike: no counter decides what becomes of one.",
+    hint="Treat every client alike: no counter may decide how it is served.",
 )
 def test_late(server: Trial) -> None:
-    """Let a hundred and more clients come and go: then as many are served at once as before, and by the same model."""
+    """Let more than a hundred clients come and go: then the same model serves as many at once as before."""
     the_same_late(server)

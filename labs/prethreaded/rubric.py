@@ -1,4 +1,4 @@
-"""What the lab `prethreaded` checks: the conversation, and that 2 to 16 threads accept and serve a client each."""
+"""What the lab `prethreaded` checks: the conversation, and that 2 to 16 threads each accept and serve 1 client at a time."""
 
 from threadserver.judge import points
 from threadserver.judge.checks.conversation import *  # the conversation: 36 points
@@ -9,32 +9,32 @@ from threadserver.judge.trial import Trial
 
 @points(
     5,
-    "the same threads of one process serve again and again, one client each",
+    "the same threads of one process serve one client after another",
     after="workers",
-    hint="Start the threads before the first client comes, and let each loop: accept, serve, accept. A thread that is made for a client and ends with it is another model, and so are processes.",
+    hint="Start the threads before the first client comes, and let each loop: accept, serve, accept. A thread that is created for a client and ends with it is another model; so are processes.",
 )
 def test_model(server: Trial) -> None:
-    """Fill the server again and again, and see which threads answer, and whether they were there before."""
+    """Fill the server repeatedly, and see which threads answer, and whether they were there before."""
     the_same_again(server)
 
 
 @points(
     4,
-    "each thread accepts its own clients, and nobody accepts for it",
+    "each thread accepts its own clients, and no other task accepts for it",
     after="model",
-    hint="Several threads may be blocked in accept() on the same socket; the kernel wakes one of them for each client. So no thread accepts for others, and there is no queue but the one in the kernel.",
+    hint="Several threads may be blocked in accept() on the same socket; the kernel wakes one of them for each client. So no thread accepts for others, and the only queue is the kernel's.",
 )
 def test_accepts(server: Trial) -> None:
-    """See who waits for the next client while nobody is there, and then who answers when all threads are taken."""
+    """See which tasks wait for the next client while none is there, and which answer when all threads are busy."""
     must_accept_themselves(server)
 
 
 @points(
     3,
-    "it is still so late in the server's life",
+    "after a hundred clients it still serves as many at once, with the same model",
     after=("model", "bounded"),
-    hint="Every client is treated alike: no counter decides what becomes of one.",
+    hint="Treat every client alike: no counter may decide how it is served.",
 )
 def test_late(server: Trial) -> None:
-    """Let a hundred and more clients come and go: then as many are served at once as before, and by the same model."""
+    """Let more than a hundred clients come and go: then the same model serves as many at once as before."""
     the_same_late(server)

@@ -12,19 +12,19 @@ from threadserver.judge.trial import Trial
     12,
     "one task serves all clients, and waits for all of them at once",
     after="many_at_once",
-    hint="select(), poll(), epoll or selectors, one call for all sockets, is the only place in which the task waits. No thread, "
-    "no fork, and no nap: a task that asks everybody in turn does not wait for anybody.",
+    hint="Wait in one place only, in one call for all sockets: select(), poll(), epoll or selectors. Use no threads, no fork "
+    "and no sleep(): a task that asks each client in turn waits for none of them.",
 )
 def test_model(server: Trial) -> None:
-    """Hold clients, and see which task answers them, and in which call it waits meanwhile."""
+    """Hold clients, and see which task answers them, and in which call it waits."""
     must_loop(server, early_clients(server))
 
 
 @points(
     6,
-    "it is still so late in the server's life, and with more clients",
+    "after a hundred clients it still uses the same model",
     after="model",
-    hint="Every connection is treated alike: no counter decides what becomes of a client.",
+    hint="Treat every connection alike: no counter may decide how a client is served.",
 )
 def test_late(server: Trial) -> None:
     """Hold many clients after more than a hundred have come and gone."""

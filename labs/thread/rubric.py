@@ -11,19 +11,19 @@ from threadserver.judge.trial import Trial
     18,
     "each connection has a new thread of its own, which greets, reads and answers",
     after="many_at_once",
-    hint="Thread(target=converse, args=(connection,)).start(), and straight back to accept(). HELLO is sent by the new thread: "
-    "threading.get_native_id() names whoever calls it.",
+    hint="Call Thread(target=converse, args=(connection,)).start(), and go straight back to accept(). The new thread sends "
+    "HELLO: threading.get_native_id() returns the id of the thread that calls it.",
 )
 def test_model(server: Trial) -> None:
-    """Hold clients, and see which task waits for each, which one answers it, and when it was made."""
+    """Hold clients, and see which task waits for each, which one answers it, and when it was created."""
     one_made_for_each(server)
 
 
 @points(
     12,
-    "it is still so late in the server's life, and with more clients",
+    "after a hundred clients it still uses the same model",
     after="model",
-    hint="Every connection is treated alike: no counter decides what becomes of a client, and no thread serves a second one.",
+    hint="Treat every connection alike: no counter may decide how a client is served, and no thread may serve a second one.",
 )
 def test_late(server: Trial) -> None:
     """Hold many clients after more than a hundred have come and gone."""

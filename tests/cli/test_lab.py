@@ -130,7 +130,7 @@ def test_only_one_check_and_its_transcript(student, begun):
     [
         (("lab", "check"), "which lab is ."),
         (("lab", "check", "--lab", "nothing"), "unknown lab 'nothing': there are lifecycle, client"),
-        (("lab", "check", "--lab", "thread", "--only", "nothing"), "no such check: nothing; there are listens"),
+        (("lab", "check", "--lab", "thread", "--only", "nothing"), "no such check: nothing; the checks are listens"),
         (("lab", "start", "nothing"), "unknown lab 'nothing'"),
         (("lab", "start", "pool", "--language", "c"), "offered in python"),
         (("lab", "start", "thread", "--language", "cobol"), "offered in python, c"),

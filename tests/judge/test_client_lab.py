@@ -29,7 +29,7 @@ def check(folder, only):
         ("", "reaches", "had to connect to HOST and PORT; it has ended with exit code 0"),
         ("import signal\nsignal.pause()\n", "reaches", "had to connect to HOST and PORT; nothing came"),
         (CONFIRMS + "os._exit(3)\n", "answers", "nothing came, then it ended its side of the connection"),
-        (CONFIRMS + "lines.readline()\n", "answers", "It waits for the server to say something"),
+        (CONFIRMS + "lines.readline()\n", "answers", "It waits for bytes from the server"),
         (CONFIRMS + "while True: print('x' * 1000)\n", "answers", "it prints without end"),
         (CONFIRMS + "for line in sys.stdin.buffer: connection.sendall(line.upper())\n", "answers", "it sent 'LINE 1"),
     ],

@@ -130,7 +130,7 @@ def test_only_runs_what_was_asked_for_and_what_that_depends_on(judged):
 
 
 def test_an_unknown_check_is_bad_usage_and_lists_what_there_is(make_lab, submission):
-    with pytest.raises(UsageError, match="no such check: nothing; there are passing, failing"):
+    with pytest.raises(UsageError, match="no such check: nothing; the checks are passing, failing"):
         asking.check(make_lab(RUBRIC), submission(), only=["nothing"])
 
 
@@ -138,7 +138,7 @@ def test_an_unknown_check_is_bad_usage_and_lists_what_there_is(make_lab, submiss
     ("rubric", "said"),
     [
         ("def test_without_points():\n    pass", "without_points has no @points"),
-        ("@points(1, 'x', after='nobody')\ndef test_one():\n    pass", "after nobody, which is no check"),
+        ("@points(1, 'x', after='nobody')\ndef test_one():\n    pass", "after nobody, which is not a check"),
         (
             ("@points(1, 'x', after='two')\ndef test_one():\n    pass\n\n"
             "@points(1, 'x', after='one')\ndef test_two():\n    pass\n"),
@@ -167,4 +167,4 @@ def test_when_the_time_is_over_no_further_check_is_begun(make_lab, submission):
     verdict = asking.check(lab, submission())
     assert {str(one.outcome) for one in verdict.checks} == {"error"}
     assert verdict.exit_code == 3  # who was not judged has not lost
-    assert "0 s had passed" in verdict.checks[0].message
+    assert "limit of 0 s had passed" in verdict.checks[0].message

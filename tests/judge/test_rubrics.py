@@ -1,12 +1,15 @@
 """What rubrics say, without judging anything: points, dependencies, and what each group of checks hands out."""
 
 from importlib import import_module
+from types import SimpleNamespace
 
 import pytest
 
 from threadserver.core.labs import labs
 from threadserver.core.loading import load_module
-from threadserver.judge.marking import check_of
+from threadserver.judge.checks import GROUPS
+from threadserver.judge.marking import check_of, points
+from threadserver.judge.plugin import _place
 from threadserver.judge.selftest import subjects
 
 SHARED = {"conversation": 36, "leaving": 9, "concurrent": 25, "event_loop": 12, "pool": 43}
@@ -31,3 +34,15 @@ def test_a_group_hands_out_every_check_that_it_holds(group):
     own = {name for name, value in vars(module).items() if check_of(value) and value.__module__ == module.__name__}
     assert {name for name in module.__all__ if name.startswith("test_")} == own
     assert sum(check.points for check in checks_of(vars(module))) == SHARED[group]
+
+
+def test_the_conversation_is_judged_first_and_a_labs_own_checks_last():
+    @points(1, "a check of the rubric itself")
+    def test_of_the_rubric():
+        pass
+
+    modules = [import_module(f"threadserver.judge.checks.{group}") for group in sorted(GROUPS)]
+    shared = [value for module in modules for name, value in vars(module).items() if name in module.__all__]
+    items = [SimpleNamespace(function=check) for check in (test_of_the_rubric, *filter(check_of, shared))]
+    order = [item.function.__module__.rpartition(".")[2] for item in sorted(items, key=_place)]
+    assert list(dict.fromkeys(order)) == [*GROUPS, "test_rubrics"]

@@ -1,8 +1,8 @@
-"""Asking the judge: a process of its own is started for each submission, and its results are read as they come.
+"""Asking the judge: start a judge process for each submission, and read its results as they come.
 
-That process is alone in its network where the machine allows it (`submission.network`), so that submissions judged
-side by side can have the same port. When who asks is interrupted or dies, the judge ends, and with it everything that
-it has started.
+Where the machine allows it, the judge has a network of its own (`submission.network`), so that submissions judged side
+by side can use the same port. When the asking process is interrupted or dies, the judge ends, with everything that it
+has started.
 """
 
 import os
@@ -24,7 +24,7 @@ from threadserver.submission import network
 KIT = Path(threadserver.__file__).parent.parent
 _PROGRAM = "import sys; sys.path.insert(0, {kit!r}); from threadserver.judge.judge_process import main; main()"
 _PASSED_ON = ("PATH", "LANG", "HOME", "TMPDIR", "THREADSERVER_CONTAINMENT", "COVERAGE_")
-"""What the judge is told of the environment: nothing that tells Python or pytest what to do."""
+"""Environment variables that the judge inherits: none of them configures Python or pytest."""
 
 
 def check(
@@ -35,9 +35,9 @@ def check(
     begun: Callable[[str, str], None] = lambda *_: None,
     done: Callable[[Result], None] = lambda _: None,
 ) -> Verdict:
-    """Judge the submission in ``folder``. ``begun`` is told the containment, ``done`` each result as it comes.
+    """Judge the submission in ``folder``. Call ``begun`` with the containment, ``done`` with each result.
 
-    Raises UsageError when ``only`` names a check that there is not.
+    Raises UsageError when ``only`` names a check that does not exist.
     """
     verdict = Verdict(lab.name, "", complete=False)
     request = Request(

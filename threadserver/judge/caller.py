@@ -1,6 +1,6 @@
-"""The submission of a client lab: started with pipes, given lines, and asked what it printed and how it ended.
+"""The submission of a client lab: started with pipes, given lines, and checked for what it printed and how it ended.
 
-Its pipes are served by threads of the judge's, so that a client never waits for us: neither when it prints more than a
+Threads of the judge serve its pipes, so that a client never waits for the judge: neither when it prints more than a
 pipe holds, nor when it reads its input late.
 """
 
@@ -23,17 +23,17 @@ from threadserver.submission.limits import MIB
 from threadserver.submission.server_program import how
 
 AT_REST = 15
-"""So many looks in a row show a client that does nothing more before its input has ended."""
+"""Looks in a row that must show the same before the client counts as waiting for the end of its input."""
 MOST_PRINTED = 16 * MIB
-"""Bytes on one standard stream that are kept; who prints more is waited for no longer."""
-SHORT_LIMIT = 2000  # milliseconds: who waits no longer than this is shown that servers may be slower
+"""Bytes kept of each standard stream; the judge stops waiting for a client that prints more."""
+SHORT_LIMIT = 2000  # milliseconds: a client that waits no longer than this must see that servers may be slower
 STANDARD = {0: "standard input", 1: "standard output", 2: "standard error"}
 
 Start = Callable[[Address], AbstractContextManager[Process]]
 
 
 class Caller:
-    """A client under judgement. A check starts it, once or several times one after another."""
+    """A client on trial. A check starts it, once or several times one after another."""
 
     def __init__(self, start: Start, transcript: Transcript) -> None:
         self.transcript = transcript
@@ -42,7 +42,7 @@ class Caller:
         self._process: Process | None = None
 
     def start(self, address: Address) -> None:
-        """Start it, with nothing on its standard input yet; what ran before is stopped."""
+        """Start it, with nothing on its standard input yet, after stopping an earlier run."""
         self.stop()
         self.transcript.note("client", f"is started: HOST {address.host}, PORT {address.port}")
         process = self._process = self._run.enter_context(self._start(address))
@@ -54,7 +54,7 @@ class Caller:
         Thread(target=_feed, args=(process.stdin, self._input), daemon=True).start()
 
     def stop(self) -> None:
-        """Stop it whole."""
+        """Stop it, with all its processes."""
         if self._process is not None:
             self._input.put(None)
         self._run.close()
@@ -69,7 +69,7 @@ class Caller:
             self._input.put(line + b"\n")
 
     def end_input(self) -> bool:
-        """End its standard input; tell whether it had not ended before."""
+        """End its standard input. Return whether it was still open."""
         if self._input_ended:
             return False
         self._input_ended = True
@@ -84,17 +84,17 @@ class Caller:
 
     @property
     def floods(self) -> bool:
-        """True when it has printed more than can be kept."""
+        """True when it has printed more than is kept."""
         return MOST_PRINTED in (len(self._printed), len(self._complained))
 
     @property
     def process(self) -> Process:
-        """The client's process. There is one only after `start`."""
+        """The client's process; it exists only after `start`."""
         assert self._process is not None  # noqa: S101
         return self._process
 
     def expect_exit(self, awaiting: str) -> int:
-        """Wait until it has ended, and give its exit code; ``awaiting`` says in the past tense what has been done."""
+        """Wait until it has ended. Return its exit code; ``awaiting`` says in the past tense what it has been given."""
         waiting = Waiting(self, lambda: "it has not ended", awaiting)
         while (code := self.process.wait(PAUSE)) is None:
             waiting.look(moved=False)
@@ -102,14 +102,14 @@ class Caller:
         return code
 
     def expect_success(self, printed: bytes, awaiting: str) -> None:
-        """Expect that it ends with exit code 0 and has printed exactly this."""
+        """Expect that it exits with code 0 and has printed exactly this."""
         code = self.expect_exit(awaiting)
         self.expect_printed(printed, awaiting)
         if code != 0:
             raise self.wrong(f"Your client {awaiting}, so it had to end with exit code 0; it ended {how(code)}")
 
     def expect_printed(self, printed: bytes, awaiting: str) -> None:
-        """Expect that it, which has ended, has printed exactly this on standard output."""
+        """Expect that it has printed exactly this on standard output, now that it has ended."""
         if (got := bytes(self._printed)) != printed:
             self.transcript.mark("stdout", got, printed)
             raise self.wrong(f"Your client {awaiting}; its standard output is not what the server answered")
@@ -122,44 +122,46 @@ class Caller:
         lines = bytes(self._complained).strip().splitlines()
         if len(lines) != 1:
             said = f"{len(lines)} lines" if lines else "nothing"
-            raise self.wrong(f"Your client {awaiting}; one line on standard error had to say so, and there was {said}")
+            raise self.wrong(
+                f"Your client {awaiting}; it had to say so in 1 line on standard error, and printed {said}"
+            )
 
     # What the kernel shows.
 
     def members(self) -> list[int]:
-        """Every process of it."""
+        """Return all its processes."""
         return list(self.process.members())
 
     def wrong(self, message: str) -> WrongError:
-        """Make the error that fails a check, with what the kernel shows. What it said is in the transcript."""
+        """Return the error that fails a check, with what the kernel shows. The client's output is in the transcript."""
         self.settle()
         if all(one.state == "Z" for one in self.process.members().values()):
-            self.process.wait(PATIENCE)  # nothing of it runs: how it ended is on its way to us
+            self.process.wait(PATIENCE)  # none of it runs any more: its exit code is on its way
         if (code := self.ended) is not None:
             self._note_end(code)
         self._note_said()
         return WrongError(message, self.situation())
 
     def situation(self) -> str:
-        """Say what each of its tasks waits for."""
+        """Return what each of its tasks waits for, in words."""
         if self._process is None or self.ended is not None:
             return ""
         return "\n".join(f"a task of your client {_doing(task)}" for task in self.process.look().tasks.values())
 
     def suspicion(self) -> str:
-        """Name the likely bug from what it is blocked in, where that points at one."""
+        """Return the likely bug, from the call in which it is blocked; empty where that points at none."""
         tasks = self.process.look().tasks.values() if self.ended is None else ()
         calls = {task.call.name for task in tasks if not set(task.call.descriptors or ()) & set(STANDARD)}
         if calls & SEND:
-            return ". It is blocked in sending and reads nothing meanwhile, so both sides wait with full buffers"
-        return ". It waits for the server to say something" if calls & RECEIVE else ""
+            return ". It is blocked in send() and does not read, so both sides wait with full buffers"
+        return ". It waits for bytes from the server" if calls & RECEIVE else ""
 
     def settle(self) -> None:
         """Wait until it has worked on everything that it was sent."""
         Stillness(self.members).settle()
 
     def outwait(self) -> None:
-        """Wait until it has come to rest, or, where it waits for no longer than a short limit, until that is over."""
+        """Wait until it has come to rest; where its wait has a short time limit, until that has run out."""
         self.settle()
         if not any(0 < _limit(task) <= SHORT_LIMIT for task in self.process.look().tasks.values()):
             return
@@ -170,7 +172,7 @@ class Caller:
         self.settle()
 
     def _note_end(self, code: int) -> None:
-        """Note once that it has ended, and what it said last: its pipes are read to their end."""
+        """Note once that it has ended, after reading its pipes to their end."""
         for drain in self._drains:
             drain.join(PATIENCE)
         self._note_said()
@@ -179,7 +181,7 @@ class Caller:
             self._end_noted = True
 
     def _note_said(self) -> None:
-        """Note what it has said since this was noted last."""
+        """Note its output since the last call."""
         for name, said in (("stdout", self._printed), ("stderr", self._complained)):
             if new := bytes(said[self._noted.get(name, 0) :]):
                 self.transcript.received(name, new)
@@ -187,10 +189,10 @@ class Caller:
 
 
 class Waiting:
-    """Waiting for a client, with an end: when it has ended, has come to rest, or has had patience enough.
+    """Waiting for a client, with an end: when the client has ended or come to rest, or the patience has run out.
 
-    ``awaiting`` says in the past tense what it had to do, ``came`` what has become of that. One that comes to rest
-    before its input has ended may wait for that end: many read all of their input first.
+    ``awaiting`` says in the past tense what the client had to do, ``came`` what has come of it. A client that comes to
+    rest before its input has ended may be waiting for that end: many read all their input first.
     """
 
     def __init__(self, caller: Caller, came: Callable[[], str], awaiting: str) -> None:
@@ -203,17 +205,17 @@ class Waiting:
         self._begin(time.monotonic())
 
     def look(self, *, moved: bool) -> None:
-        """Go on waiting, or raise WrongError; ``moved``: something has come or gone, so hope begins anew."""
+        """Go on waiting, or raise WrongError. ``moved``: bytes have come or gone, so the patience starts over."""
         caller, now = self._caller, time.monotonic()
         if moved:
             self._begin(now)
         elif (code := caller.ended) is not None:
             if self._had_ended:
                 raise caller.wrong(f"{self._awaiting}; it has ended {how(code)}")
-            self._had_ended = True  # what it did last may still be found
+            self._had_ended = True  # its last bytes may still be found
         elif caller.floods:
-            raise caller.wrong(f"{self._awaiting}; it prints without end, {MOST_PRINTED // MIB} MiB until now")
-        elif now >= self._next and caller.members():  # none: it is still being started
+            raise caller.wrong(f"{self._awaiting}; it prints without end, {MOST_PRINTED // MIB} MiB so far")
+        elif now >= self._next and caller.members():  # none: it is still starting
             self._next = now + PAUSE
             still = self._stillness.look()
             if still >= AT_REST and caller.end_input():
@@ -226,7 +228,7 @@ class Waiting:
 
 
 def _limit(task: Task) -> int:
-    """Read the limit in milliseconds with which a task waits, where it is an argument of the call; -1 without one."""
+    """Return the time limit in milliseconds of a blocked call, where it is an argument; -1 without one."""
     at = {"poll": 2, "epoll_wait": 3, "epoll_pwait": 3}.get(task.call.name)
     if at is None or len(task.call.arguments) <= at:
         return -1
@@ -245,7 +247,7 @@ def _doing(task: Task) -> str:
 
 
 def _feed(target: BinaryIO, source: "SimpleQueue[bytes | None]") -> None:
-    """Write what is to go in, until its end or until nobody reads any more."""
+    """Write what comes from ``source``, until its end or until the client no longer reads."""
     try:
         while (data := source.get()) is not None:
             left = memoryview(data)
@@ -253,7 +255,7 @@ def _feed(target: BinaryIO, source: "SimpleQueue[bytes | None]") -> None:
                 left = left[target.write(left) or 0 :]
         target.close()
     except (OSError, ValueError):
-        return  # it has ended, or has been stopped
+        return  # the client has ended, or has been stopped
 
 
 def _drain(source: BinaryIO, into: bytearray) -> Thread:
@@ -262,7 +264,7 @@ def _drain(source: BinaryIO, into: bytearray) -> Thread:
             while data := source.read(65_536):
                 into.extend(data[: MOST_PRINTED - len(into)])
         except (OSError, ValueError):
-            return  # it has been stopped
+            return  # the client has been stopped
 
     thread = Thread(target=drain, daemon=True)
     thread.start()

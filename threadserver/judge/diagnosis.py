@@ -1,26 +1,27 @@
 """The likely bug by name, where what the kernel shows points at one.
 
-Each rule is one function of the situation in which a client waited in vain; the first that has something to say is
-believed. A rule speaks only of what was seen, never of source code.
+Each rule is a function of the situation in which a client waited in vain; the first rule that applies is believed. A
+rule knows only what was seen, never source code.
 """
 
 from collections.abc import Callable
 
 from threadserver.judge.situation import ACCEPTED, GONE, WAITING, Situation, sending_or_receiving
+from threadserver.judge.transcript import counted
 from threadserver.kernel.syscalls import ACCEPT, CHILD, LOCK, READINESS, SLEEP
 
 Rule = Callable[[Situation, int], str]
 
 
 def suspicion(situation: Situation, client: int) -> str:
-    """Name the likely bug from what is seen while ``client`` waits in vain; nothing where nothing points at one."""
+    """Return the likely bug from what is seen while ``client`` waits in vain; empty where nothing points at one."""
     if situation.look.hidden:
         return ""
     return next((said for rule in RULES if (said := rule(situation, client))), "")
 
 
 def _one_lock(situation: Situation, client: int) -> str:
-    """Recognise a lock that is held during a conversation. The idle workers of a pool wait for one, too."""
+    """Recognise a lock that is held during a conversation. Idle workers of a pool wait for a lock, too."""
     locked = situation.blocked_in(LOCK)
     talking = [task for task in situation.look.tasks.values() if situation.clients_of(task) and not task.watches]
     workers = [task for task in locked if task.tid != task.pid] or (locked if len(locked) > 1 else [])
@@ -30,7 +31,7 @@ def _one_lock(situation: Situation, client: int) -> str:
         total = len(workers) + len(talking)
         return (
             f"Your workers start, but {len(workers)} of {total} wait for one lock: "
-            "it is held while somebody talks with a client"
+            "the other one holds it during its conversation"
         )
     return ""
 
@@ -43,16 +44,15 @@ def _joined(situation: Situation, client: int) -> str:
     if main and others and len(others) <= 2:
         served = situation.clients_of(others[0])
         return (
-            f"A thread talks with client {served[0]}, and the thread that accepts waits for it (start() and "
-            f"then join()?): "
-            "nobody else is accepted meanwhile"
+            f"The thread that accepts waits for the thread that serves client {served[0]} (start() and then join()?), "
+            "so no other client is accepted"
         )
     return ""
 
 
 def _waits_for_child(situation: Situation, client: int) -> str:
     if situation.phase(client) == WAITING and situation.blocked_in(CHILD) and not situation.blocked_in(ACCEPT):
-        return "The process that accepts waits for its child to end: nobody else is accepted meanwhile"
+        return "The process that accepts waits for its child to end, so no other client is accepted"
     return ""
 
 
@@ -71,7 +71,7 @@ def _one_at_a_time(situation: Situation, client: int) -> str:
 
 
 def _stuck_in_another(situation: Situation, client: int) -> str:
-    """Recognise a loop that blocks on one client although another has something for it."""
+    """Recognise a loop that blocks on one client although another has sent something."""
     end = situation.ends.get(client)
     if len(situation.look.tasks) != 1 or end is None:
         return ""
@@ -79,7 +79,7 @@ def _stuck_in_another(situation: Situation, client: int) -> str:
     served = [number for number in situation.clients_of(task) if number != client]
     call = sending_or_receiving(task)
     if served and call:
-        return f"Your only task is blocked in {call}() on client {served[0]}, so it cannot see to client {client}"
+        return f"Your only task is blocked in {call}() on client {served[0]}, so it cannot serve client {client}"
     return ""
 
 
@@ -90,7 +90,7 @@ def _held_elsewhere(situation: Situation, client: int) -> str:
         shown = ", ".join(str(situation.inner.get((pid, pid), (pid, pid))[0]) for pid in sorted(held)[:6])
         return (
             f"{len(held)} processes ({shown}) have this connection open: "
-            "it ends for the client only when all have closed it"
+            "the client sees its end only when all have closed it"
         )
     return ""
 
@@ -99,8 +99,8 @@ def _not_closed(situation: Situation, client: int) -> str:
     end = situation.ends.get(client)
     if end and end.inode and end.state == "CLOSE_WAIT" and not situation.waiting_for(client):
         return (
-            "The client has ended its side and your server still has the connection open, "
-            "but nobody waits for it or closes it"
+            "The client has closed its side and your server still has the connection open, "
+            "but no task waits for it or closes it"
         )
     return ""
 
@@ -110,7 +110,7 @@ def _unread(situation: Situation, client: int) -> str:
     if not end or situation.phase(client) != ACCEPTED or situation.look.running:
         return ""
     if end.receive_queue and not situation.waiting_for(client):
-        return f"{end.receive_queue} bytes that client {client} sent were never read: no task waits for its connection"
+        return f"{counted(end.receive_queue, 'byte')} from client {client} never read: no task waits for its connection"
     if not situation.waiting_for(client) and situation.look.tasks:
         return f"Client {client} was accepted, but no task waits for its connection"
     return ""

@@ -1,4 +1,4 @@
-"""What the judge is asked, and what it says: the two sides of the pipe between `asking` and `judge_process`.
+"""What goes over the pipes between `asking` and `judge_process`: a request one way, events the other.
 
 Each is a dataclass that goes over the pipe as one line of JSON, with its name in the field ``event``.
 """
@@ -12,7 +12,7 @@ from threadserver.judge.outcomes import Outcome, Result
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What is to be judged, and by what. ``seconds`` bounds the whole; ``only`` names checks, none: all of them."""
+    """What to judge, and by which rubric. No check begins after ``seconds``; an empty ``only`` means all checks."""
 
     folder: str
     rubric: str
@@ -40,7 +40,7 @@ class Judged:
 
 @dataclass(frozen=True, slots=True)
 class Noted:
-    """Remarks on the submission that are no failures."""
+    """Remarks on the submission that are not failures."""
 
     notes: list[str]
 

@@ -1,6 +1,6 @@
-"""What a rubric's functions may ask for: ``server`` in a server lab; ``client`` and a scripted server in a client lab.
+"""Fixtures for rubrics: ``server`` in a server lab; ``client`` and a scripted ``server`` in a client lab.
 
-Each check gets a fresh start of the submission, in the judge's own network, and is left with nothing running.
+For each check the submission is started afresh, in the judge's own network, and stopped whole afterwards.
 """
 
 from collections.abc import Callable, Iterator
@@ -19,8 +19,8 @@ from threadserver.submission.preparing import Prepared
 from threadserver.submission.server_program import Running, running
 
 FIRST_PORT = 7000
-"""In a network of the judge's own every submission can have the same ports; each check has another one, so that what
-one has left in TIME_WAIT is not in the way of the next."""
+"""In the judge's own network every submission can use the same ports. Each check uses another one, so that connections
+in TIME_WAIT from one check are not in the way of the next."""
 
 
 Remark = Callable[[tuple[str, ...]], None]
@@ -29,7 +29,7 @@ Remark = Callable[[tuple[str, ...]], None]
 class Fixtures:
     """The fixtures of every lab, for one submission. ``prepare`` makes its private copy and builds it, once.
 
-    ``remark`` is told remarks on the submission that are no failures. ``model`` is the lab's, where it has one.
+    ``remark`` receives remarks on the submission that are not failures. ``model`` is the lab's, where it has one.
     """
 
     def __init__(
@@ -48,7 +48,7 @@ class Fixtures:
 
     @pytest.fixture(scope="session")
     def submission(self) -> Iterator[Prepared]:
-        """Give the submission, copied and built. Raises SubmissionError, which fails the first check."""
+        """Return the submission, copied and built. Raises SubmissionError, which fails the first check."""
         with self._prepare as prepared:
             self._remark(prepared.notes)
             yield prepared
@@ -59,7 +59,7 @@ class ServerFixtures(Fixtures):
 
     @pytest.fixture
     def server(self, submission: Prepared) -> Iterator[Trial]:
-        """Give the submission's server, started and listening, with what a check does to it."""
+        """Return the submission's server, started and listening."""
         port = next(self._ports)
 
         def start() -> AbstractContextManager[Running]:
@@ -74,7 +74,7 @@ class ClientFixtures(Fixtures):
 
     @pytest.fixture
     def client(self, submission: Prepared) -> Iterator[Caller]:
-        """Give the submission's client; a check starts it, once or more often."""
+        """Return the submission's client; a check starts it, once or several times."""
         caller = Caller(lambda address: process(submission, address.host, address.port), self._judging.transcript)
         try:
             yield caller
@@ -83,7 +83,7 @@ class ClientFixtures(Fixtures):
 
     @pytest.fixture
     def server(self, client: Caller) -> Iterator[ScriptedServer]:
-        """Give a server that does what the check says, for the client to talk to."""
+        """Return a server that does what the check says, for the client to talk to."""
         with Network() as network, Tables(network) as tables:
             server = ScriptedServer(client, tables, next(self._ports))
             try:

@@ -1,8 +1,8 @@
-"""The judge's own process: ``asking`` starts it, in a network of its own, and reads one line of JSON for each result.
+"""The judge's own process: `asking` starts it, in a network of its own, and reads its `events`.
 
-It is a fresh, isolated interpreter in a neutral folder. It takes its request from standard input, and nothing from the
-environment, from a configuration, a plugin or a conftest; it never imports what it judges. Standard output is kept for
-results alone: whatever a rubric or pytest prints goes to standard error.
+It is a fresh, isolated interpreter in a neutral folder. It reads its request from standard input, and nothing from the
+environment, a configuration, a plugin or a conftest; it never imports what it judges. Standard output carries events
+only: whatever a rubric or pytest prints goes to standard error.
 """
 
 import ctypes
@@ -26,13 +26,13 @@ from threadserver.submission.preparing import Prepared, prepared
 
 PR_SET_PDEATHSIG = 1
 
-# pytest as a library: no configuration of any folder, nobody's plugins, no cache, no output.
+# pytest as a library: no configuration, no plugins, no cache, no output.
 OPTIONS = ["--noconftest", "-p", "no:cacheprovider", "-p", "no:terminal", "-p", "no:faulthandler",
            "--capture=no", "-o", "python_files=rubric.py", "-c", os.devnull]  # fmt: skip
 
 
 def main() -> None:
-    """Judge one submission, as the request on standard input says. Ends when who asked has ended (prctl(2))."""
+    """Judge one submission, as the request on standard input says. End when the asking process ends (prctl(2))."""
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
     sys.dont_write_bytecode = True  # labs are read, never written to
     results = os.fdopen(os.dup(1), "w", encoding="utf-8")
@@ -42,7 +42,7 @@ def main() -> None:
         assert isinstance(request, Request)  # noqa: S101
         _judge(request, results)
     except BrokenPipeError:
-        os._exit(1)  # who asked has gone
+        os._exit(1)  # the asking process has gone
 
 
 def _judge(request: Request, results: IO[str]) -> None:

@@ -1,4 +1,4 @@
-"""How a rubric says what a check is worth, what it checks, and what it depends on.
+"""How a rubric states what a check is worth, what it checks, and what it depends on.
 
 ::
 
@@ -20,7 +20,7 @@ _ATTRIBUTE = "threadserver_check"
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """What a rubric says of one of its functions."""
+    """What a rubric states about one of its functions."""
 
     name: str
     points: float
@@ -32,9 +32,9 @@ class Check:
 def points(
     worth: float, sentence: str, *, hint: str = "", after: str | tuple[str, ...] = ()
 ) -> Callable[[Function], Function]:
-    """Make a test function a check: worth so many points, true of a right submission as ``sentence`` says.
+    """Make a test function a check that is worth points; ``sentence`` is true of a correct submission.
 
-    ``after`` names the checks that must have passed before this one makes sense; else it is blocked.
+    ``after`` names the checks that must have passed before this one makes sense; otherwise it is blocked.
     """
     before = (after,) if isinstance(after, str) else tuple(after)
 
@@ -47,6 +47,6 @@ def points(
 
 
 def check_of(function: object) -> Check | None:
-    """Give what was said of a function; None when it is no check."""
+    """Return what a rubric states about a function; None when the function is not a check."""
     found = getattr(function, _ATTRIBUTE, None)
     return found if isinstance(found, Check) else None

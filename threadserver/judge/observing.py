@@ -1,4 +1,4 @@
-"""Looking on while clients are served: what the witnesses of `serving` have seen."""
+"""Watching while clients are served: what the witnesses of `serving` see."""
 
 import random
 from collections.abc import Callable, Sequence
@@ -13,7 +13,7 @@ from threadserver.kernel.task import TaskId
 from threadserver.kernel.tracing import senders
 
 TRACE_SECONDS = 10.0
-"""Within which strace has to attach."""
+"""Seconds within which strace has to attach."""
 
 
 def ask_in_any_order(peers: Sequence[Peer], random: random.Random, rounds: int = 1) -> None:
@@ -47,7 +47,7 @@ def observe(program: Program, clients: Sequence[Peer], random: random.Random, mo
 
 
 def _claims(clients: Sequence[Peer], outer: dict[TaskId, TaskId]) -> Tasks:
-    """Look up whom HELLO names. A process alone (``worker=12``) says nothing where it has several threads."""
+    """Look up the tasks that HELLO names. A process alone (``worker=12``) is not enough if it has several threads."""
     threads: dict[int, list[TaskId]] = {}
     for inner in outer:
         threads.setdefault(inner[0], []).append(inner)
@@ -68,7 +68,7 @@ def _claims(clients: Sequence[Peer], outer: dict[TaskId, TaskId]) -> Tasks:
 def _answered_by(
     program: Program, clients: Sequence[Peer], random: random.Random, situation: Situation
 ) -> tuple[Tasks, bool]:
-    """Ask every client something, and find the task that sent each answer; True when that was traced."""
+    """Let every client ask something, and find the task that sent each answer. Return also whether that was traced."""
     inodes = {end.inode: number for number, end in situation.ends.items() if end.inode}
     pids = [pid for pid, process in situation.look.processes.items() if process.state != "Z"]
     with senders(pids, set(inodes), TRACE_SECONDS) as trace:
@@ -88,9 +88,9 @@ def _answered_by(
 
 
 def greeters(program: Program, arrive: Callable[[], Peer]) -> tuple[Peer, frozenset[TaskId]]:
-    """Let one more client come, and give it with the tasks that greeted it; none where that cannot be traced.
+    """Let 1 more client come. Return it with the tasks that greeted it: none where that cannot be traced.
 
-    It stays, and is confirmed. Raises WrongError when it is not greeted.
+    The client stays, and is confirmed. Raises WrongError when it is not greeted.
     """
     inodes: set[int] = set()
     pids = sorted({pid for pid, _ in program.task_ids()})

@@ -1,10 +1,10 @@
-"""What a judge can say of a check, and of a submission.
+"""What a judge can say about a check, and about a submission.
 
 passed         it does what the check asks
-failed         it does not; the message says what was sent, expected, and came
+failed         it does not; the message says what was sent, what was expected, and what came
 blocked        a check that this one depends on has failed, so nothing was tried
-undetermined   the witnesses disagree, or could not be had: a person decides by the evidence, no points are lost
-error          the judge or the machine broke, twice: the check counts neither for nor against the student
+undetermined   the witnesses disagree or are missing: a person decides by the evidence, and no points are lost
+error          the judge or the machine failed, twice: the check counts neither for nor against the student
 """
 
 from dataclasses import asdict, dataclass, field
@@ -23,7 +23,7 @@ class Outcome(StrEnum):
 
 
 class WrongError(AssertionError):
-    """The submission does something else than it has to. ``evidence``: what the kernel showed at that moment."""
+    """The submission does something wrong. ``evidence`` is what the kernel showed at that moment."""
 
     def __init__(self, message: str, evidence: str = "") -> None:
         super().__init__(message)
@@ -31,11 +31,11 @@ class WrongError(AssertionError):
 
 
 class LateError(Exception):
-    """The judge was late, and a limit of the submission ran out for it: the judge's error, never the student's."""
+    """The judge was late, so that a time limit of the submission ran out: the judge's error, never the student's."""
 
 
 class UndeterminedError(Exception):
-    """What was seen does not decide it; ``evidence`` is for the person who will."""
+    """What was seen does not decide the check; ``evidence`` is for the person who does."""
 
     def __init__(self, message: str, evidence: str = "") -> None:
         super().__init__(message)
@@ -58,7 +58,7 @@ class Result:
 
 
 def earned(outcome: Outcome, max_points: float) -> float:
-    """How many points an outcome gives: a doubt is not the student's loss."""
+    """Return the points that an outcome gives: the student loses none for a doubt."""
     return max_points if outcome in {Outcome.PASSED, Outcome.UNDETERMINED} else 0
 
 
@@ -71,9 +71,9 @@ class Verdict:
     checks: list[Result] = field(default_factory=list)
     complete: bool = True
     problem: str = ""
-    """Why the judge could not work, when it could not."""
+    """Why the judge could not do its work; empty when it could."""
     notes: list[str] = field(default_factory=list)
-    """Remarks on the submission that are no failures."""
+    """Remarks on the submission that are not failures."""
 
     @property
     def score(self) -> float:
@@ -82,23 +82,23 @@ class Verdict:
 
     @property
     def max_score(self) -> float:
-        """The points that could be earned: without the checks at which the judge itself broke."""
+        """The points that could be earned, leaving out the checks at which the judge itself failed."""
         return sum(check.max_points for check in self.checks if check.outcome is not Outcome.ERROR)
 
     @property
     def broken(self) -> bool:
-        """True when the judge could not do its work, so that this is no verdict to keep."""
+        """True when the judge could not do its work, so that this verdict must not be kept."""
         return bool(self.problem) or not self.complete or any(one.outcome is Outcome.ERROR for one in self.checks)
 
     @property
     def exit_code(self) -> int:
-        """0: everything passed. 1: not everything. 3: the judge itself could not work."""
+        """0: everything passed. 1: something did not. 3: the judge itself could not do its work."""
         if self.broken:
             return 3
         return 0 if all(one.outcome is Outcome.PASSED for one in self.checks) else 1
 
     def as_json(self) -> dict[str, Any]:
-        """Plain data, as ``lab check --json`` prints it."""
+        """Return plain data, as ``lab check --json`` prints it."""
         return {
             "lab": self.lab,
             "score": self.score,

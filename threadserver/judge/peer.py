@@ -1,7 +1,7 @@
-"""A client of the judge's: says what the check wants, expects exactly what the protocol says, and keeps the transcript.
+"""A client of the judge: sends what the check wants, expects exactly what the protocol says, and keeps the transcript.
 
-Every wait ends as soon as what is awaited has come. It also ends when nothing can come any more, because the server
-has closed or has come to rest (`stillness`), and at last when a patience has run out that no working server needs.
+Every wait ends as soon as the awaited bytes have come. It also ends when nothing more can come, because the server has
+closed or has come to rest (`stillness`), and finally after a patience that no working server needs.
 """
 
 import select
@@ -19,24 +19,24 @@ from threadserver.judge.transcript import shown
 from threadserver.kernel.task import TaskId
 
 PATIENCE = 10.0
-"""Seconds that a server has for anything, at most."""
+"""Seconds that a server may take for anything without moving a byte."""
 LONGEST = 60.0
-"""Seconds that anything may take although bytes come and go."""
+"""Seconds that anything may take even while bytes come and go."""
 LATE = 3.0
 """Seconds without CONFIRM after which a server may have begun to lose patience: the contract's limit is 5 s."""
 RECEIVE_SIZE = 65_536
-MOST_KEPT = 1 << 20  # bytes that have come and were not expected yet
+MOST_KEPT = 1 << 20  # bytes that have come and were not yet expected
 
 
 class Peer:
-    """One client's connection. ``number`` is the judge's own count, beginning at 1."""
+    """One client and its connection. ``number`` is the judge's own count, from 1."""
 
     def __init__(self, program: Program, number: int, *, small_buffer: bool = False) -> None:
         self.number = number
         self.name = f"client {number}"
         self.greeting: Hello | None = None
         self.known: frozenset[TaskId] = frozenset()
-        """The server's tasks that were there before this client came, where that was asked for."""
+        """The server's tasks that existed before this client came; filled in by `Trial.arrive`."""
         self.socket = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         if small_buffer:
@@ -48,10 +48,10 @@ class Peer:
         self._ended = ""
         self._connect()
 
-    # What a check says.
+    # What a check calls.
 
     def hello(self) -> Hello:
-        """Expect HELLO, whatever it describes."""
+        """Expect HELLO, whatever its fields say, and return it."""
         line = self.line("HELLO")
         try:
             self.greeting = Hello.parse(line)
@@ -60,7 +60,7 @@ class Peer:
         return self.greeting
 
     def confirm(self) -> None:
-        """Send the right CONFIRM, and wait until it is read: else a line could come in one piece with it."""
+        """Send the right CONFIRM, and wait until it is read: the next line might arrive in one piece with it."""
         assert self.greeting is not None  # noqa: S101
         self._confirmed = time.monotonic()
         self.send(b"CONFIRM %d\n" % self.greeting.connection)
@@ -78,9 +78,9 @@ class Peer:
         self.expect(line + b"\n", f"sent {shown(line)} and expected the same line back")
 
     def send(self, data: bytes, *, reading: bool = True) -> None:
-        """Send bytes as they are. What comes meanwhile is kept, so that neither side waits for the other."""
+        """Send bytes unchanged. Bytes that arrive meanwhile are kept, so that neither side waits for the other."""
         self._transcript.sent(self.name, data)
-        waiting = Waiting(self, f"had {len(data)} bytes to send, and the server did not take them")
+        waiting = Waiting(self, f"had {len(data)} bytes to send, and the server did not read them")
         left = memoryview(data)
         while left and not self._ended:
             readable, writable, _ = select.select([self.socket] if reading else [], [self.socket], [], PAUSE)
@@ -95,7 +95,7 @@ class Peer:
             waiting.look(moved=bool(readable or writable))
 
     def push(self, data: bytes) -> None:
-        """Send as much as the server takes while nothing is read of what it says, and leave it at that."""
+        """Send as much as the server takes while this client reads nothing; drop the rest."""
         self._transcript.sent(self.name, data)
         left = memoryview(data)
         stillness = Stillness(self.program.members)
@@ -108,7 +108,7 @@ class Peer:
                 return
 
     def expect(self, expected: bytes, awaiting: str) -> None:
-        """Expect exactly these bytes next; ``awaiting`` says in the past tense what for."""
+        """Expect exactly these bytes next; ``awaiting`` says in the past tense what the client did for them."""
         waiting = Waiting(self, awaiting)
         while expected.startswith(self._buffer) and len(self._buffer) < len(expected) and not self._ended:
             self._receive(waiting)
@@ -117,7 +117,7 @@ class Peer:
         del self._buffer[: len(expected)]
 
     def line(self, awaiting: str) -> bytes:
-        """Expect a line, whatever it says; give it without its LF."""
+        """Expect a line, whatever it says; return it without its LF."""
         waiting = Waiting(self, f"expected {awaiting}")
         while b"\n" not in self._buffer and not self._ended:
             self._receive(waiting)
@@ -128,34 +128,34 @@ class Peer:
         return line
 
     def expect_error(self, words: str, after: str) -> None:
-        """Expect ``ERROR`` with these words, then the end; ``after`` says what was sent."""
+        """Expect ``ERROR`` with these words, then a close; ``after`` says what was sent."""
         self.expect(f"ERROR {words}\n".encode(), f"{after} and expected ERROR {words}")
         self.expect_end(f"{after} and got its ERROR")
 
     def expect_end(self, after: str) -> None:
-        """Expect that the server closes and says nothing more: the end, or a reset."""
-        waiting = Waiting(self, f"{after}, and expected that the server closes")
+        """Expect that the server closes and sends nothing more: end of file, or a reset."""
+        waiting = Waiting(self, f"{after}, and expected the server to close")
         while not self._ended and not self._buffer:
             self._receive(waiting)
         if self._buffer:
             raise self.wrong(f"{self.name} {after}, and expected a close; it got {shown(bytes(self._buffer))}")
 
     def expect_last_words(self, after: str) -> None:
-        """Expect the end: at once, or after an ERROR, which harms nobody where nobody listens any longer."""
-        waiting = Waiting(self, f"{after}, and expected that the server closes")
+        """Expect a close, at once or after an ERROR: an ERROR does no harm where the client no longer listens."""
+        waiting = Waiting(self, f"{after}, and expected the server to close")
         while not self._ended:
             self._receive(waiting)
         if self._buffer and not self._buffer.startswith(b"ERROR "):
             raise self.wrong(f"{self.name} {after}, and expected a close; it got {shown(bytes(self._buffer))}")
 
     def has_come(self, within: float = 0.0) -> bool:
-        """Tell whether the server has said something that no check has expected yet, or says it in so many seconds."""
+        """Return whether unexpected bytes have arrived, or arrive ``within`` seconds."""
         while not self._ended and select.select([self.socket], [], [], 0 if self._buffer else within)[0]:
             self._take()
         return bool(self._buffer)
 
     def expect_nothing(self, why: str) -> None:
-        """Expect that nothing has come although the server has worked on everything: ``why`` says why not."""
+        """Expect that nothing has come once the server has worked on everything; ``why`` says why nothing should."""
         self.program.settle()
         if self.has_come():
             raise self.wrong(f"{self.name} got {shown(bytes(self._buffer))} too early: {why}")
@@ -163,7 +163,7 @@ class Peer:
             raise self.wrong(f"{self.name} was closed by the server ({self._ended}): {why}")
 
     def read_slowly(self, expected: bytes, awaiting: str) -> None:
-        """Expect these bytes, taking them from the kernel in small pieces."""
+        """Expect these bytes, reading them from the kernel in small pieces."""
         position, size = 0, 1
         while position < len(expected):
             piece = expected[position : position + size]
@@ -173,48 +173,48 @@ class Peer:
         self._limit = RECEIVE_SIZE
 
     def half_close(self) -> None:
-        """Say that nothing more will be sent; answers still come."""
+        """Close the sending side; answers can still come."""
         self._transcript.note(self.name, "half-closes: it will send nothing more")
         self._shut(lambda: self.socket.shutdown(socket.SHUT_WR))
 
     def note(self, what: str) -> None:
-        """Put into the transcript what this client does, where it is more than a line can show."""
+        """Note in the transcript what this client does, where its bytes would be too many to show."""
         self._transcript.note(self.name, what)
 
     def close(self) -> None:
-        """Leave as clients do."""
+        """Close the connection in the ordinary way."""
         if self.socket.fileno() >= 0:
             self._transcript.note(self.name, "closes")
         self.socket.close()
 
     def reset(self) -> None:
-        """Leave by a reset, as a client that crashes or is cut off: SO_LINGER of 0 seconds (socket(7))."""
+        """Reset the connection, like a client that crashes or is cut off: SO_LINGER of 0 seconds (socket(7))."""
         self._transcript.note(self.name, "resets the connection")
         self._shut(lambda: self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0)))
         self.socket.close()
 
     @property
     def address(self) -> Address:
-        """Its own address."""
+        """The client's own address."""
         return Address.of(socket.AF_INET, self.socket.getsockname())
 
     def wrong(self, message: str) -> Exception:
-        """Make the error that fails a check, with what the kernel shows now."""
+        """Return the error that fails a check, with what the kernel shows now."""
         if self._ended:
-            self.program.settle()  # a server that falls closes its connections first
+            self.program.settle()  # a dying server closes its connections before it has ended
             if self.program.ended is not None and "your program has ended" not in message:
                 message += f". Your program has ended {self.program.ending}"
         return self._late() or WrongError(message, self.program.explain(self.number)[1])
 
     def in_vain(self, message: str) -> Exception:
-        """Make the error for something that was waited for and did not come, with the bug that it looks like."""
+        """Return the error for something that was awaited and did not come, with the bug that it points at."""
         if late := self._late():
             return late
         suspicion, evidence = self.program.explain(self.number)
         return WrongError(f"{message}. {suspicion}" if suspicion else message, evidence)
 
     def _late(self) -> LateError | None:
-        """Tell whether the server's limit on CONFIRM ran out because the judge came so late to send it."""
+        """Return an error when the server's limit on CONFIRM ran out because the judge was late to send it."""
         waited = (self._confirmed or time.monotonic()) - self._begun
         if waited > LATE and b"ERROR not confirmed" in self._buffer:
             return LateError(f"{self.name} was greeted and confirmed only {waited:.1f} s after it had connected")
@@ -255,7 +255,7 @@ class Peer:
             self._transcript.received(self.name, data)
             self._buffer += data
             if len(self._buffer) > MOST_KEPT:
-                raise self.wrong(f"{self.name} was sent more than {MOST_KEPT} bytes that it had not asked for")
+                raise self.wrong(f"{self.name} got more than {MOST_KEPT} bytes that it had not asked for")
         else:
             self._end(None)
 
@@ -264,9 +264,9 @@ class Peer:
         self._transcript.note(self.name, f"sees the end: {self._ended}")
 
     def came(self) -> str:
-        """Say what has come of what was awaited."""
+        """Return what has come so far, in words."""
         if self._ended:
-            return f"the server said {shown(bytes(self._buffer))}, then {self._ended}" if self._buffer else self._ended
+            return f"the server sent {shown(bytes(self._buffer))}, then {self._ended}" if self._buffer else self._ended
         return f"only {shown(bytes(self._buffer))} came" if self._buffer else "nothing came"
 
     def _different(self, expected: bytes, awaiting: str) -> Exception:
@@ -284,7 +284,7 @@ class Peer:
 
 
 class Waiting:
-    """Waiting for one thing, with an end: at each look it is asked whether there is anything to wait for any longer."""
+    """Waiting for one thing, with an end: each look decides whether there is still anything to wait for."""
 
     def __init__(self, peer: Peer, awaiting: str) -> None:
         self._peer = peer
@@ -295,7 +295,7 @@ class Waiting:
         self._moved()
 
     def look(self, *, moved: bool) -> None:
-        """Go on waiting, or raise WrongError; ``moved``: something has come or gone, so hope begins anew."""
+        """Go on waiting, or raise WrongError. ``moved``: bytes have come or gone, so the patience starts over."""
         peer, now = self._peer, time.monotonic()
         if moved:
             self._moved()

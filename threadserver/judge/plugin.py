@@ -1,8 +1,8 @@
 """The judge as a pytest plugin: checks are pytest's items, outcomes come through its hooks, nothing is parsed.
 
-pytest collects the rubric and runs its functions; this decides in which order, what is blocked, and what an exception
-means. A check owes an outcome: one that is skipped, or that has none in the end, is an error of the judge. An error is
-tried once more, with everything made anew. Each result is handed on as soon as it is known.
+pytest collects the rubric and runs its functions. The plugin decides in which order they run, which are blocked, and
+what an exception means. Every check must have an outcome: a skipped one, or one without an outcome, is an error of the
+judge. An error is tried once more, from a fresh start. Each result is passed on as soon as it is known.
 """
 
 import time
@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 from _pytest.runner import runtestprotocol
 
+from threadserver.judge.checks import GROUPS
 from threadserver.judge.marking import Check, check_of
 from threadserver.judge.outcomes import Outcome, Result, UndeterminedError, earned
 from threadserver.judge.transcript import Transcript
@@ -27,14 +28,14 @@ Emit = Callable[[Result], None]
 
 
 class RubricError(Exception):
-    """A rubric that cannot be followed: the instructor's business, never the student's."""
+    """A rubric that cannot be used: the instructor's mistake, never the student's."""
 
 
 class Judging:
     """The plugin of one run.
 
-    ``only`` names the checks that are wanted; what they depend on is run, too. After so many ``seconds`` no further
-    check is begun: many times what a right submission needs, it only bounds one that makes every check wait.
+    ``only`` names the wanted checks; those that they depend on run, too. After ``seconds`` no further check begins:
+    many times what a correct submission needs, this only bounds one that makes every check wait.
     """
 
     def __init__(self, emit: Emit, only: Iterable[str] = (), seconds: float = inf) -> None:
@@ -43,9 +44,9 @@ class Judging:
         self.problem = ""
         """Why the rubric could not be run."""
         self.misused = ""
-        """What was asked for wrongly: a check that there is not."""
+        """What the request got wrong: a check that does not exist."""
         self.transcript = Transcript()
-        """That of the check that runs now."""
+        """The transcript of the check that runs now."""
         self._emit = emit
         self._failure: BaseException | None = None
         self._only = set(only)
@@ -55,13 +56,13 @@ class Judging:
     # Collecting.
 
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
-        """Note that the rubric could not even be read."""
+        """Note that the rubric could not be read."""
         if report.failed:
             self.problem = f"the rubric cannot be read: {report.longreprtext[-1500:]}"
 
     @pytest.hookimpl(trylast=True)
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
-        """Put the checks in order, each after those that it depends on, and leave out what is not wanted."""
+        """Put the checks in order, each after those that it depends on, and leave out those that are not wanted."""
         try:
             self._collect(items)
         except RubricError as error:
@@ -73,12 +74,12 @@ class Judging:
         for item in sorted(items, key=_place):
             check = check_of(getattr(item, "function", None))
             if check is None or check.name in found:
-                raise RubricError(f"{item.name} has no @points, or is there twice")
+                raise RubricError(f"{item.name} has no @points, or appears twice")
             found[check.name] = check, item
         ordered = _ordered({name: check for name, (check, _) in found.items()})
         unknown = sorted(self._only - set(ordered))
         if unknown:
-            self.misused = f"no such check: {', '.join(unknown)}; there are {', '.join(ordered)}"
+            self.misused = f"no such check: {', '.join(unknown)}; the checks are {', '.join(ordered)}"
         wanted = _with_dependencies(self._only or set(ordered), ordered)
         self.checks = [check for name, check in ordered.items() if name in wanted]
         items[:] = [found[check.name][1] for check in self.checks]
@@ -87,7 +88,7 @@ class Judging:
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_protocol(self, item: pytest.Item, nextitem: pytest.Item | None) -> bool:
-        """Run a check; again, once, when the judge itself broke."""
+        """Run a check, and once more when the judge itself failed."""
         check = check_of(getattr(item, "function", None))
         assert check is not None  # noqa: S101
         blockers = [name for name in check.after if not self._passed(name)]
@@ -95,7 +96,7 @@ class Judging:
             result = _result(
                 check,
                 Outcome.ERROR,
-                f"not tried: {self._seconds:g} s had passed, the time that the judge has for a lab",
+                f"not tried: the lab's time limit of {self._seconds:g} s had passed",
             )
         elif blockers:
             result = _result(check, Outcome.BLOCKED, f"not tried: it depends on {', '.join(blockers)}")
@@ -112,7 +113,7 @@ class Judging:
         return True
 
     def pytest_runtest_makereport(self, item: pytest.Item, call: pytest.CallInfo[Any]) -> None:  # noqa: ARG002
-        """Keep what went wrong first, a skip too: an error in cleaning up afterwards says less."""
+        """Keep the first failure, a skip too: an error in the cleanup afterwards says less."""
         if call.excinfo is not None and self._failure is None:
             self._failure = call.excinfo.value
 
@@ -121,7 +122,7 @@ class Judging:
         return result is not None and result.outcome in {Outcome.PASSED, Outcome.UNDETERMINED}
 
     def _judge(self, check: Check) -> Result:
-        """Say what the end of a check means."""
+        """Return the result that the end of a check means."""
         failure = self._failure
         if failure is None:
             return _result(check, Outcome.PASSED, "")
@@ -138,7 +139,7 @@ class Judging:
             raise failure
         trace = "".join(traceback.format_exception(failure)[-4:])
         return _result(
-            check, Outcome.ERROR, f"the judge broke: {type(failure).__name__}: {failure}", trace, self.transcript
+            check, Outcome.ERROR, f"the judge failed: {type(failure).__name__}: {failure}", trace, self.transcript
         )
 
 
@@ -158,16 +159,16 @@ def _result(
     )
 
 
-def _place(item: pytest.Item) -> tuple[bool, str, int]:
-    """Tell where a check was written: those that labs share come first, each file's in its own order."""
+def _place(item: pytest.Item) -> tuple[int, int]:
+    """Return where a check was written: shared groups come first, in their order; then the line in the file."""
     function = getattr(item, "function", None)
     line = function.__code__.co_firstlineno if function else 0
-    shared = getattr(function, "__module__", "").startswith("threadserver.judge")
-    return not shared, getattr(function, "__module__", ""), line
+    folder, _, group = getattr(function, "__module__", "").rpartition(".")
+    return GROUPS.index(group) if folder == "threadserver.judge.checks" and group in GROUPS else len(GROUPS), line
 
 
 def _ordered(checks: dict[str, Check]) -> dict[str, Check]:
-    """Put checks in their rubric's order, but none before those that it depends on."""
+    """Put checks in their rubric's order, but each after those that it depends on."""
     ordered: dict[str, Check] = {}
 
     def place(check: Check, path: tuple[str, ...]) -> None:
@@ -175,7 +176,7 @@ def _ordered(checks: dict[str, Check]) -> dict[str, Check]:
             raise RubricError(" after ".join((*path, check.name)))
         for name in check.after:
             if name not in checks:
-                raise RubricError(f"{check.name} comes after {name}, which is no check of it")
+                raise RubricError(f"{check.name} comes after {name}, which is not a check of this rubric")
             place(checks[name], (*path, check.name))
         ordered.setdefault(check.name, check)
 

@@ -89,7 +89,7 @@ class Program:
 
     @property
     def ending(self) -> str:
-        """How it ended, and its last output."""
+        """How it ended, and the end of its output."""
         said = self._running.output().strip()
         over = self._running.over_limit
         ended = f"{how(self.ended)}, for it {over}" if over else how(self.ended)

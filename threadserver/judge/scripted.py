@@ -1,7 +1,7 @@
-"""A server that does what a check says: what the client of a client lab talks to.
+"""A server that does what a check says: the client of a client lab talks to it.
 
-It accepts one connection at a time. Nothing is decided by time: a piece is sent when the client has read the one
-before (the kernel's tables show that), and what does not come is given up when the client has come to rest.
+It accepts 1 connection at a time. Nothing depends on time: it sends a piece when the client has read the one before
+(the kernel's tables show that), and gives up waiting when the client has come to rest.
 """
 
 import fcntl
@@ -26,19 +26,19 @@ from threadserver.judge.transcript import shown
 from threadserver.kernel.sockets import Tables
 
 HOST = "127.0.0.1"
-BUFFER = 16_384  # bytes, in each direction: small also where the judge has no network of its own
-SEGMENT = 1448  # bytes: the client's send buffer is reckoned from it (tcp(7), TCP_MAXSEG)
+BUFFER = 16_384  # bytes, in each direction: small even where the judge has no network of its own
+SEGMENT = 1448  # bytes: the kernel derives the client's send buffer from it (tcp(7), TCP_MAXSEG)
 
 
 class ScriptedServer:
-    """The server's side, as a check wants it. ``caller`` is the client that talks to it."""
+    """The server's side, as a check directs it. ``caller`` is the client that talks to it."""
 
     def __init__(self, caller: Caller, tables: Tables, port: int) -> None:
         self.random = random.Random()  # noqa: S311
         """Numbers, lines and cuts that no client can know beforehand."""
         self.caller = caller
         self.number = 0
-        """The connection's number, as HELLO says it."""
+        """The connection's number in HELLO."""
         self._transcript = caller.transcript
         self._tables = tables
         self._listener = _listener(port)
@@ -72,7 +72,7 @@ class ScriptedServer:
         self._transcript.note("client", "connects")
 
     def refuse_connections(self) -> None:
-        """Stop listening. The port stays taken, so that nobody else comes to listen there."""
+        """Stop listening. The port stays taken, so that no other program can listen there."""
         address = self._listener.getsockname()
         self._listener.close()
         self._listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
@@ -81,22 +81,22 @@ class ScriptedServer:
         self._transcript.note("server", "does not listen")
 
     def half_close(self) -> None:
-        """Send nothing more; what the client sends is still received."""
+        """Close the sending side; what the client sends is still received."""
         self._transcript.note("server", "closes its side")
         self._shut(lambda: self.connection.shutdown(socket.SHUT_WR))
 
     def reset(self) -> None:
-        """Cut the connection off, as a server that crashes: SO_LINGER of 0 seconds (socket(7))."""
+        """Reset the connection, like a server that crashes: SO_LINGER of 0 seconds (socket(7))."""
         self._transcript.note("server", "resets the connection")
         self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         self._drop()
 
     def close(self) -> None:
-        """End it all."""
+        """Close everything."""
         self._drop()
         self._listener.close()
 
-    # What it says.
+    # What it sends.
 
     @property
     def hello(self) -> bytes:
@@ -105,15 +105,15 @@ class ScriptedServer:
         return f"HELLO server={self.address} client={self._client} connection={self.number} worker={worker}\n".encode()
 
     def greet(self) -> None:
-        """Accept the client, say HELLO, and expect that it confirms."""
+        """Accept the client, send HELLO, and expect CONFIRM."""
         self.accept()
         self.send(self.hello)
         self.expect_confirm()
 
     def send(self, data: bytes, *, reading: bool = True) -> None:
-        """Send bytes. What comes meanwhile is kept, unless this server shall not read before it has sent."""
+        """Send bytes. Bytes that arrive meanwhile are kept; with ``reading=False`` they are not even read."""
         self._transcript.sent("server", data)
-        waiting = Waiting(self.caller, self.came, f"had to receive {len(data)} bytes, and does not read them")
+        waiting = Waiting(self.caller, self.came, f"had to receive {len(data)} bytes, and did not read them")
         left = memoryview(data)
         while left and not self._broken:
             readers = [self.connection] if reading and not self._ended else []
@@ -129,13 +129,13 @@ class ScriptedServer:
             waiting.look(moved=bool(readable or writable))
 
     def send_in_pieces(self, data: bytes, *cuts: int) -> None:
-        """Send bytes cut before each of these positions, each piece when the client has read the one before."""
+        """Send bytes, cut before each of these positions; each piece waits until the client has read the one before."""
         for start, end in pairwise([0, *cuts, len(data)]):
             self.send(data[start:end])
             self.await_read()
 
     def cuts(self, data: bytes, longest: int) -> list[int]:
-        """Draw where to cut bytes into pieces, none of them longer than this."""
+        """Draw where to cut bytes into pieces of at most ``longest`` bytes."""
         found, at = [], 0
         while (at := at + self.random.randint(1, longest)) < len(data):
             found.append(at)
@@ -144,7 +144,7 @@ class ScriptedServer:
     # What it expects.
 
     def expect_confirm(self) -> None:
-        """Expect CONFIRM and this connection's number."""
+        """Expect CONFIRM with this connection's number."""
         line = self.line(f"was told connection={self.number} and had to send CONFIRM {self.number}")
         if line.removesuffix(b"\r") != b"CONFIRM %d" % self.number:
             raise self.wrong(f"had to confirm with CONFIRM {self.number}; it sent {shown(line)}")
@@ -157,7 +157,7 @@ class ScriptedServer:
             raise self.wrong(f"had {shown(expected)} on its standard input; it sent {shown(line)}")
 
     def line(self, awaiting: str) -> bytes:
-        """Expect a line, whatever it says; give it without its LF."""
+        """Expect a line, whatever it says; return it without its LF."""
         waiting = Waiting(self.caller, self.came, awaiting)
         while b"\n" not in self._buffer and not self._ended:
             waiting.look(moved=self._receive())
@@ -176,19 +176,19 @@ class ScriptedServer:
             raise self.wrong(f"{awaiting}; it sent {shown(bytes(self._buffer))}")
 
     def has_come(self) -> bool:
-        """Tell whether the client has sent something that no check has taken yet."""
+        """Return whether the client has sent something that no check has taken yet."""
         while not self._ended and self._receive(0):
             pass
         return bool(self._buffer)
 
     def sends_more(self) -> bool:
-        """Tell whether the client sends anything more before it is answered: it has time until it is at rest."""
+        """Return whether the client sends anything more without an answer, before it comes to rest."""
         if not self.has_come():
             self.caller.settle()
         return self.has_come()
 
     def expect_nothing(self, why: str) -> None:
-        """Expect that nothing has come although the client has worked on everything: ``why`` says why not."""
+        """Expect that nothing has come once the client has worked on everything; ``why`` says why nothing should."""
         self.caller.settle()
         if self.has_come():
             raise self.wrong(f"sent {shown(bytes(self._buffer))} too early: {why}")
@@ -197,7 +197,7 @@ class ScriptedServer:
 
     def await_read(self) -> None:
         """Wait until the client has read everything that was sent; one that has ended never will."""
-        waiting = Waiting(self.caller, self.came, "had to read what the server sent, and does not")
+        waiting = Waiting(self.caller, self.came, "had to read what the server sent, and did not")
         while not self._broken:
             end = self._tables.stream(self._client, self.address)
             if end is None or not end.inode or (not end.receive_queue and not self._unsent()):
@@ -206,11 +206,11 @@ class ScriptedServer:
             waiting.look(moved=not self._ended and self._receive(0))
 
     def wrong(self, message: str) -> WrongError:
-        """Make the error that fails a check."""
+        """Return the error that fails a check."""
         return self.caller.wrong(f"Your client {message}")
 
     def came(self) -> str:
-        """Say what has come of what was awaited."""
+        """Return what has come so far, in words."""
         got = f"only {shown(bytes(self._buffer))} came" if self._buffer else "nothing came"
         return f"{got}, then {self._ended}" if self._ended else got
 
@@ -218,12 +218,12 @@ class ScriptedServer:
 
     @property
     def connection(self) -> socket.socket:
-        """The connection. There is one only after `accept`."""
+        """The connection; it exists only after `accept`."""
         assert self._connection is not None  # noqa: S101
         return self._connection
 
     def _receive(self, seconds: float = PAUSE) -> bool:
-        """Take what comes within these seconds; tell whether something did."""
+        """Take what comes within these seconds. Return whether something did."""
         if not select.select([self.connection], [], [], seconds)[0]:
             return False
         self._take()
@@ -244,13 +244,13 @@ class ScriptedServer:
             self._end(None)
 
     def _end(self, error: OSError | None) -> None:
-        """Note that nothing more comes; after an error nothing more can be sent either."""
+        """Note that nothing more will come; after an error nothing more can be sent either."""
         self._broken = error is not None
         self._ended = "it ended its side of the connection" if error is None else "the connection was reset"
         self._transcript.note("server", f"sees the end: {self._ended}")
 
     def _unsent(self) -> int:
-        """Give how many bytes the client's kernel has not taken yet (tcp(7), SIOCOUTQ)."""
+        """Return the bytes that the client's kernel has not acknowledged yet (tcp(7), SIOCOUTQ)."""
         return int.from_bytes(fcntl.ioctl(self.connection, termios.TIOCOUTQ, bytes(4)), sys.byteorder)
 
     def _shut(self, act: Callable[[], None]) -> None:
@@ -266,7 +266,7 @@ class ScriptedServer:
 
 
 def _listener(port: int) -> socket.socket:
-    """Listen at a port, 0 for any, with buffers that are soon full."""
+    """Listen at a port, 0 for any free one, with small buffers."""
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
     for level, option, value in (
         (socket.SOL_SOCKET, socket.SO_REUSEADDR, 1),

@@ -1,6 +1,6 @@
 """What the kernel shows of a submission at one moment: its tasks, and how far each of the judge's clients has come.
 
-The words in which a failed check shows its evidence are made here; what they point at is `diagnosis`.
+This words the evidence of a failed check; `diagnosis` says which bug it points at.
 """
 
 import os
@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 
+from threadserver.judge.transcript import counted
 from threadserver.kernel.look import Look
 from threadserver.kernel.processes import links, owners
 from threadserver.kernel.sockets import Socket
@@ -24,52 +25,53 @@ class Situation:
 
     look: Look
     ends: dict[int, Socket]
-    """The server's end of each client's connection, by the client's number; absent: there is none any more."""
+    """The server's end of each client's connection, by the client's number; absent when it is gone."""
     inner: dict[TaskId, TaskId]
-    """The numbers that the submission itself knows its tasks by."""
+    """The numbers by which the submission itself knows its tasks."""
     held: dict[int, frozenset[int]]
     """Which processes have each client's connection open."""
 
     def phase(self, number: int) -> str:
-        """How far the server has come with a client."""
+        """Return how far the server has come with a client."""
         end = self.ends.get(number)
         if end is None or not (end.inode or end.queued):
             return GONE
         return ACCEPTED if end.inode else WAITING
 
     def waiting_for(self, number: int) -> list[Task]:
-        """Give the tasks that wait for a client's connection, those that only peek left out."""
+        """Return the tasks that wait for a client's connection, without those that only peek."""
         end = self.ends.get(number)
         found = self.look.waiting_for(end.inode) if end and end.inode else []
         return [task for task in found if not task.call.peeks]
 
     def blocked_in(self, calls: Iterable[str]) -> list[Task]:
-        """Give the tasks that are blocked in one of these calls."""
+        """Return the tasks that are blocked in one of these calls."""
         return [task for task in self.look.tasks.values() if task.call.name in calls]
 
     def clients_of(self, task: Task) -> list[int]:
-        """Give the clients whose connections a task's blocked call is about."""
+        """Return the clients whose connections a task's blocked call is about."""
         return [number for number, end in self.ends.items() if end.inode and end.inode in task.sockets]
 
     def name_of(self, task: TaskId) -> str:
-        """Name a task as the submission would: thread 14 of process 12."""
+        """Return a task's name as the submission would know it: thread 14 of process 12."""
         pid, tid = self.inner.get(task, task)
         return f"process {pid}" if pid == tid else f"thread {tid} of process {pid}"
 
     def text(self) -> str:
-        """Say it in lines: tasks that do the same together, then the clients that wait."""
+        """Describe it in lines: tasks that do the same in one line, then the clients that wait."""
         lines = self._tasks()
         zombies = [str(self.inner.get((pid, pid), (pid, pid))[0]) for pid in self.look.zombies]
         if zombies:
             lines.append(
-                f"{_count(len(zombies), 'zombie')}: {', '.join(zombies[:8])} ended and nobody has waited for it"
+                f"{counted(len(zombies), 'zombie')} ({', '.join(zombies[:8])}): ended, and no process has waited for "
+                f"{'it' if len(zombies) == 1 else 'them'}"
             )
         waiting = [number for number in self.ends if self.phase(number) == WAITING]
         if waiting:
             lines.append(f"{_clients(waiting)} {'waits' if len(waiting) == 1 else 'wait'} in the accept queue")
         for number, end in self.ends.items():
             if end.inode and end.receive_queue:
-                lines.append(f"{end.receive_queue} bytes of client {number} are unread")
+                lines.append(f"{counted(end.receive_queue, 'byte')} from client {number} unread")
         return "\n".join(lines[:MOST_LINES] + (["…"] if len(lines) > MOST_LINES else []))
 
     def _tasks(self) -> list[str]:
@@ -82,7 +84,7 @@ class Situation:
         ]
 
     def doing(self, task: Task) -> str:
-        """Say what a task does or waits for."""
+        """Return what a task does or waits for, in words."""
         call = task.call
         if task.running:
             return "is running"
@@ -115,7 +117,7 @@ def descriptors(pids: Iterable[int]) -> int:
 
 
 def sending_or_receiving(task: Task) -> str:
-    """Say whether a blocked call reads or writes; nothing for any other."""
+    """Return "send" or "recv" for a call that is blocked in one; empty for any other."""
     if task.call.name in SEND:
         return "send"
     return "recv" if task.call.name in RECEIVE else ""
@@ -145,10 +147,6 @@ def _clients(numbers: list[int]) -> str:
         return f"client {numbers[0]}"
     shown = ", ".join(map(str, numbers[:6])) + (", …" if len(numbers) > 6 else "")
     return f"{len(numbers)} clients ({shown})"
-
-
-def _count(number: int, what: str) -> str:
-    return f"{number} {what}" if number == 1 else f"{number} {what}s"
 
 
 def _agree(doing: str, count: int) -> str:

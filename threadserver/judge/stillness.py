@@ -1,9 +1,9 @@
-"""Has a server come to rest? Asked while something is awaited that does not come.
+"""Has a server come to rest? The judge asks this while it waits for something that does not come.
 
-No check may fail because a machine was slow, and none should wait for ever. A server that has not run at all between
-many looks, and of which no task is ready to run, will do nothing more by itself: so the judge need not wait any
-longer. A task that waits for a processor, or for its tracer, counts as running, however busy the machine is. A server
-with timers (a poll with a time-out) never rests in this sense, and is given the whole, generous patience.
+No check may fail because a machine is slow, and none should wait forever. A server that has not run at all between many
+looks, with no task ready to run, will do nothing more by itself: so the judge can stop waiting. A task that waits for a
+processor, or for its tracer, counts as running, however busy the machine is. A server with timers (a poll with a
+time-out) never rests in this sense, and gets the whole, generous patience.
 """
 
 import time
@@ -16,18 +16,18 @@ from threadserver.kernel.processes import tasks
 PAUSE = 0.025
 """Seconds between two looks."""
 LOOKS = 60
-"""So many looks in a row must show the same: the server will not move by itself."""
+"""Looks in a row that must show the same before the server counts as unable to move by itself."""
 _BRIEFLY = 0.002  # seconds between two looks at a server that is expected to rest
 BUSY = {b"R", b"D", b"t"}
-"""States of a task that goes on by itself: running, in the kernel, stopped for a moment by who traces it (proc(5))."""
+"""States of a task that goes on by itself: running, in the kernel, stopped briefly by its tracer (proc(5))."""
 SETTLED = 2
-"""So many must agree before a server is taken to have worked on what it was sent."""
+"""Looks in a row that must show the same before the server counts as done with what it was sent."""
 
 Picture = dict[int, tuple[bytes, ...]]
 
 
 class Stillness:
-    """Looks at the tasks of a server's processes, again and again."""
+    """Repeated looks at the tasks of a server's processes."""
 
     def __init__(self, members: Callable[[], Iterable[int]]) -> None:
         self._members = members
@@ -35,7 +35,7 @@ class Stillness:
         self._same = 0
 
     def look(self) -> int:
-        """Look once; give how many looks in a row, this one left out, have shown the same server at rest."""
+        """Look once. Return how many earlier looks in a row have shown the same server at rest."""
         picture = self._picture()
         resting = picture == self._before and not any(state in BUSY for state, *_ in picture.values())
         self._same = self._same + 1 if resting else 0
@@ -43,7 +43,7 @@ class Stillness:
         return self._same
 
     def settle(self, seconds: float = 2.0) -> None:
-        """Wait until the server has done what there was to do; one that never rests is taken as it is."""
+        """Wait until the server has done what there was to do, or at most ``seconds`` for one that never rests."""
         deadline = time.monotonic() + seconds
         while self.look() < SETTLED and time.monotonic() < deadline:
             time.sleep(_BRIEFLY)
@@ -58,7 +58,7 @@ class Stillness:
 
 
 def _state(pid: int, tid: int) -> tuple[bytes, ...]:
-    """Read a task's state and how often it has been given a processor (proc(5), /proc/PID/task/TID/status)."""
+    """Read a task's state and how often it has got a processor (proc(5), /proc/PID/task/TID/status)."""
     lines = read_file(f"/proc/{pid}/task/{tid}/status").splitlines()
     fields = dict(line.split(b":", 1) for line in lines if b":" in line)
     return (

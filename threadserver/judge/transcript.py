@@ -1,4 +1,4 @@
-"""What went over the wire in a check, line by line, with a mark at the first wrong byte.
+"""What went over the wire in a check, line by line, with a caret at the first wrong byte.
 
 ::
 
@@ -19,7 +19,7 @@ LAST = 16  # entries that are shown where there is little room
 
 @dataclass(slots=True)
 class Entry:
-    """Something that one side said, or that happened."""
+    """Bytes that one side sent, or an event."""
 
     who: str
     sign: str
@@ -34,15 +34,15 @@ class Transcript:
         self._left_out = 0
 
     def note(self, who: str, what: str) -> None:
-        """Something happened: a client connects, leaves, is closed."""
+        """Note an event: a client connects, leaves, is closed."""
         self._add(Entry(who, " ", what.encode()))
 
     def sent(self, who: str, data: bytes) -> None:
-        """Bytes that the judge sent."""
+        """Note bytes that the judge sent."""
         self._add(Entry(who, ">", data))
 
     def received(self, who: str, data: bytes) -> None:
-        """Bytes that came; those that continue a line are put together with it."""
+        """Note bytes that came; bytes that continue a line are joined to it."""
         last = self._entries[-1] if self._entries else None
         if last and last.who == who and last.sign == "<" and len(last.data) < 2 * WIDEST:
             last.data += data
@@ -63,15 +63,15 @@ class Transcript:
         self._add(Entry("", "^", f"{' ' * len(before)}^ {wanted}, at byte {at + 1}".encode()))
 
     def text(self, last: int | None = None) -> str:
-        """Give the transcript, or only its last entries."""
+        """Return the transcript, or only its last entries."""
         lines: list[str] = []
         if self._left_out:
-            lines.append(f"({self._left_out} more before)")
+            lines.append(f"({self._left_out} earlier entries left out)")
         entries = self._entries if last is None else self._entries[-last:]
         if len(entries) < len(self._entries):
-            lines = [f"({self._left_out + len(self._entries) - len(entries)} more before; --verbose shows them)"]
+            lines = [f"({self._left_out + len(self._entries) - len(entries)} earlier entries; --verbose shows them)"]
         for group in _grouped(entries):
-            lines += _shown(group[0]) if len(group) == 1 else [_of_many(group)]
+            lines += _of_many(group)
         return "\n".join(lines)
 
     def _add(self, entry: Entry) -> None:
@@ -82,7 +82,7 @@ class Transcript:
 
 
 def _grouped(entries: list[Entry]) -> list[list[Entry]]:
-    """Put together what happened to several clients one after another: that they connect, that they close."""
+    """Join equal events of several clients in a row: that they connect, that they close."""
     groups: list[list[Entry]] = []
     for entry in entries:
         last = groups[-1][-1] if groups else None
@@ -93,9 +93,13 @@ def _grouped(entries: list[Entry]) -> list[list[Entry]]:
     return groups
 
 
-def _of_many(group: list[Entry]) -> str:
-    first, last = group[0].who, group[-1].who.rpartition(" ")[2]
-    return f"{f'{first} to {last}':10}   each {group[0].data.decode()}"
+def _of_many(group: list[Entry]) -> list[str]:
+    """Show equal events once, with the names of all to which they happened: client 1, client 2 to 5."""
+    names = list(dict.fromkeys(entry.who for entry in group))
+    if len(names) == 1:
+        return _shown(group[0])
+    first, last = names[0], names[-1].rpartition(" ")[2]
+    return [f"{f'{first} to {last}':10}   each {group[0].data.decode()}"]
 
 
 def _shown(entry: Entry) -> list[str]:
@@ -109,7 +113,7 @@ def _shown(entry: Entry) -> list[str]:
     if not ended and lines:
         lines[-1] += " (no LF)"
     if len(lines) > LAST:
-        lines[LAST - 2 : -1] = [f"{'':10}   … {len(lines) - LAST + 1} lines more"]
+        lines[LAST - 2 : -1] = [f"{'':10}   … {len(lines) - LAST + 1} more lines"]
     return lines
 
 
@@ -120,7 +124,7 @@ def _short(data: bytes) -> str:
 
 
 def visible(data: bytes) -> str:
-    """Show bytes: printable ASCII as it is, all others escaped, so that no terminal is told anything by them."""
+    """Return bytes as text: printable ASCII unchanged, all others escaped, so that none can control a terminal."""
     return "".join(chr(byte) if 0x20 <= byte < 0x7F else _escape(byte) for byte in data)
 
 
@@ -129,8 +133,13 @@ def _escape(byte: int) -> str:
 
 
 def shown(data: bytes) -> str:
-    """Quote bytes in a sentence, the long ones cut."""
+    """Return bytes quoted for a sentence, cut when they are long."""
     data = data.removesuffix(b"\n")
     if len(data) > 60:
         return f"'{visible(data[:40])}…' ({len(data)} bytes)"
     return f"'{visible(data)}'" if data else "an empty line"
+
+
+def counted(number: int, what: str) -> str:
+    """Return a number with its noun: 1 client, 2 processes."""
+    return f"{number} {what}" if number == 1 else f"{number} {what}{'es' if what.endswith('s') else 's'}"

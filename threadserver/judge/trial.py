@@ -1,7 +1,7 @@
-"""The submission's server on trial: what the fixture ``server`` of a rubric is.
+"""The submission's server on trial: the fixture ``server`` of a rubric.
 
-A check starts it, lets clients come, talk, stall and leave, and looks inside. It owns nothing that the submission can
-reach: there is an address, and there are the kernel's tables.
+A check lets clients come, talk, stall and leave, and looks inside the server. It shares nothing with the submission: it
+has only an address and the kernel's tables.
 """
 
 import random
@@ -44,8 +44,8 @@ class Trial(Program):
     def hold(self, count: int) -> list[Peer]:
         """Let ``count`` clients connect and confirm, a few at a time; all stay.
 
-        A few: so a hold-up shows by more than one client, and no limit of the server runs out because the judge was
-        late. They come to a server at rest: it may still be going into the background, or making its workers.
+        A few: so more than 1 client shows a hold-up, and no time limit of the server runs out because the judge is
+        late. They come to a server at rest: it may still be going into the background, or starting its workers.
         """
         self.settle()
         peers: list[Peer] = []
@@ -94,13 +94,13 @@ class Trial(Program):
     def must_greet_by_new(self, what: str) -> None:
         """Expect that HELLO is sent by a task that was made for the client; ``what`` names it: thread, process.
 
-        Where nothing can be traced nobody is blamed.
+        Where nothing can be traced, the check passes.
         """
         peer, found = observing.greeters(self, self.arrive)
         if old := found & peer.known:
             names = ", ".join(map(self.situation().name_of, sorted(old)))
-            before = f"{names}, which was there before it came"
-            raise peer.wrong(f"{peer.name} was greeted by {before}: its own {what} has to send HELLO")
+            before = f"{names}, which existed before it came"
+            raise peer.wrong(f"{peer.name} was greeted by {before}: its own {what} must send HELLO")
 
 
 @contextmanager

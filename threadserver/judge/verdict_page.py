@@ -1,4 +1,4 @@
-"""A verdict as a page: one file that needs nothing else, for a screen or for printing."""
+"""A verdict as an HTML page: a single file without dependencies, for a screen or for printing."""
 
 from pathlib import Path
 
@@ -18,7 +18,7 @@ _templates = Environment(
 
 
 def write(target: Path, lab: Lab, folder: Path, verdict: Verdict) -> None:
-    """Write the page. Raises KitError when it cannot be written."""
+    """Write the page to ``target``. Raises KitError when that is not possible."""
     try:
         target.write_text(render(lab, folder, verdict), encoding="utf-8")
     except OSError as error:
@@ -26,7 +26,7 @@ def write(target: Path, lab: Lab, folder: Path, verdict: Verdict) -> None:
 
 
 def render(lab: Lab, folder: Path, verdict: Verdict) -> str:
-    """Make the page."""
+    """Return the page as HTML."""
     return _templates.get_template("verdict.html.j2").render(
         lab=lab, folder=folder.name or str(folder), verdict=verdict
     )

@@ -1,4 +1,4 @@
-"""A verdict in the terminal: a line a check as it comes, then what failed and why, then the total."""
+"""A verdict in the terminal: a line for each check as it comes, then what failed and why, then the total."""
 
 from collections.abc import Callable
 
@@ -22,12 +22,12 @@ SIGNS = {
 
 
 def heading(console: Console, lab: Lab, folder: str) -> None:
-    """Say what is judged."""
+    """Print what is judged."""
     console.print(f"[bold]{escape(lab.name)}[/]: {escape(lab.title)} ({escape(folder)})", soft_wrap=True)
 
 
 def line(console: Console, result: Result) -> None:
-    """One check, on one line."""
+    """Print one check, on one line."""
     word, style = SIGNS[result.outcome]
     points = f"{result.points:g}/{result.max_points:g}"
     cells = (
@@ -37,7 +37,7 @@ def line(console: Console, result: Result) -> None:
 
 
 def _row(cells: tuple[Text, ...]) -> Table:
-    """Keep the columns apart where a long sentence has to be broken."""
+    """Lay out the columns so that a long sentence wraps within its own."""
     row = Table.grid(padding=(0, 2, 0, 0))
     for cell in cells[:-1]:
         row.add_column(width=cell.cell_len, no_wrap=True)
@@ -46,14 +46,14 @@ def _row(cells: tuple[Text, ...]) -> Table:
 
 
 def details(console: Console, result: Result, *, verbose: bool) -> None:
-    """Show what happened in a check that did not pass, and what to read next."""
+    """Print what happened in a check that did not pass, and what to read next."""
     word, style = SIGNS[result.outcome]
     console.print()
     console.print(Text.assemble((word, style), " ", (result.name, "bold"), f": {result.sentence}"), soft_wrap=True)
     _part(console, "", result.message)
     transcript = result.transcript.splitlines()
     if not verbose and len(transcript) > LAST:
-        transcript = [f"({len(transcript) - LAST} lines before; --verbose shows them)", *transcript[-LAST:]]
+        transcript = [f"({len(transcript) - LAST} earlier lines; --verbose shows them)", *transcript[-LAST:]]
     _part(console, "On the wire", "\n".join(transcript))
     _part(console, "Inside the server", result.evidence)
     _part(console, "Hint", result.hint)
@@ -69,7 +69,7 @@ def _part(console: Console, title: str, text: str) -> None:
 
 
 def _print(console: Console, plain: Text, folded: Callable[[], RenderableType]) -> None:
-    """Break long lines for a terminal's width; a pipe or a file gets each line whole."""
+    """Wrap long lines at the terminal's width; a pipe or a file gets each line whole."""
     if console.is_terminal:
         console.print(folded())
     else:
@@ -77,7 +77,7 @@ def _print(console: Console, plain: Text, folded: Callable[[], RenderableType]) 
 
 
 def total(console: Console, verdict: Verdict) -> None:
-    """Show the score, what stands in its way, and what the verdict is worth."""
+    """Print the score, what it leaves open, and whether the judge could finish."""
     counts = {outcome: sum(one.outcome is outcome for one in verdict.checks) for outcome in Outcome}
     said = ", ".join(f"{count} {outcome}" for outcome, count in counts.items() if count)
     console.print()
@@ -90,12 +90,12 @@ def total(console: Console, verdict: Verdict) -> None:
         console.print(Text(f"The judge could not finish: {verdict.problem}", "bold magenta"))
     elif counts[Outcome.ERROR]:
         console.print(
-            Text("The judge itself broke; that is not counted against the submission. Run it again.", "magenta")
+            Text("The judge itself failed. This does not count against the submission: run it again.", "magenta")
         )
 
 
 def whole(console: Console, verdict: Verdict, *, verbose: bool) -> None:
-    """Everything that did not pass, in its order, then the total."""
+    """Print everything that did not pass, in order, then the total."""
     for result in verdict.checks:
         if result.outcome in {Outcome.FAILED, Outcome.UNDETERMINED, Outcome.ERROR}:
             details(console, result, verbose=verbose)

@@ -1,4 +1,4 @@
-"""Watching a folder: judge again at every save, and show only what comes next."""
+"""Watching a folder: judge it at every save, and show only the next step."""
 
 from pathlib import Path
 
@@ -30,7 +30,7 @@ def _once(lab: Lab, folder: Path, console: Console) -> None:
 
 
 def _show(console: Console, verdict: Verdict) -> None:
-    """Show how far it is, and the first check that fails: one thing at a time, as one works."""
+    """Show the score and the first check that does not pass: one thing at a time."""
     failed = [one for one in verdict.checks if one.outcome is not Outcome.PASSED]
     passed = len(verdict.checks) - len(failed)
     if failed:

@@ -1,7 +1,7 @@
-"""The checks that every lab shares whose server serves many clients at once. 25 points together.
+"""Shared checks for every lab whose server serves many clients at once: 25 points together.
 
-They are about order, never about time: while a client that could hold up the others is held exactly there, the others
-must be answered.
+They depend on order, never on time: a client is stopped exactly where it could hold up the others, and the others must
+still be answered.
 """
 
 from threadserver.judge.checks.conversation import LONG, text
@@ -25,34 +25,34 @@ __all__ = [
     "many clients are served at once, in any order",
     after="echo",
     hint=(
-        "While one client is silent, another must be answered. Whoever accepts must not converse, and no lock "
-        "may be held "
-        "during a conversation."
+        "While one client is silent, another must be answered. The task that accepts must not converse, and no lock "
+        "may be held during a conversation."
     ),
 )
 def test_many_at_once(server: Trial) -> None:
-    """Hold a number of clients, then let them talk in an order drawn anew; at last all send before any reads."""
+    """Hold some clients, and let them talk in a random order; in the end all send before any of them reads."""
     peers = server.hold(server.some(20, 28))
     server.ask_in_any_order(peers, rounds=3)
     for peer in peers:
         peer.send(b"all at once %d\n" % peer.number)
     for peer in reversed(peers):
         line = b"all at once %d" % peer.number
-        peer.expect(line + b"\n", "sent a line as all others did, and expected it back before those who came earlier")
+        peer.expect(
+            line + b"\n", "sent a line, as all others did, and expected it back before the clients that came earlier"
+        )
 
 
 @points(
     10,
-    "clients that say nothing hold up nobody",
+    "a silent client holds up no other client",
     after="many_at_once",
     hint=(
-        "Waiting for CONFIRM or for the rest of a line is a part of the conversation: it belongs to the "
-        "worker, never to "
-        "whoever accepts."
+        "Waiting for CONFIRM or for the rest of a line is part of the conversation: it belongs to the worker, "
+        "never to the task that accepts."
     ),
 )
 def test_silent_client(server: Trial) -> None:
-    """Hold clients that have not confirmed, or stopped in a word; others come and are served; then those go on."""
+    """Hold clients that have not confirmed, or that stopped inside a line; serve others; then let the first go on."""
     silent = [server.connect() for _ in range(3)]
     for peer in silent:
         peer.hello()
@@ -60,7 +60,7 @@ def test_silent_client(server: Trial) -> None:
     in_a_line = server.greet()
     in_a_line.send(b"half a li")
     server.settle()
-    for _ in range(3):  # whoever sees to those who have gone must not wait for those who are silent
+    for _ in range(3):  # cleaning up after a client that has gone must not wait for a silent one
         server.come_and_go(1)
         server.settle()
     server.ask_in_any_order(server.hold(6), rounds=2)
@@ -75,22 +75,21 @@ def test_silent_client(server: Trial) -> None:
 
 @points(
     5,
-    "a client that does not read its answers holds up nobody",
+    "a client that does not read its answers holds up no other client",
     after="many_at_once",
     hint=(
-        "send() blocks when the client's buffer is full. That may block its own worker; an event loop must "
-        "keep the rest and "
-        "wait until the socket is writable."
+        "send() blocks when the client's buffer is full. That may block the client's own worker; an event loop must "
+        "keep the rest and wait until the socket is writable."
     ),
 )
 def test_unread_answers(server: Trial) -> None:
-    """Ask for more than all buffers hold and do not read; others come and are served; then read it."""
+    """Ask for more than all buffers hold, and do not read until others have been served."""
     deaf = server.greet(small_buffer=True)
     line = text(server, LONG)
     deaf.send(line + b"\n", reading=False)
     server.settle()
     server.ask_in_any_order(server.hold(6), rounds=2)
-    deaf.read_slowly(line + b"\n", "had not read its answer until others were served, and expected it whole")
+    deaf.read_slowly(line + b"\n", "read its answer only after others had been served, and expected it whole")
     deaf.ask(b"and a short one")
 
 
@@ -103,7 +102,7 @@ def early_clients(server: Trial) -> list[Peer]:
 def late_clients(server: Trial) -> list[Peer]:
     """Let more than a hundred clients come and go, then hold 40 to 60, and let them talk.
 
-    A server that counts its clients, and treats the later ones differently, is found out here.
+    This exposes a server that counts its clients and treats later ones differently.
     """
     server.come_and_go(server.some(110, 140))
     peers = server.hold(server.some(40, 60))
@@ -112,9 +111,9 @@ def late_clients(server: Trial) -> list[Peer]:
 
 
 def one_made_for_each(server: Trial, model: str = "", what: str = "") -> None:
-    """Expect that each client is served, from HELLO on, by a task of its own: by a thread or process, as in the lab.
+    """Expect that a new task of its own, a thread or a process, serves each client, from HELLO on.
 
-    ``model`` and ``what`` (thread, process) are needed only where ``lab.toml`` says something else.
+    ``model`` is the lab's, unless given; ``what`` names the task in messages: thread, process.
     """
     model = model or server.model
     peers = early_clients(server)

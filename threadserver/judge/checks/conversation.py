@@ -1,7 +1,6 @@
-"""The checks that every server lab shares, first part: the conversation. 36 points together.
+"""Shared checks for every server lab, part one: the conversation. 36 points together.
 
-Each is true of any right server of any model, so none needs two clients to be served at once. A rubric takes those that
-it wants by importing them.
+They hold for every correct server of any model, so none of them needs two clients to be served at once.
 """
 
 from threadserver.core.address import Address
@@ -32,34 +31,34 @@ MAX_LINE = 65_536
 
 @points(
     2,
-    "it starts, and listens at the HOST and PORT that it is given",
+    "it starts and listens at the given HOST and PORT",
     hint="Read both from sys.argv: bind((host, int(port))), then listen().",
 )
 def test_listens(server: Trial) -> None:
-    """The fixture has waited until the kernel showed the listening socket."""
+    """Connect: the fixture has waited until the kernel showed the listening socket."""
     server.connect()
 
 
 @points(
     2,
-    "whoever connects is greeted with HELLO, in the form that the protocol gives it",
+    "a client that connects gets HELLO, in the form that the protocol defines",
     after="listens",
     hint=(
-        "Send one line as soon as a client has been accepted: HELLO server=… client=… connection=… worker=…, with a "
-        "blank between them and an LF at the end."
+        "Send one line as soon as a client is accepted: HELLO server=… client=… connection=… worker=…, with one "
+        "space between the parts and an LF at the end."
     ),
 )
 def test_greeting(server: Trial) -> None:
-    """Expect a HELLO that can be read."""
+    """Expect a well-formed HELLO."""
     peer = server.connect()
     hello = peer.hello()
     if hello.connection < 1:
-        raise peer.wrong(f"HELLO says connection={hello.connection}; connections are counted from 1")
+        raise peer.wrong(f"HELLO says connection={hello.connection}; connections are numbered from 1")
 
 
 @points(
     2,
-    "HELLO describes the connection: the addresses of both its ends",
+    "HELLO gives the addresses of both ends of the connection",
     after="greeting",
     hint=(
         "server= is getsockname() and client= getpeername() of the socket that accept() returned, each written as "
@@ -67,7 +66,7 @@ def test_greeting(server: Trial) -> None:
     ),
 )
 def test_description(server: Trial) -> None:
-    """Compare both addresses with what this side knows."""
+    """Compare both addresses with those that the kernel reports to the client."""
     peer = server.connect()
     hello = peer.hello()
     _same(peer, "server", hello.server, server.address)
@@ -81,15 +80,15 @@ def _same(peer: Peer, field: str, said: str, true: Address) -> None:
 
 @points(
     2,
-    "HELLO names a worker that the kernel knows",
+    "HELLO names a worker that exists",
     after="greeting",
     hint=(
         "worker= is os.getpid(), a slash, and threading.get_native_id() of the task that serves (in C: getpid() and "
-        "gettid()); threading.get_ident() is a number of Python's own, which the kernel does not know."
+        "gettid()). threading.get_ident() is Python's own number, which the kernel does not know."
     ),
 )
 def test_worker(server: Trial) -> None:
-    """Look the worker up in the kernel's tables while its client is there."""
+    """Look up the worker in the kernel's tables while its client is connected."""
     peer = server.greet()
     assert peer.greeting is not None  # noqa: S101
     server.settle()
@@ -97,19 +96,19 @@ def test_worker(server: Trial) -> None:
     known = {f"{pid}/{tid}" for pid, tid in inner}
     if peer.greeting.worker not in known | {str(pid) for pid, _ in inner}:
         raise peer.wrong(
-            f"HELLO says worker={peer.greeting.worker}, but the kernel knows no such task of your program: "
+            f"HELLO says worker={peer.greeting.worker}, but the kernel knows no such task of your program; "
             f"there are {', '.join(sorted(known))}"
         )
 
 
 @points(
     2,
-    "connections of one server have different numbers",
+    "each connection of a server has its own number",
     after="greeting",
-    hint="Count connections where they are accepted, in the one place that sees them all.",
+    hint="Count connections where they are accepted: that is the one place that sees them all.",
 )
 def test_numbers(server: Trial) -> None:
-    """Let a few clients come one after another."""
+    """Let 6 clients come one after another."""
     seen: dict[int, Peer] = {}
     for _ in range(6):
         peer = server.greet()
@@ -123,12 +122,12 @@ def test_numbers(server: Trial) -> None:
 
 @points(
     3,
-    "after CONFIRM a line comes back as it was, and then the next",
+    "after CONFIRM each line comes back unchanged",
     after="greeting",
-    hint="Read until an LF has come, send back what stands before it and an LF, and go on until recv() returns b''.",
+    hint="Read until an LF arrives, send the line back with its LF, and go on until recv() returns b''.",
 )
 def test_echo(server: Trial) -> None:
-    """Ask a few plain lines, each when the one before has been answered."""
+    """Send 4 plain lines, each after the answer to the one before."""
     peer = server.greet()
     for number in range(4):
         peer.ask(b"hello, line %d" % number)
@@ -136,12 +135,12 @@ def test_echo(server: Trial) -> None:
 
 @points(
     3,
-    "a line may hold any bytes, or none at all",
+    "a line may hold any bytes, or none",
     after="echo",
-    hint="Work on bytes, not on text: never decode(), never strip(), no strings in C. Only the LF ends a line.",
+    hint="Work with bytes, not text: no decode(), no strip(), no C string functions. Only the LF ends a line.",
 )
 def test_any_bytes(server: Trial) -> None:
-    """Ask lines of every kind of byte but LF."""
+    """Send lines with every kind of byte except LF."""
     peer = server.greet()
     every_byte = bytes(byte for byte in range(256) if byte != 0x0A)
     drawn = server.random.randbytes(400).replace(b"\n", b"")
@@ -151,16 +150,15 @@ def test_any_bytes(server: Trial) -> None:
 
 @points(
     4,
-    "anything but the right CONFIRM gets an ERROR, and then a close",
+    "anything but the right CONFIRM gets an ERROR, then the server closes",
     after="echo",
     hint=(
-        "Compare the first line with b'CONFIRM ' and this connection's own number (a CR at its end may be "
-        "there); if it is "
-        "another one, send the ERROR line and close."
+        "Compare the first line with b'CONFIRM ' and the number of this connection (a CR may precede the LF). "
+        "If they differ, send the ERROR line and close."
     ),
 )
 def test_confirmation(server: Trial) -> None:
-    """Try wrong first lines, one client each, then the right one with a CR."""
+    """Send wrong first lines, one client each, then the right one with a CR."""
     for wrong in (b"CONFIRM %d", b"confirm {}", b"hello", b"", b"CONFIRM", b"CONFIRM {} {}", b"CONFIRM x{}"):
         peer = server.connect()
         number = peer.hello().connection
@@ -177,12 +175,12 @@ def test_confirmation(server: Trial) -> None:
 
 @points(
     4,
-    "bytes may come in any pieces, and an answer comes when its line is complete: not before, not later",
+    "bytes may come in any pieces, and each answer is sent as soon as its line is complete",
     after="echo",
-    hint="One recv() is not one line. Keep what has come in a buffer, and take lines out of it while it holds an LF.",
+    hint="One recv() is not one line. Collect the bytes in a buffer, and take lines out of it while it holds an LF.",
 )
 def test_pieces(server: Trial) -> None:
-    """Cut the conversation at places drawn anew, and let the server read each piece before the next is sent."""
+    """Cut the conversation at random places, and let the server read each piece before the next is sent."""
     peer = server.connect()
     whole = b"CONFIRM %d\n" % peer.hello().connection + b"one line\nanother, a longer line\nand a last one\n"
     sent, answered = b"", 0
@@ -199,12 +197,12 @@ def test_pieces(server: Trial) -> None:
 
 @points(
     4,
-    "several lines that come at once are all answered, in their order",
+    "several lines that come at once are all answered, in order",
     after="echo",
-    hint="After a line has been taken out of the buffer, look whether another is in it before you recv() again.",
+    hint="After you take a line out of the buffer, look for another one there before you call recv() again.",
 )
 def test_several_lines(server: Trial) -> None:
-    """Send CONFIRM and many lines in one segment, then many more in a few."""
+    """Send CONFIRM and 30 lines in one segment, then 100 more lines in a few."""
     peer = server.connect()
     lines = [b"line %d" % number for number in range(30)]
     peer.send(b"CONFIRM %d\n" % peer.hello().connection + b"".join(line + b"\n" for line in lines))
@@ -217,12 +215,12 @@ def test_several_lines(server: Trial) -> None:
 
 @points(
     3,
-    "the longest line comes back whole, and a longer one gets an ERROR",
+    "the longest allowed line comes back whole, and a longer one gets an ERROR",
     after="echo",
-    hint="Look at the size of the buffer after each recv(): 65536 bytes without an LF are too many.",
+    hint="Check the size of the buffer after each recv(): 65536 bytes without an LF are too many.",
 )
 def test_long_lines(server: Trial) -> None:
-    """Send a line of exactly 65 536 bytes, its LF included, and in another conversation far more without any LF."""
+    """Send a line of exactly 65 536 bytes with its LF, then, in another conversation, far more without an LF."""
     peer = server.greet()
     peer.ask(text(server, MAX_LINE - 1))
     peer.ask(b"and a short one")
@@ -234,17 +232,17 @@ def test_long_lines(server: Trial) -> None:
 
 @points(
     2,
-    "a client that half-closes gets every answer that it is owed, and then the end",
+    "a client that half-closes gets every answer that it is owed, then the server closes",
     after="echo",
-    hint="recv() returns b'' when the client has said its last. Answer what came before, then close.",
+    hint="recv() returns b'' when the client has sent everything. Answer what came before, then close.",
 )
 def test_half_close(server: Trial) -> None:
-    """Send lines and the end at once; and the end alone."""
+    """Send lines and half-close at once; then, in another conversation, half-close alone."""
     peer = server.greet()
     lines = b"".join(b"owed %d\n" % number for number in range(20))
     peer.send(lines)
     peer.half_close()
-    server.settle()  # who closes hard loses what the kernel has not sent yet
+    server.settle()  # a hard close loses what the kernel has not sent yet
     peer.expect(lines, "sent 20 lines, half-closed, and expected 20 answers")
     peer.expect_end("half-closed and got all its answers")
     peer = server.greet()
@@ -255,16 +253,15 @@ def test_half_close(server: Trial) -> None:
 
 @points(
     2,
-    "a large answer reaches a client that reads slowly, whole",
+    "a large answer reaches a slow reader whole",
     after="echo",
     hint=(
-        "send() may take a part only and says how much: sendall() goes on until it has sent all. Without "
-        "blocking, keep the "
-        "rest and send it when the socket is writable."
+        "send() may take only part of the data, and returns how much; sendall() goes on until all is sent. Without "
+        "blocking, keep the rest and send it when the socket is writable."
     ),
 )
 def test_slow_reader(server: Trial) -> None:
-    """Ask for more than all buffers hold, read nothing until the server stands still, then read in small pieces."""
+    """Ask for more than all buffers hold, read nothing until the server is idle, then read in small pieces."""
     peer = server.greet(small_buffer=True)
     line = text(server, LONG)
     peer.send(line + b"\n", reading=False)
@@ -275,23 +272,23 @@ def test_slow_reader(server: Trial) -> None:
 
 @points(
     1,
-    "a large answer is not lost when its client half-closes before it reads",
+    "a large answer is not lost when its client half-closes before reading it",
     after=("half_close", "slow_reader"),
-    hint="The end of what a client says may come while an answer is still on its way. Close when all has been sent.",
+    hint="The client's half-close may arrive while an answer is still being sent. Close when all is sent.",
 )
 def test_owed_at_the_end(server: Trial) -> None:
-    """Send a line and the end while the answer cannot be taken yet."""
+    """Send a line and half-close while there is no room for the answer yet."""
     peer = server.greet(small_buffer=True)
     line = text(server, LONG)
     peer.send(line + b"\n", reading=False)
     peer.half_close()
     server.settle()
     peer.read_slowly(
-        line + b"\n", f"sent a line of {LONG} bytes, half-closed before it read, and expected it back whole"
+        line + b"\n", f"sent a line of {LONG} bytes, half-closed before reading, and expected it back whole"
     )
-    peer.expect_end("half-closed and got all of its large answer")
+    peer.expect_end("half-closed and got its whole large answer")
 
 
 def text(server: Trial, size: int) -> bytes:
-    """Give a line of so many bytes that no server can know beforehand."""
+    """Return a random line of ``size`` bytes, without LF, that no server can know beforehand."""
     return server.random.randbytes(size // 2 + 1).hex().encode()[:size]

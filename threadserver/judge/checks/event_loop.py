@@ -1,6 +1,6 @@
-"""The checks that labs share in which one task serves all clients: it takes turns, and it rests. 12 points together.
+"""Shared checks for labs in which one task serves all clients: it takes turns, and it rests. 12 points together.
 
-In which call it waits meanwhile is asked here, too; which call a lab wants, its rubric says.
+`must_loop` also checks the call in which the task waits; each lab's rubric says which call it must be.
 """
 
 from collections.abc import Set as AbstractSet
@@ -24,7 +24,7 @@ __all__ = [
 
 LOOKS = 30  # chances to see the task wait
 CHANCES = 6
-A_TURN = 4_000_000  # bytes: no server that takes turns has so much to do for one client before it comes to the next
+A_TURN = 4_000_000  # bytes: a server that takes turns never does more for one client before it comes to the next
 
 
 def must_loop(server: Trial, peers: list[Peer], model: str = "", calls: AbstractSet[str] = READINESS) -> None:
@@ -51,7 +51,7 @@ def _must_be_in(calls: AbstractSet[str], situation: Situation, seen: AbstractSet
     if calls >= READINESS:
         return
     if situation.look.hidden:
-        raise UndeterminedError("In which call your server waits cannot be seen here", situation.text())
+        raise UndeterminedError("This machine does not show the call in which your server waits", situation.text())
     if other := seen - calls:
         raise WrongError(
             f"Expected: the call that waits for the clients is {' or '.join(sorted(calls))}. "
@@ -62,13 +62,13 @@ def _must_be_in(calls: AbstractSet[str], situation: Situation, seen: AbstractSet
 
 @points(
     4,
-    "a client that sends without end takes turns with the others",
+    "a client that sends endlessly must take turns with the others",
     after="many_at_once",
-    hint="For each ready client do one recv() and one send(), then go on to the next. Whoever reads from one client "
-    "until nothing is left may never come to an end.",
+    hint="For each ready client do one recv() and one send(), then go on to the next. A loop that reads from one "
+    "client until nothing is left may never end.",
 )
 def test_one_client_cannot_starve(server: Trial) -> None:
-    """Let one client send lines and read answers without end; those who came before it and after it ask something."""
+    """Let one client send lines and read answers endlessly, while clients from before and after it ask something."""
     polite = server.hold(2)
     greedy = server.greet()
     polite += server.hold(2)
@@ -78,30 +78,30 @@ def test_one_client_cannot_starve(server: Trial) -> None:
 
 
 def _gets_its_turn(peer: Peer, talk: Talk) -> None:
-    """Ask some times: at least once the answer comes before the client that talks has been served very much."""
+    """Ask up to 6 times: at least one answer must come before the endless client has been served too much."""
     for _ in range(CHANCES):
         before = talk.progress
         try:
             peer.ask(b"when is it my turn?")
         except WrongError as error:
-            raise WrongError(f"While another client sends without end, {error}", error.evidence) from error
+            raise WrongError(f"While another client sends endlessly, {error}", error.evidence) from error
         if talk.progress - before < A_TURN:
             return
     raise peer.wrong(
-        f"{peer.name} asked {CHANCES} times, and each time more than {A_TURN} bytes were served to a client that sends "
-        "without end before it was answered"
+        f"{peer.name} asked {CHANCES} times, and each time a client that sends endlessly was served more than "
+        f"{A_TURN} bytes before {peer.name} was answered"
     )
 
 
 @points(
     4,
-    "while nobody says anything, it rests",
+    "while all clients are silent, the server rests",
     after="many_at_once",
-    hint="A socket nearly always has room: wait for it to be writable only while there is something to write. A call "
-    "without a time-out, or with a long one, waits until something has happened; with 0 it never waits.",
+    hint="A socket is nearly always writable: ask for that only while you have something to write. A call without a "
+    "time-out, or with a long one, waits until something happens; with a time-out of 0 it never waits.",
 )
 def test_idle(server: Trial) -> None:
-    """Hold clients that are silent, and look whether anything runs."""
+    """Hold silent clients, and look whether any task runs."""
     peers = server.hold(6)
     server.ask_in_any_order(peers)
     must_rest(server, "6 clients are connected and silent")
@@ -110,13 +110,13 @@ def test_idle(server: Trial) -> None:
 
 @points(
     4,
-    "while a client does not read its answers, it rests",
+    "while a client does not read its answers, the server rests",
     after="unread_answers",
-    hint="Whom you do not want to read from now, because much is owed or the end has come, you must not wait to be "
-    "readable either: select(), or whatever you call, returns at once, again and again.",
+    hint="While you do not want to read from a client (you owe it much, or it has half-closed), do not wait for it to "
+    "be readable: select(), or whatever you call, would return at once, again and again.",
 )
 def test_write_interest(server: Trial) -> None:
-    """Let clients leave answers unread: one goes on sending, one half-closes. Nothing can be done for them."""
+    """Let 2 clients leave answers unread: one goes on sending, one half-closes. The server can only wait."""
     talks, ends = server.greet(small_buffer=True), server.greet(small_buffer=True)
     line = text(server, LONG)
     for peer in (talks, ends):
@@ -124,7 +124,7 @@ def test_write_interest(server: Trial) -> None:
         server.settle()
     talks.send(b"and more\n", reading=False)
     ends.half_close()
-    must_rest(server, "two clients do not read their answers, of whom one sends more and one has half-closed")
+    must_rest(server, "two clients do not read their answers (one sends more, one has half-closed)")
     for peer, rest in ((talks, b"and more\n"), (ends, b"")):
         peer.read_slowly(line + b"\n" + rest, "had not read its answers for a while, and expected them whole")
     ends.expect_end("half-closed and has read all its answers")

@@ -1,6 +1,6 @@
-"""The checks that every server lab shares, second part: clients leave in every way there is, and the server goes on.
+"""Shared checks for every server lab, part two: clients leave in every possible way, and the server goes on.
 
-Nothing of them may be left behind, and the server can be killed and started again at once. 9 points together.
+They must leave nothing behind, and the server can be killed and restarted at once. 9 points together.
 """
 
 from threadserver.judge.checks.conversation import LONG, text
@@ -16,22 +16,21 @@ __all__ = [
     "test_restart",
 ]
 
-MANY = 40  # clients of one kind, one after another: what is left behind by each adds up
-PATIENCE = 200  # chances that a server is given to let go of what clients have left
+MANY = 40  # clients of one kind, one after another: what each leaves behind adds up
+PATIENCE = 200  # chances for a server to release what its clients have left behind
 
 
 @points(
     3,
-    "clients that leave at any moment, or vanish, do not end the server",
+    "a client that leaves or vanishes at any moment does not end the server",
     after="echo",
     hint=(
-        "recv() and send() raise ConnectionResetError or BrokenPipeError when a client is gone: catch OSError "
-        "around one "
-        "conversation, close its socket, and go on. In C: ignore SIGPIPE, or send with MSG_NOSIGNAL."
+        "recv() and send() raise ConnectionResetError or BrokenPipeError when a client is gone: catch OSError around "
+        "each conversation, close its socket, and go on. In C: ignore SIGPIPE, or send with MSG_NOSIGNAL."
     ),
 )
 def test_leaving(server: Trial) -> None:
-    """Leave before HELLO was read, before CONFIRM, in a line, with answers unread; by close and by reset."""
+    """Leave before reading HELLO, before CONFIRM, inside a line, with answers unread; by close and by reset."""
     for leave in (Peer.close, Peer.reset):
         leave(server.connect())
         peer = server.connect()
@@ -46,7 +45,7 @@ def test_leaving(server: Trial) -> None:
         server.settle()
         peer = server.greet(small_buffer=True)
         peer.send(text(server, LONG) + b"\n", reading=False)
-        peer.half_close()  # to the server's kernel it is a broken pipe then: SIGPIPE, where nobody has ignored it
+        peer.half_close()  # then the next send() meets a broken pipe: SIGPIPE, unless it is ignored
         server.settle()
         leave(peer)
         server.settle()
@@ -61,25 +60,25 @@ def test_leaving(server: Trial) -> None:
 
 @points(
     2,
-    "the listening socket keeps listening: clients come and go, one after another",
+    "the server keeps listening while clients come and go, one after another",
     after="echo",
-    hint="accept() stands in a loop, and the loop has no end.",
+    hint="Call accept() in a loop that never ends.",
 )
 def test_goes_on(server: Trial) -> None:
-    """Let more clients come than anyone would count to."""
+    """Let 70 to 90 clients come and go."""
     server.come_and_go(server.some(70, 90))
 
 
 @points(
     2,
-    "what clients leave behind is let go: descriptors, threads, children",
+    "nothing is left of clients that have gone: no descriptors, threads or children",
     after="echo",
     hint=(
-        "Close the connection on every way out of the conversation (with, finally); let threads end; wait for children."
+        "Close the connection on every way out of the conversation (with, finally), let threads end, wait for children."
     ),
 )
 def test_left_behind(server: Trial) -> None:
-    """Let many clients end in each of the ways there are, and compare what the server holds then."""
+    """Let many clients leave in each possible way, and compare what the server holds before and after."""
     server.come_and_go(MANY // 2)
     before = server.possessions()
     for how, leave in LEAVING.items():
@@ -90,10 +89,10 @@ def test_left_behind(server: Trial) -> None:
             grown = server.possessions().grown_beyond(before, MANY // 2)
             if not grown:
                 break
-            if chance % 20 == 19:  # one that reaps or collects when the next client comes
+            if chance % 20 == 19:  # some servers reap or collect when the next client comes
                 server.come_and_go(1)
         if grown:
-            raise WrongError(f"{MANY} clients {how} and are gone, and your server still has {grown}",
+            raise WrongError(f"{MANY} clients {how} and are gone, but your server still has {grown}",
                              server.situation().text())  # fmt: skip
 
 
@@ -118,12 +117,12 @@ LEAVING = {
 
 @points(
     2,
-    "killed and started again at once, it listens on the same port",
+    "killed and restarted at once, it listens on the same port",
     after="echo",
-    hint="Set SO_REUSEADDR before bind(): connections of the server before are still in TIME_WAIT.",
+    hint="Set SO_REUSEADDR before bind(): connections of the killed server are still in TIME_WAIT.",
 )
 def test_restart(server: Trial) -> None:
-    """Kill it while a client is connected: its end closes first, and stays in TIME_WAIT for a minute."""
+    """Kill it while a client is connected: the server's end closes first, and stays in TIME_WAIT for a minute."""
     peer = server.greet()
     server.restart(lambda: peer.expect_end("was connected when the server was killed"))
     server.greet().ask(b"again")

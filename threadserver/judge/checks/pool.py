@@ -1,6 +1,6 @@
-"""The checks that labs share in which 2 to 16 workers serve a client each while all others wait. 43 points together.
+"""Shared checks for labs in which 2 to 16 workers serve 1 client each while all others wait. 43 points together.
 
-What the workers are, and how they come by their clients, each lab's rubric says.
+Each lab's rubric says what the workers are, and how they get their clients.
 """
 
 from collections.abc import Callable
@@ -23,35 +23,34 @@ __all__ = [
     "the_same_late",
 ]
 
-A_WHILE = 0.4  # seconds in which a server that lets clients wait for a moment only may send them away
-SPARE = 2  # tasks that may come beside the workers: a timer, one that accepts
+A_WHILE = 0.4  # seconds in which a server that does not let clients wait for long may send them away
+SPARE = 2  # tasks that may start beside the workers: a timer, an acceptor
 
 
 @points(
     15,
-    "between 2 and 16 clients are served at once, and those beyond wait for their HELLO",
+    "between 2 and 16 clients are served at once, and all others wait for their HELLO",
     after="echo",
-    hint="Start the workers before the first client comes, and let each of them take a client, hold the whole "
-    "conversation, HELLO included, and take the next. Who accepts must not wait for a worker to finish with one client "
-    "before the next is taken.",
+    hint="Start the workers before the first client comes. Let each take a client, hold the whole conversation, HELLO "
+    "included, and take the next. The task that accepts must not wait until a worker has finished with its client.",
 )
 def test_workers(server: Trial) -> None:
-    """Let clients come until one is not greeted; those who are talk in any order; the others still wait.
+    """Let clients come until one is not greeted; the greeted ones talk in any order while the others wait.
 
-    Then two are greeted before either of them confirms: what belongs to a conversation is its worker's own.
+    Then 2 clients are greeted before either of them confirms: each worker must keep its own state.
     """
     full = fill(server)
     if len(full.served) > MOST:
         raise WrongError(
-            f"{len(full.served)} clients came, and all were greeted: that is no pool of 2 to {MOST} workers",
+            f"{len(full.served)} clients came, and all were greeted: this is not a pool of 2 to {MOST} workers",
             server.situation().text(),
         )
     if len(full.served) < 2:
-        raise full.waiting[0].in_vain("One client is served, and the second waits: that is no pool of 2 workers")
+        raise full.waiting[0].in_vain("One client is served, and the second waits: this is not a pool of 2 workers")
     server.ask_in_any_order(full.served, rounds=2)
     full.outwait(A_WHILE)
     for peer in full.waiting:
-        peer.expect_nothing("all workers are taken")
+        peer.expect_nothing("all workers are busy")
     full.leave(server)
     pair = as_many_as(server, 2, "when they have left")
     for peer in pair:
@@ -63,21 +62,21 @@ def test_workers(server: Trial) -> None:
 
 @points(
     10,
-    "there are never more workers, whatever comes",
+    "the number of workers stays bounded, however many clients come",
     after="workers",
-    hint="A queue between accept() and the workers, or workers that accept themselves: the clients wait, and "
-    "nothing is made for them. Counting the workers and making one more must be one step.",
+    hint="Use a queue between accept() and the workers, or workers that call accept() themselves: clients wait, and "
+    "nothing is created for them. Counting the workers and starting another one must be one atomic step.",
 )
 def test_bounded(server: Trial) -> None:
-    """Let a crowd come while all workers are taken, and then another one all at once when they are free."""
+    """Let a crowd come while all workers are busy, and then another crowd, all at once, when they are free."""
     full = fill(server)
     before = server.possessions()
     full.waiting += crowd(server, server.some(24, 32))
-    no_more_than(server, len(full.served), full.waiting, "with many more who wait")
+    no_more_than(server, len(full.served), full.waiting, "with many more waiting")
     now = server.possessions()
     if now.tasks > before.tasks + SPARE:
         raise WrongError(
-            f"{now.tasks - before.tasks} more threads or processes were made for {len(full.waiting)} clients who wait",
+            f"{now.tasks - before.tasks} more tasks were created for {len(full.waiting)} waiting clients",
             server.situation().text(),
         )
     full.leave(server)
@@ -90,13 +89,12 @@ def test_bounded(server: Trial) -> None:
 
 @points(
     10,
-    "whoever waits is served as soon as a worker is free",
+    "a waiting client is served as soon as a worker is free",
     after="workers",
-    hint="When a conversation is over the worker takes the next client at once; it does not wait for other workers to "
-    "finish.",
+    hint="When a conversation is over, its worker takes the next client at once, without waiting for other workers.",
 )
 def test_next_in_line(server: Trial) -> None:
-    """Let those who are served leave one by one: each time one of those who wait is next, and only one."""
+    """Let the served clients leave one by one: each time exactly 1 waiting client is next."""
     full = fill(server)
     leaving = [Peer.close, _half_close]
     while full.waiting:
@@ -104,7 +102,7 @@ def test_next_in_line(server: Trial) -> None:
         leaving[len(full.waiting) % len(leaving)](gone)
         full.served.append(next_in_line(server, full.waiting, f"{gone.name} has left, so a worker is free"))
         for peer in full.waiting:
-            peer.expect_nothing("all workers are taken again")
+            peer.expect_nothing("all workers are busy again")
         server.ask_in_any_order(full.served)
 
 
@@ -115,13 +113,13 @@ def _half_close(peer: Peer) -> None:
 
 @points(
     8,
-    "a worker survives what its client does",
+    "a worker survives whatever its client does",
     after="workers",
-    hint="An exception ends a thread, and nobody takes its place: catch OSError around each conversation, inside the "
-    "loop. What counts free workers must be put right on every way out: finally.",
+    hint="An exception ends a thread, and nothing takes its place: catch OSError around each conversation, inside the "
+    "loop. If you count free workers, restore the count on every way out: finally.",
 )
 def test_survives(server: Trial) -> None:
-    """Let every worker have a client that does something wrong, in each of some ways; then as many are served."""
+    """Give every worker a client that misbehaves, in several ways; afterwards as many clients are served as before."""
     full = fill(server)
     count = len(full.served)
     full.leave(server)
@@ -133,7 +131,7 @@ def test_survives(server: Trial) -> None:
         for peer in peers:
             do(server, peer)
         server.settle()
-        after = f"after each of them has had a client that {what}"
+        after = f"after each worker has had a client that {what}"
     for peer in as_many_as(server, count, after):
         peer.greet().ask(b"as before")
 
@@ -178,19 +176,19 @@ FAULTS: dict[str, tuple[bool, Callable[[Trial, Peer], None]]] = {
 
 
 def the_same_again(server: Trial, *models: str) -> None:
-    """Fill the server again and again: one of these models serves, by workers that were there before."""
+    """Fill the server repeatedly: workers that were there before serve, by one of ``models`` or by the lab's model."""
     fill(server).leave(server)  # a pool that grows has grown
     first, second = _workers(server, models), _workers(server, models)
     if 2 * len(first & second) < len(first):
         raise WrongError(
-            f"{len(first)} clients were served by {len(first)} workers, and when all had left, the next {len(second)} "
-            f"by {len(second - first)} others",
+            f"{len(first)} workers served the first clients; when these had left, {len(second - first)} of the "
+            f"{len(second)} workers that served the next clients were new",
             server.situation().text(),
         )
 
 
 def _workers(server: Trial, models: tuple[str, ...]) -> set[TaskId]:
-    """Fill the server, see that it is a pool, and let all go; give the tasks that answered."""
+    """Fill the server, see that it is a pool, and let all clients go. Return the tasks that answered."""
     full = fill(server)
     serving = server.serving(full.served)
     serving.must_be(*models)
@@ -199,35 +197,35 @@ def _workers(server: Trial, models: tuple[str, ...]) -> set[TaskId]:
 
 
 def the_same_late(server: Trial, *models: str) -> None:
-    """Let a hundred and more clients come and go: then as many are served at once as before, by one of these models."""
+    """Let 160 to 190 clients come and go: as many are served at once as before, by one of ``models`` or the lab's."""
     full = fill(server)
     full.leave(server)
     server.come_and_go(server.some(160, 190))
     late = fill(server)
     if len(late.served) != len(full.served):
         raise WrongError(
-            f"{len(full.served)} clients were served at once at first; after many clients it is {len(late.served)}",
+            f"{len(full.served)} clients were served at once at first; after many clients, {len(late.served)} are",
             server.situation().text(),
         )
     server.serving(late.served).must_be(*models)
 
 
 def must_accept_themselves(server: Trial) -> None:
-    """Expect that nobody waits for the next client but those who serve: each of them, or one of them at a time.
+    """Expect that only workers wait for the next client: all of them, or one at a time.
 
-    Raises WrongError where another task accepts, UndeterminedError where that is not seen.
+    Raises WrongError where another task accepts, UndeterminedError where that cannot be seen.
     """
-    fill(server).leave(server)  # who is made for the first client is there now
+    fill(server).leave(server)  # a task made for the first client exists now
     server.settle()
     idle = server.situation()
     accepting = [task for task in idle.look.tasks.values() if task.sockets & idle.look.listeners]
     workers = server.serving(fill(server).served).workers
     if idle.look.hidden or not accepting:
-        raise UndeterminedError("Who waits for the next client cannot be seen here", idle.text())
+        raise UndeterminedError("This machine does not show which task waits for the next client", idle.text())
     others = [task for task in accepting if task.id not in workers]
     if others:
         raise WrongError(
-            f"{idle.name_of(others[0].id)} waits for the next client while nobody is there, and answers none of the "
-            f"{len(workers)} clients that are served at once: it accepts for others",
+            f"{idle.name_of(others[0].id)} waits for the next client while no client is connected, but serves none of "
+            f"the {len(workers)} clients that are served at once: it accepts for others",
             idle.text(),
         )

@@ -1,7 +1,7 @@
-"""Clients who wait for a worker: how many a server serves at once is found out, and who is next when one is free.
+"""Clients that wait for a worker: how many a server serves at once, and which client is next when a worker is free.
 
-Nobody knows beforehand how many workers there are. So clients come one at a time, until one is not greeted although
-the server has come to rest: then all workers are taken.
+The number of workers is not known beforehand. So clients come one at a time, until one is not greeted although the
+server has come to rest: then all workers are busy.
 """
 
 import time
@@ -16,37 +16,37 @@ from threadserver.judge.trial import Trial
 MOST = 16
 """Workers that a pool may have."""
 BEYOND = 3
-"""Clients that come when all workers are taken."""
+"""Clients that come when all workers are busy."""
 SURE = 3
-"""So many times in a row a server must have come to rest before a client is said to wait."""
+"""A client counts as waiting when the server has come to rest this many times in a row."""
 
 
 @dataclass(slots=True)
 class Full:
-    """A server all of whose workers are taken. ``served`` have confirmed, ``waiting`` were not greeted yet."""
+    """A server whose workers are all busy. ``served`` have confirmed, ``waiting`` have not been greeted yet."""
 
     served: list[Peer]
     waiting: list[Peer]
 
     def outwait(self, seconds: float) -> None:
-        """Wait so long, or until one of those who wait has been told something."""
+        """Wait this many seconds, or until a waiting client has been sent something."""
         end = time.monotonic() + seconds
         while time.monotonic() < end and not any(peer.has_come() for peer in self.waiting):
             time.sleep(PAUSE)
 
     def leave(self, server: Trial) -> None:
-        """Let everybody go: those who are served, then each of those who wait, greeted and confirmed."""
+        """Let all clients go: the served ones, then each waiting one, greeted and confirmed."""
         for peer in self.served:
             peer.close()
         while self.waiting:
-            next_in_line(server, self.waiting, "All who were served have left").close()
+            next_in_line(server, self.waiting, "All served clients have left").close()
         server.settle()
 
 
 def fill(server: Trial) -> Full:
     """Let clients come until a few wait, or more are served than a pool has workers.
 
-    Whoever is greeted confirms at once: a server gives it a few seconds, and the judge may be slow.
+    A greeted client confirms at once: a server allows only a few seconds for it, and the judge may be slow.
     """
     full = Full([], [])
     while len(full.waiting) < BEYOND and len(full.served) <= MOST and server.may_wait():
@@ -59,7 +59,7 @@ def fill(server: Trial) -> Full:
 
 
 def crowd(server: Trial, count: int) -> list[Peer]:
-    """Let so many clients connect at once, or as many as find room in the accept queue."""
+    """Let ``count`` clients connect at once, or as many as the accept queue has room for."""
     peers: list[Peer] = []
     while len(peers) < count and server.may_wait():
         peers.append(server.connect())
@@ -67,7 +67,7 @@ def crowd(server: Trial, count: int) -> list[Peer]:
 
 
 def greeted(server: Trial, peers: list[Peer]) -> list[Peer]:
-    """Give those who are greeted, once the server has come to rest."""
+    """Return the clients that have been greeted once the server has come to rest."""
     for _ in range(SURE):
         server.settle()
     return [peer for peer in peers if peer.has_come()]
@@ -79,7 +79,7 @@ def is_greeted(server: Trial, peer: Peer) -> bool:
 
 
 def next_in_line(server: Trial, waiting: list[Peer], after: str) -> Peer:
-    """Wait until one of those who wait is greeted, whoever it is; take it out of them. ``after``: why one should be."""
+    """Wait until any waiting client is greeted, and remove it from ``waiting``. ``after`` says why one should be."""
     stillness, deadline = Stillness(server.members), time.monotonic() + PATIENCE
     while stillness.look() < LOOKS and time.monotonic() < deadline:
         for peer in waiting:
@@ -87,11 +87,11 @@ def next_in_line(server: Trial, waiting: list[Peer], after: str) -> Peer:
                 waiting.remove(peer)
                 return peer.greet()
         time.sleep(PAUSE / 5)
-    raise waiting[0].in_vain(f"{after}, but none of the {len(waiting)} clients that wait is greeted")
+    raise waiting[0].in_vain(f"{after}, but none of the {len(waiting)} waiting clients is greeted")
 
 
 def as_many_as(server: Trial, count: int, after: str) -> list[Peer]:
-    """Let ``count`` clients come, and expect that all are greeted, as so many were before; ``after``: what happened."""
+    """Let ``count`` clients come, and expect that all are greeted, as before; ``after`` says what has happened."""
     peers = [server.connect() for _ in range(count)]
     served = greeted(server, peers)
     if len(served) < count:
@@ -101,11 +101,11 @@ def as_many_as(server: Trial, count: int, after: str) -> list[Peer]:
 
 
 def no_more_than(server: Trial, served: int, peers: list[Peer], when: str) -> None:
-    """Expect that none of ``peers`` is greeted beside the ``served``; ``when`` says in what situation."""
+    """Expect that none of ``peers`` is greeted in addition to the ``served``; ``when`` describes the situation."""
     beyond = greeted(server, peers)
     if len(beyond) > 0:
         raise WrongError(
-            f"{served} clients are served at once, as many as there seemed to be workers; {when}, {len(beyond)} more "
+            f"{served} clients were served at once, apparently 1 for each worker; {when}, {len(beyond)} more "
             f"are greeted at the same time ({beyond[0].name}: {shown(beyond[0].line('HELLO'))})",
             server.situation().text(),
         )

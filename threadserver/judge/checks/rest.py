@@ -1,8 +1,8 @@
-"""Does a server rest while there is nothing for it to do? A loop that spins has a processor for itself all the time.
+"""Does a server rest while it has nothing to do? A loop that spins keeps a processor busy all the time.
 
-A spinning task is ready to run at every look, however busy the machine is; one that asks again and again, with naps in
-between, is woken many times a second, and a busy machine only wakes it less often. So load makes neither of an
-honest server.
+A spinning task is ready to run at every look, however busy the machine is. A task that polls, with naps in between,
+wakes up many times a second, and a busy machine only wakes it less often. So load never makes an honest server look
+like either.
 """
 
 import time
@@ -15,11 +15,11 @@ from threadserver.kernel.processes import switches
 
 LOOKS = 40
 ENOUGH = 15  # looks in a row in which nothing has run at all
-OFTEN = 100  # times a second that no timer of an honest server wakes it
+OFTEN = 100  # times a second: no timer of an honest server wakes it that often
 
 
 def must_rest(trial: Trial, meanwhile: str) -> None:
-    """Look on while nothing happens; ``meanwhile`` says what the clients do. Raises WrongError when it never rests."""
+    """Watch while nothing happens; ``meanwhile`` says what the clients do. Raises WrongError when it never rests."""
     trial.settle()
     begun, first = time.monotonic(), _woken(trial)
     latest, running, quiet = first, 0, 0
@@ -40,7 +40,7 @@ def must_rest(trial: Trial, meanwhile: str) -> None:
 
 
 def _woken(trial: Trial) -> int:
-    """Count how often the tasks were given a processor."""
+    """Count how often the tasks have been given a processor."""
     total = 0
     for pid, tid in trial.task_ids():
         with suppress(OSError):

@@ -1,7 +1,7 @@
-"""A client that talks without end: it always has more to say, and reads whatever comes back.
+"""A client that talks endlessly: it always has more to send, and reads whatever comes back.
 
-It is a thread of the judge's, so that a check can see to other clients meanwhile. Its socket keeps much in the kernel,
-so that the server finds more to read however late this thread is given a processor.
+It runs in a thread of the judge, so that a check can serve other clients meanwhile. Its socket keeps much in the
+kernel, so that the server always finds more to read, however late this thread gets a processor.
 """
 
 import select
@@ -19,22 +19,22 @@ LINE = b"and another thing\n"
 
 
 class Talk:
-    """How far the talk has come."""
+    """One endless talk, and how far it has come."""
 
     def __init__(self, connection: socket.socket) -> None:
         self.said = self.heard = 0
-        """Bytes that the kernel took, and that came back."""
+        """Bytes that the kernel took, and bytes that came back."""
         self._connection = connection
         self._over = Event()
         self._thread = Thread(target=self._run, name="talks", daemon=True)
 
     @property
     def progress(self) -> int:
-        """Bytes that went either way: what the server has done for this client."""
+        """Bytes in both directions: what the server has done for this client."""
         return self.said + self.heard
 
     def begin(self) -> None:
-        """Begin, and wait until the talk is under way: the server has had more to read than the kernel keeps."""
+        """Begin, and wait until the server has read more than the kernel keeps: then the talk is under way."""
         self._thread.start()
         deadline = time.monotonic() + PATIENCE
         while self.progress < 2 * MUCH and self._thread.is_alive() and time.monotonic() < deadline:
@@ -63,7 +63,7 @@ class Talk:
 @contextmanager
 def talking_without_end(peer: Peer) -> Iterator[Talk]:
     """Let a confirmed client talk until the block ends."""
-    peer.note("sends lines without end, and reads the answers")
+    peer.note("sends lines endlessly, and reads the answers")
     for buffer in (socket.SO_SNDBUF, socket.SO_RCVBUF):
         peer.socket.setsockopt(socket.SOL_SOCKET, buffer, MUCH)
     talk = Talk(peer.socket)
