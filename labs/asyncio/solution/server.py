@@ -1,4 +1,4 @@
-"""asyncio: one thread, and for each client a coroutine that hands it on wherever it would have to wait."""
+"""asyncio: one thread, and for each client a coroutine that yields it wherever it would have to wait."""
 
 import asyncio
 from socket import socket
@@ -9,14 +9,14 @@ from threadserver.core.server import worker
 
 
 async def converse(server: threadserver.Server, connection: socket) -> None:
-    """Hold one conversation; it reads as if it blocked, but at each ``await`` others have their turn."""
+    """Hold one conversation; it reads as if it blocked, but at each ``await`` other clients get their turn."""
     loop = asyncio.get_running_loop()
     with server.conversing(connection) as conversation:
         await loop.sock_sendall(connection, conversation.greet(worker()))
         while not conversation.finished:
             for answer in conversation.receive(await loop.sock_recv(connection, 2048)):
                 await loop.sock_sendall(connection, answer)
-                await asyncio.sleep(0)  # what need not wait would not hand on
+                await asyncio.sleep(0)  # an await that does not wait does not yield either
         if conversation.refused:
             server.timeouts.half_close(connection)
             while await loop.sock_recv(connection, 2048):

@@ -1,11 +1,11 @@
-"""Lab asyncio: there is a coroutine for each client, but it blocks. Let it hand on wherever it would have to wait.
+"""Lab asyncio: there is a coroutine for each client, but it blocks. Let it yield wherever it would have to wait.
 
-loop.sock_recv(connection, size)      a coroutine: bytes that have come, b"" for the end
-loop.sock_sendall(connection, data)   a coroutine: send all of it
-server.conversing(connection)         gives the conversation, which never touches a socket, and closes in the end
-    .greet(worker())                  HELLO, as bytes to send
-    .receive(data)                    takes the bytes that came; gives the answers to send, one by one
-    .finished                         nothing more will be answered
+loop.sock_recv(connection, size)      a coroutine: returns the bytes that have arrived, b"" for the end
+loop.sock_sendall(connection, data)   a coroutine: sends all of the data
+server.conversing(connection)         the conversation, which never touches a socket; closes the connection at the end
+    .greet(worker())                  returns HELLO, as bytes to send
+    .receive(data)                    takes the bytes that arrived; yields the answers to send, one by one
+    .finished                         no more answers will come
 """
 
 import asyncio
@@ -17,8 +17,8 @@ from threadserver.core.server import worker
 
 
 async def converse(server: threadserver.Server, connection: socket) -> None:
-    """Hold one conversation. A socket that blocks, blocks everybody here."""
-    connection.setblocking(True)  # connections() has given one that does not block
+    """Hold one conversation. Here a socket that blocks holds up every client."""
+    connection.setblocking(True)  # connections() yields sockets that do not block
     with server.conversing(connection) as conversation:
         connection.sendall(conversation.greet(worker()))
         while not conversation.finished:

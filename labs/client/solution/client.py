@@ -20,7 +20,7 @@ class Sender(Thread):
         self.at_end = False
 
     def run(self) -> None:
-        """Send until the input ends, or until the connection does: whoever receives knows why."""
+        """Send until the input or the connection ends: the receiving thread knows why."""
         with suppress(OSError):
             for line in open(0, "rb", closefd=False):  # noqa: SIM115
                 self.sent += 1

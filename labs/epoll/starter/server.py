@@ -1,8 +1,7 @@
-"""Lab epoll: as it stands it waits with select(), and hands over all descriptors in each turn. Let it use epoll.
+"""Lab epoll: for now it waits in select(), and hands all descriptors to the kernel in each turn. Let it use epoll.
 
-threadserver.Loop does what a ready socket is ready for. It also keeps a table of what to wait for up to date, when it
-is given one: Loop(server, interest), where interest is what select.epoll() has returned. It calls register(), modify()
-and unregister() on it.
+threadserver.Loop does what a ready socket is ready for. Give it a table, Loop(server, interest), and it keeps that
+table up to date: it calls register(), modify() and unregister() on it. select.epoll() returns such a table.
 """
 
 import select
@@ -13,7 +12,7 @@ FD_SETSIZE = 1024  # select() has one bit for each descriptor below, and none be
 
 
 def serve(server: threadserver.Server) -> None:
-    """Ask the kernel which sockets are ready, all of them anew in each turn, and do what they are ready for."""
+    """Ask the kernel in each turn which of all the sockets are ready, and do what they are ready for."""
     loop = threadserver.Loop(server, descriptors=FD_SETSIZE)
     for pause in loop.turns():
         readable, writable, _ = select.select(loop.reading, loop.writing, [], pause)

@@ -27,7 +27,7 @@ static bool send_all(int connection, const char *data, size_t length)
 
 static bool say(int connection, const char *text) { return send_all(connection, text, strlen(text)); }
 
-/* Write a socket's name as HELLO does; an IPv4 address that came over an IPv6 socket is written as IPv4. */
+/* Write a socket's address as HELLO does: an IPv4 address on an IPv6 socket is written as IPv4. */
 static void written(int connection, int (*name)(int, struct sockaddr *, socklen_t *), char text[96])
 {
     struct sockaddr_storage address;
@@ -49,7 +49,7 @@ static bool greet(int connection, long number)
     return say(connection, hello);
 }
 
-/* The confirmation that is expected, as it stands in the stream: with its LF, and perhaps a CR before it. */
+/* Is this the expected confirmation? With its LF, and perhaps a CR before it. */
 static bool confirms(const char *line, size_t length, long number)
 {
     char expected[40];
@@ -61,7 +61,7 @@ static bool confirms(const char *line, size_t length, long number)
 /* Step 10: cut the stream into lines, and answer each as soon as it is complete. */
 static void converse(int connection, long number)
 {
-    static char buffer[MAX_LINE]; /* static is well here: each process has its own */
+    static char buffer[MAX_LINE]; /* static is safe here: each process has its own */
     size_t used = 0;
     ssize_t came;
     bool confirmed = false;
@@ -89,7 +89,7 @@ static void converse(int connection, long number)
     }
 }
 
-/* Collect the children that have ended. One signal may stand for several of them: so until there is none left. */
+/* Collect the children that have ended. One signal may stand for several: so go on until none is left. */
 static void reap(int signal_number)
 {
     int saved = errno; /* this may interrupt a call that has just failed */
@@ -123,7 +123,7 @@ int main(int argc, char **argv)
         fprintf(stderr, "usage: %s HOST PORT\n", argv[0]);
         return 2;
     }
-    signal(SIGPIPE, SIG_IGN); /* a client that is gone is an error of send(), not the end of its child */
+    signal(SIGPIPE, SIG_IGN); /* a client that has gone is an error of send(), not the end of its child */
     struct sigaction reaping = {.sa_handler = reap, .sa_flags = SA_RESTART}; /* so that accept() goes on after it */
     sigaction(SIGCHLD, &reaping, NULL);
     int listener = listen_at(argv[1], argv[2]);
@@ -138,6 +138,6 @@ int main(int argc, char **argv)
         }
         if (child < 0)
             say(connection, "ERROR server is full\n");
-        close(connection); /* the parent serves nobody; while it held this, the client would never see the end */
+        close(connection); /* the parent does not converse; while it held this, the client would never see the end */
     }
 }

@@ -1,4 +1,4 @@
-/* Your fork server: ./server HOST PORT. As it stands it serves one client after the other. */
+/* Your fork server: ./server HOST PORT. For now it serves one client after the other. */
 #define _GNU_SOURCE
 #include <stdio.h>
 #include <stdlib.h>
@@ -27,11 +27,11 @@ static void converse(int connection, long number)
     getpeername(connection, (struct sockaddr *)&address, &size);
     written(&address, client);
     int length = snprintf(text, sizeof text, "HELLO server=%s client=%s connection=%ld worker=%d\n",
-                          server, client, number, getpid()); /* whoever calls this */
+                          server, client, number, getpid()); /* the task that calls this */
     send(connection, text, length, 0);
 
-    /* TODO: the conversation. What stands here serves friendly clients only: it takes what one recv() returns for whole
-       lines, and any first line for the right one; and send() may take a part only. */
+    /* TODO: the conversation. This one serves friendly clients only: it takes the bytes of one recv() for whole lines,
+       and any first line for CONFIRM; and send() may take only a part. */
     while (recv(connection, text, 1, 0) == 1 && text[0] != '\n')
         ;
     while ((came = recv(connection, text, sizeof text, 0)) > 0)
@@ -56,6 +56,7 @@ int main(int argc, char **argv)
     }
     for (long number = 1;; number++) {
         int connection = accept(listener, NULL, NULL);
-        converse(connection, number); /* TODO: fork(): a child does this and ends; who closes what, and who waits for the child? */
+        /* TODO: fork(): a child does this and ends. Which process closes which socket? Who waits for the child? */
+        converse(connection, number);
     }
 }

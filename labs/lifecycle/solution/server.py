@@ -1,4 +1,4 @@
-"""Iterative: each client is served to its end before the next is accepted; the others wait in the backlog."""
+"""Iterative: serve each client to its end before accepting the next; the others wait in the backlog."""
 
 import os
 import socket
@@ -14,14 +14,14 @@ def main(host: str, port: str) -> None:
     """Listen at host and port, and serve one client after the other."""
     family, kind, protocol, _, sockaddr = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
     with socket.socket(family, kind, protocol) as listener:  # 1
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # at a restart old connections hold the port
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # old connections may still hold the port
         listener.bind(sockaddr)  # 2
         listener.listen(128)  # 3
         number = 0
         while True:
             connection, peer = listener.accept()  # 6, 8
             number += 1
-            with connection, suppress(ConnectionError):  # 12: closed however it ends; who vanishes stops nobody else
+            with connection, suppress(ConnectionError):  # 12: always closed; a lost client affects no other
                 converse(connection, peer, number)
 
 
@@ -44,7 +44,7 @@ def converse(connection: socket.socket, peer: tuple[str, int], number: int) -> N
 
 
 def lines(connection: socket.socket) -> Iterator[bytes]:
-    """Cut the stream into lines, without their LF; one that grows too long comes unfinished, as the last."""
+    """Cut the stream into lines, without their LF; a line that grows too long comes last, unfinished."""
     rest = b""
     while len(rest) < MAX_LINE and (data := connection.recv(65_536)):  # 10: from half a line to many lines
         *whole, rest = (rest + data).split(b"\n")

@@ -1,4 +1,4 @@
-"""Your iterative server: python3 server.py HOST PORT. It listens and greets; the rest of the conversation is yours."""
+"""Your iterative server: python3 server.py HOST PORT. It listens and greets; you write the rest of the conversation."""
 
 import os
 import socket
@@ -25,9 +25,9 @@ def converse(connection: socket.socket, peer: tuple[str, int], number: int) -> N
     hello = f"HELLO server={written(connection.getsockname())} client={written(peer)} "
     hello += f"connection={number} worker={worker}\n"
     connection.sendall(hello.encode())  # 8a
-    # TODO 8b: receive the client's first line. Is it CONFIRM and the number of this connection?
+    # TODO 8b: receive the first line. Is it CONFIRM and the number of this connection?
     # TODO 10: receive lines, and send each of them back, until the client has ended.
-    # TODO: a client may vanish at any moment. What does recv() or sendall() do then, and who must not notice?
+    # TODO: a client may vanish at any moment. What does recv() or sendall() do then? No other client may notice.
 
 
 def written(sockaddr: tuple[str, int]) -> str:

@@ -1,8 +1,7 @@
-"""Lab poll: as it stands it waits with select(), which knows no descriptor from 1024 on. Let it wait in poll().
+"""Lab poll: for now it waits in select(), which cannot handle descriptors from 1024 on. Let it wait in poll().
 
-threadserver.Loop does what a ready socket is ready for. It also keeps the table of poll() up to date, when it is given
-one: Loop(server, interest), where interest is what select.poll() has returned. It calls register(), modify() and
-unregister() on it.
+threadserver.Loop does what a ready socket is ready for. Give it a table, Loop(server, interest), and it keeps that
+table up to date: it calls register(), modify() and unregister() on it. select.poll() returns such a table.
 """
 
 import select
@@ -13,7 +12,7 @@ FD_SETSIZE = 1024  # select() has one bit for each descriptor below, and none be
 
 
 def serve(server: threadserver.Server) -> None:
-    """Ask the kernel which sockets are ready, all of them anew in each turn, and do what they are ready for."""
+    """Ask the kernel in each turn which of all the sockets are ready, and do what they are ready for."""
     loop = threadserver.Loop(server, descriptors=FD_SETSIZE)
     for pause in loop.turns():
         readable, writable, _ = select.select(loop.reading, loop.writing, [], pause)

@@ -1,4 +1,4 @@
-"""Thread pool: a fixed number of threads, and a client waits until one of them is free."""
+"""Thread pool: a fixed number of threads; a client waits until one of them is free."""
 
 from queue import Queue
 from socket import socket
@@ -10,7 +10,7 @@ WORKERS = 8
 
 
 def serve(server: threadserver.Server) -> None:
-    """Put each client into a queue from which the workers take; when it is full, nobody is accepted any more."""
+    """Put each client into a queue from which the workers take; while it is full, no client is accepted."""
     waiting: Queue[socket | None] = Queue(maxsize=WORKERS)
 
     def work() -> None:

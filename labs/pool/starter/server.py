@@ -1,9 +1,9 @@
-"""Lab pool: a bounded number of workers. As it stands each client gets a thread of its own; let WORKERS serve them all.
+"""Lab pool: a bounded number of workers. For now each client gets its own thread; let WORKERS threads serve them all.
 
-server.connections()           gives each client's connection as it is accepted; blocks in accept(). Several threads
-                               may ask for connections at once.
-server.converse(connection)    the whole conversation, HELLO included; blocks until it is over, and raises nothing
-                               that its client has done
+server.connections()           yields each client's connection as it is accepted; blocks in accept(). Several threads
+                               may use it at the same time.
+server.converse(connection)    holds the whole conversation, HELLO included; blocks until it is over, and raises no
+                               error for anything that the client does
 """
 
 from threading import Thread
@@ -16,7 +16,7 @@ WORKERS = 4
 def serve(server: threadserver.Server) -> None:
     """Start a thread for each client, however many there are."""
     for connection in server.connections():
-        with server.refusing(connection):  # when no thread can be had
+        with server.refusing(connection):  # when no thread can be started
             Thread(target=server.converse, args=(connection,), daemon=True).start()
 
 

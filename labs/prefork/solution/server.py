@@ -1,4 +1,4 @@
-"""Prefork: children that were forked before any client came, each of them blocked in accept() itself."""
+"""Prefork: children that were forked before any client came, each blocked in accept() itself."""
 
 import os
 
@@ -8,7 +8,7 @@ WORKERS = 8
 
 
 def serve(server: threadserver.Server) -> None:
-    """Let every child be an iterative server of the same listening socket; one that dies is replaced."""
+    """Let every child be an iterative server on the same listening socket; a child that dies is replaced."""
     while server.children.wait_for_vacancy(WORKERS):
         if child := os.fork():
             server.children.add(child)

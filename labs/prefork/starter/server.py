@@ -1,13 +1,13 @@
-"""Lab prefork: as it stands one process serves one client after the other. Let several do so, made beforehand.
+"""Lab prefork: for now one process serves one client after the other. Let several do so, forked beforehand.
 
-The kit does what is not the model:
+The kit does everything that is not the model:
 
-    server.connections()               gives each client's connection as it is accepted; blocks in accept()
-    server.converse(connection)        the whole conversation, HELLO included; raises nothing that its client has done
-    with server.as_child():            in a child, around all that it does: the process ends with this block
+    server.connections()               yields each client's connection as it is accepted; blocks in accept()
+    server.converse(connection)        holds the whole conversation; raises no error for anything that the client does
+    with server.as_child():            in a child, around everything that it does: the process ends with the block
     server.children.add(child)         in the parent, after each fork
-    server.children.lacking(WORKERS)   in the parent: waits until there are fewer children than that, and is True then;
-                                       False when the server is to stop
+    server.children.lacking(WORKERS)   in the parent: waits until there are fewer children than that, and returns True;
+                                       returns False when the server stops
 """
 
 import threadserver

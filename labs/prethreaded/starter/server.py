@@ -1,11 +1,11 @@
-"""Lab prethreaded: as it stands one thread serves one client after the other. Let several do so, made beforehand.
+"""Lab prethreaded: for now one thread serves one client after the other. Let several do so, started beforehand.
 
-server.connections()           gives each client's connection as it is accepted; blocks in accept(), and ends when the
-                               server is to stop. Several threads may ask for connections at once.
-server.converse(connection)    the whole conversation, HELLO included; blocks until it is over, and raises nothing
-                               that its client has done
+server.connections()           yields each client's connection as it is accepted; blocks in accept(), and ends when the
+                               server stops. Several threads may use it at the same time.
+server.converse(connection)    holds the whole conversation, HELLO included; blocks until it is over, and raises no
+                               error for anything that the client does
 
-serve() must not return before the server is to stop, so whoever starts threads waits for them in the end.
+serve() must not return before the server stops: a thread that starts others waits for them at the end.
 """
 
 import threadserver

@@ -1,4 +1,4 @@
-"""Port shared by processes: each has a listening socket of its own and an event loop, and the kernel spreads the clients."""
+"""Port shared by processes: each has its own listening socket and event loop, and the kernel spreads the clients."""
 
 import os
 import select
@@ -11,7 +11,7 @@ WORKERS = 4
 
 
 def serve(server: threadserver.Server) -> None:
-    """Let every child listen at the same port, and serve whom the kernel gives it; one that dies is replaced."""
+    """Let every child listen at the same port and serve the clients in its queue; a child that dies is replaced."""
     port = SharedPort(server, SO_REUSEPORT)
     while server.children.wait_for_vacancy(WORKERS):
         if child := os.fork():

@@ -1,6 +1,6 @@
-/* Lab select, in C: the protocol is here and right; one client is served after the other. Yours is how they are served:
-   converse() and main() wait in accept(), recv() and send(), each time for one client. Let poll() be the only call that
-   waits, for all of them. What a client is owed lies in `outgoing` until the kernel has taken it. */
+/* Lab select, in C. The protocol is complete and right, but the server serves one client after the other: converse() and
+   main() wait in accept(), recv() and send(), each time for one client. Let poll() be the only call that waits, and let
+   it wait for all of them. Answers stay in `outgoing` until the kernel has taken them. */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <netdb.h>
@@ -14,9 +14,9 @@
 
 #define MAX_LINE 65536          /* the longest line, in bytes, its LF included */
 #define PIECE 16384             /* bytes asked of one recv() */
-#define OUTGOING (4 * MAX_LINE) /* room for answers: who fills it, must be read from no more */
+#define OUTGOING (4 * MAX_LINE) /* room for answers; stop reading from a client that has filled it */
 
-/* One connection: what came and is no whole line yet, and what still has to go out. */
+/* One connection: the start of a line that is not complete yet, and the bytes still to send. */
 struct client {
     int fd;
     long number;
@@ -50,7 +50,7 @@ static void confirm(struct client *client, const char *line, size_t length)
         refuse(client, why);
 }
 
-/* Take every whole line of what has come, and keep the rest for the next piece. */
+/* Take every complete line that has arrived, and keep the rest for the next piece. */
 static void take_lines(struct client *client)
 {
     char *line = client->incoming, *end = line + client->in, *lf;

@@ -1,15 +1,15 @@
-"""Lab select: one thread serves every client. As it stands it serves one after the other; make it wait for all at once.
+"""Lab select: one thread serves every client. For now it serves one after the other; make it wait for all at once.
 
-The kit does what is not the model:
+The kit does everything that is not the model:
 
     server.listener                    the listening socket
-    server.accept()                    accept() on it: a connection, or None when this try gave none
-    server.conversation(connection)    what is said on it; it never touches a socket
-        .greet(worker())               HELLO, as bytes to send
-        .receive(data)                 takes the bytes that came, b"" for the end; gives the answers to send, one by one
-        .finished                      nothing more will be answered: send what is still owed, then close
-    server.close(connection)           close it, and forget it
-    server.stopping                    Ctrl-C was pressed
+    server.accept()                    calls accept() on it: returns a connection, or None when there was none
+    server.conversation(connection)    the protocol for one connection; it never touches a socket
+        .greet(worker())               returns HELLO, as bytes to send
+        .receive(data)                 takes the bytes that arrived, b"" for the end; yields the answers to send
+        .finished                      no more answers will come: send what is still owed, then close
+    server.close(connection)           closes it, and forgets it
+    server.stopping                    true once Ctrl-C was pressed
 """
 
 import socket
@@ -19,19 +19,19 @@ from threadserver.core.server import worker
 
 
 def serve(server: threadserver.Server) -> None:
-    """Take one client, and converse with it until it has gone."""
+    """Accept one client, and converse with it until it leaves."""
     while not server.stopping:
-        if connection := server.accept():  # waits until somebody comes
+        if connection := server.accept():  # waits until a client comes
             try:
                 converse(server, connection)
-            except OSError:  # this client is gone
+            except OSError:  # this client has gone
                 pass
             finally:
                 server.close(connection)
 
 
 def converse(server: threadserver.Server, connection: socket.socket) -> None:
-    """Greet, then answer what comes."""
+    """Greet, then answer each line."""
     conversation = server.conversation(connection)
     connection.sendall(conversation.greet(worker()))
     while not conversation.finished:

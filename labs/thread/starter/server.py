@@ -1,4 +1,4 @@
-"""Your thread server: python3 server.py HOST PORT. As it stands it serves one client after the other."""
+"""Your thread server: python3 server.py HOST PORT. For now it serves one client after the other."""
 
 import os
 import socket
@@ -7,7 +7,7 @@ import threading
 
 
 def main(host: str, port: str) -> None:
-    """Listen, and serve whoever comes."""
+    """Listen, and serve each client."""
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     listener.bind((host, int(port)))
@@ -22,11 +22,11 @@ def main(host: str, port: str) -> None:
 
 def converse(connection: socket.socket, client: tuple[str, int], number: int) -> None:
     """Serve one client, from HELLO to its end."""
-    worker = f"{os.getpid()}/{threading.get_native_id()}"  # whoever runs this line
+    worker = f"{os.getpid()}/{threading.get_native_id()}"  # the task that runs this line
     hello = f"HELLO server={written(connection.getsockname())} client={written(client)} "
     connection.sendall(f"{hello}connection={number} worker={worker}\n".encode())
-    # TODO: your conversation of the lab lifecycle goes here. What stands here serves friendly clients only: it takes
-    # what one recv() returns for whole lines, and any first line for the right one.
+    # TODO: your conversation of the lab lifecycle goes here. This one serves friendly clients only: it takes the bytes
+    # of one recv() for whole lines, and any first line for CONFIRM.
     first = b""
     while not first.endswith(b"\n"):
         byte = connection.recv(1)

@@ -9,8 +9,8 @@ from threadserver.core.server import worker
 
 
 async def converse(server: threadserver.Server, connection: socket) -> None:
-    """Hold one conversation. A socket that blocks, blocks everybody here."""
-    connection.setblocking(True)  # connections() has given one that does not block
+    """Hold one conversation. Here a socket that blocks holds up every client."""
+    connection.setblocking(True)  # connections() yields sockets that do not block
     with server.conversing(connection) as conversation:
         connection.sendall(conversation.greet(worker()))
         while not conversation.finished:

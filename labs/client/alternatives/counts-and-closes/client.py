@@ -46,7 +46,7 @@ failing = threading.Lock()
 
 
 def fail(why):
-    failing.acquire()  # for good: whoever comes second must not say it again
+    failing.acquire()  # for good: a second caller must not say it again
     os.write(2, f"client: {why}\n".encode())
     os._exit(1)
 

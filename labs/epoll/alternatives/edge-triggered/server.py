@@ -1,4 +1,4 @@
-"""Readiness with edge-triggered epoll: a change is told once, so the server keeps the list of who is ready."""
+"""Readiness with edge-triggered epoll: it reports a change once, so the server keeps the list of ready clients."""
 
 import os
 import select
@@ -12,7 +12,7 @@ EDGES = select.EPOLLIN | select.EPOLLOUT | select.EPOLLRDHUP | select.EPOLLET
 
 
 class Peer:
-    """A client, as far as it has come."""
+    """A client, and how far its conversation has come."""
 
     def __init__(self, sock: socket.socket, peer: tuple[str, int], number: int) -> None:
         self.sock, self.number = sock, number
@@ -82,7 +82,7 @@ def hello(sock: socket.socket, peer: tuple[str, int], number: int) -> bytes:
 
 
 def accept_all(listener: socket.socket, peers: dict[int, Peer], epoll: select.epoll, number: int) -> int:
-    """Accept until nobody waits: an edge is told once, however many have come. Gives the next free number."""
+    """Accept until no client waits: an edge is reported once, however many have come. Return the next free number."""
     while True:
         try:
             sock, peer = listener.accept()
@@ -97,7 +97,7 @@ def accept_all(listener: socket.socket, peers: dict[int, Peer], epoll: select.ep
 
 
 def main(host: str, port: str) -> None:
-    """Collect edges; take one step for each that is ready, in turn, so that nobody is served to the end first."""
+    """Collect edges; take one step for each ready client in turn, so that no client is served to the end first."""
     family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
     listener = socket.create_server((host, int(port)), family=family, backlog=128)
     listener.setblocking(False)

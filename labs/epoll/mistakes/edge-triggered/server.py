@@ -25,7 +25,7 @@ class Edges:
 
 
 def serve(server: threadserver.Server) -> None:
-    """Ask the kernel who of its table is ready, and do what the ready sockets are ready for."""
+    """Ask the kernel which sockets in its table are ready, and do what they are ready for."""
     with select.epoll() as interest:
         loop = threadserver.Loop(server, Edges(interest, server.listener))
         for pause in loop.turns():

@@ -1,4 +1,4 @@
-"""Mistake: EPOLLONESHOT, and nobody arms it again."""
+"""Mistake: EPOLLONESHOT, and the socket is never armed again."""
 
 import select
 
@@ -23,7 +23,7 @@ class Once:
 
 
 def serve(server: threadserver.Server) -> None:
-    """Ask the kernel who of its table is ready, and do what the ready sockets are ready for."""
+    """Ask the kernel which sockets in its table are ready, and do what they are ready for."""
     with select.epoll() as interest:
         loop = threadserver.Loop(server, Once(interest, server.listener))
         for pause in loop.turns():

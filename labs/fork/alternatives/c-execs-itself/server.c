@@ -1,4 +1,4 @@
-/* C: each child executes this program anew, with the connection as its standard input and output. */
+/* C: each child executes this program again, with the connection as its standard input and output. */
 #define _GNU_SOURCE
 #include <fcntl.h>
 #include <signal.h>

@@ -1,4 +1,4 @@
-"""The handler of SIGCHLD waits until there is no child left, also for those who are still serving."""
+"""The handler of SIGCHLD waits until no child is left, even for children that are still serving."""
 
 import os
 import signal

@@ -1,4 +1,4 @@
-"""Counts its children and takes nobody after the sixtieth, because nobody counts those who have ended."""
+"""Counts its children and accepts no client after the sixtieth, because it never counts down when a child ends."""
 
 import os
 import signal

@@ -1,4 +1,4 @@
-"""The standard library's socketserver without a mixin: iterative, though no accept() is to be seen."""
+"""The standard library's socketserver without a mixin: iterative, though you see no accept()."""
 
 import itertools
 import os

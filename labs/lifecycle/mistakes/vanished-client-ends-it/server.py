@@ -1,4 +1,4 @@
-"""Iterative echo server that a reset ends: nobody catches ConnectionResetError."""
+"""Iterative echo server that a reset ends: ConnectionResetError is not caught."""
 
 import os
 import socket

@@ -9,7 +9,7 @@ MAX = 1 << 16
 
 
 class Connection:
-    """A socket, its number, and two buffers. It is owed something, or it may say something."""
+    """A socket, its number, and two buffers: either it is owed something, or it may say something."""
 
     def __init__(self, sock: socket, peer: tuple[str, int], number: int) -> None:
         self.sock = sock
@@ -78,7 +78,7 @@ def listen(host: str, port: int) -> socket:
 
 
 def welcome(listener: socket, number: int) -> Connection | None:
-    """Accept, unless whoever asked is gone already."""
+    """Accept, unless the client has gone already."""
     try:
         sock, peer = listener.accept()
     except OSError:

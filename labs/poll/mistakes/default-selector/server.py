@@ -28,7 +28,7 @@ class Client:
             del self.unsent[: self.connection.send(self.unsent)]
 
     def turn(self) -> int:
-        """Do what this client is ready for; return what it is to be waited for next, 0 when it has ended."""
+        """Do what this client is ready for; return the events to wait for next, 0 when it has ended."""
         try:
             if not self.unsent:
                 self.receive()

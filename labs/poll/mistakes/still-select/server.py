@@ -8,7 +8,7 @@ FD_SETSIZE = 1024  # select() has one bit for each descriptor below, and none be
 
 
 def serve(server: threadserver.Server) -> None:
-    """Ask the kernel which sockets are ready, all of them anew in each turn, and do what they are ready for."""
+    """Ask the kernel in each turn which of all the sockets are ready, and do what they are ready for."""
     loop = threadserver.Loop(server, descriptors=FD_SETSIZE)
     for pause in loop.turns():
         readable, writable, _ = select.select(loop.reading, loop.writing, [], pause)

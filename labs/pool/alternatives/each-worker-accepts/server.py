@@ -53,7 +53,7 @@ def work(listener: socket.socket) -> None:
         try:
             connection, peer = listener.accept()
             converse(connection, peer, next(numbers))
-        except OSError:  # this client is gone
+        except OSError:  # this client has gone
             continue
 
 

@@ -1,4 +1,4 @@
-"""A pool that grows: a thread is made when nobody is free and the bound is not reached, and then it stays."""
+"""A pool that grows: a thread is made when no worker is free and the bound is not reached, and then it stays."""
 
 import os
 import socket
@@ -67,7 +67,7 @@ class Pool:
         threading.Thread(target=self.work).start()
 
     def work(self) -> None:
-        """Serve whoever waits, and wait for more."""
+        """Serve the clients that wait, and wait for more."""
         while True:
             with self.changed:
                 self.free += 1
@@ -76,7 +76,7 @@ class Pool:
                 client = self.waiting.popleft()
             try:
                 converse(*client)
-            except OSError:  # this client is gone
+            except OSError:  # this client has gone
                 continue
 
 

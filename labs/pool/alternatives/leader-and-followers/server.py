@@ -1,4 +1,4 @@
-"""A pool in which the one who has accepted first lets another one go to the door, then converses itself."""
+"""A pool in which a worker that has accepted first lets another one accept, then converses itself."""
 
 import os
 import socket
@@ -56,7 +56,7 @@ def work(listener: socket.socket) -> None:
             number = next(numbers)
         try:
             converse(connection, peer, number)
-        except OSError:  # this client is gone
+        except OSError:  # this client has gone
             continue
 
 

@@ -21,7 +21,7 @@ def serve(server: threadserver.Server) -> None:
         for hatch in hatches[:]:
             if hatch in ready and hatch.recv(1):
                 free.append(hatch)
-            elif hatch in ready:  # the end: this child is no more
+            elif hatch in ready:  # the end: this child has ended
                 hatch.close()
                 hatches.remove(hatch)
                 free = [one for one in free if one is not hatch]

@@ -1,4 +1,4 @@
-"""A pool of processes of whom one at a time is in accept(): a lock is held for that long, and no longer."""
+"""A pool of processes, one of them at a time in accept(): a lock is held for exactly that long."""
 
 import fcntl
 import os
@@ -56,7 +56,7 @@ def work(listener: socket.socket, door: str) -> None:
             fcntl.flock(lock, fcntl.LOCK_UN)
             try:
                 converse(connection, peer, os.getpid() * 1_000_000 + turn)
-            except OSError:  # this client is gone
+            except OSError:  # this client has gone
                 continue
 
 

@@ -51,7 +51,7 @@ def work(listener: socket.socket) -> None:
         try:
             connection, peer = listener.accept()
             converse(connection, peer, os.getpid() * 1_000_000 + turn)
-        except OSError:  # this client is gone
+        except OSError:  # this client has gone
             continue
 
 
@@ -62,7 +62,7 @@ def hire(listener: socket.socket) -> None:
 
 
 def main(host: str, port: str) -> None:
-    """Fork the workers, and fork another one whenever one has ended."""
+    """Fork the workers, and replace each one that ends."""
     listener = listen(host, port)
     for _ in range(WORKERS):
         hire(listener)

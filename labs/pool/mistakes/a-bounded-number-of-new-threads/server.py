@@ -51,7 +51,7 @@ def work(connection: socket.socket, peer: tuple[str, int], number: int) -> None:
     """Serve one client, then let another one come."""
     try:
         converse(connection, peer, number)
-    except OSError:  # this client is gone
+    except OSError:  # this client has gone
         pass
     finally:
         free.release()

@@ -1,4 +1,4 @@
-"""Mistake: an exception leaves the worker loop, and with it the worker; nobody takes its place."""
+"""Mistake: an exception ends the worker loop, and with it the worker, which is not replaced."""
 
 import os
 import socket

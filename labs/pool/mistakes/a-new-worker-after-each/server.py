@@ -61,7 +61,7 @@ def hire(listener: socket.socket) -> None:
 
 
 def main(host: str, port: str) -> None:
-    """Fork the workers, and fork another one whenever one has ended."""
+    """Fork the workers, and replace each one that ends."""
     listener = listen(host, port)
     for _ in range(WORKERS):
         hire(listener)

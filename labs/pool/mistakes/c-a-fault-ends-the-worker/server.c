@@ -1,4 +1,4 @@
-/* Mistake, in C: a worker that meets an error says so and exits; nobody takes its place. */
+/* Mistake, in C: a worker that meets an error says so and exits, and is not replaced. */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <netdb.h>

@@ -55,7 +55,7 @@ def work(listener: socket.socket) -> None:
             try:
                 connection, peer = listener.accept()
                 converse(connection, peer, os.getpid() * 1_000_000 + turn)
-            except OSError:  # this client is gone
+            except OSError:  # this client has gone
                 continue
 
 

@@ -50,7 +50,7 @@ def work(waiting: Queue[Client]) -> None:
     while True:
         try:
             converse(*waiting.get())
-        except OSError:  # this client is gone
+        except OSError:  # this client has gone
             continue
 
 
@@ -66,7 +66,7 @@ def main(host: str, port: str) -> None:
         hello = f"HELLO server={url(connection.getsockname())} client={url(peer)} connection={number} worker={worker}\n"
         try:
             connection.sendall(hello.encode())
-        except OSError:  # this client is gone
+        except OSError:  # this client has gone
             connection.close()
             continue
         waiting.put((connection, number))

@@ -1,4 +1,4 @@
-"""Mistake: a client that finds nobody free gets one more worker, without any bound; workers stay."""
+"""Mistake: a client that finds no free worker gets a new one, without any bound; workers stay."""
 
 import os
 import socket
@@ -53,7 +53,7 @@ def work(waiting: Queue[Client]) -> None:
     while True:
         try:
             converse(*waiting.get())
-        except OSError:  # this client is gone
+        except OSError:  # this client has gone
             pass
         free.release()
 

@@ -57,7 +57,7 @@ def work(waiting: Queue[Client]) -> None:
         try:
             with lock:
                 converse(*client)
-        except OSError:  # this client is gone
+        except OSError:  # this client has gone
             continue
 
 

@@ -56,7 +56,7 @@ def work(waiting: Queue[Client]) -> None:
         try:
             converse(*waiting.get())
             free.release()
-        except OSError:  # this client is gone
+        except OSError:  # this client has gone
             continue
 
 

@@ -57,7 +57,7 @@ def work(waiting: Queue[Client]) -> None:
     while True:
         try:
             converse(*waiting.get())
-        except OSError:  # this client is gone
+        except OSError:  # this client has gone
             continue
 
 

@@ -58,7 +58,7 @@ def work(connection: socket.socket, peer: tuple[str, int], number: int, name: in
     """Serve one client in somebody else's name."""
     try:
         converse(connection, peer, number, name)
-    except OSError:  # this client is gone
+    except OSError:  # this client has gone
         pass
     finally:
         names.put(name)

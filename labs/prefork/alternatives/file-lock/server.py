@@ -21,7 +21,7 @@ def serve(server: threadserver.Server) -> None:
 
 
 def work(server: threadserver.Server, door: str) -> None:
-    """Open the file anew: who shares an open file with others shares its lock with them, flock(2)."""
+    """Open the file again: processes that share an open file also share its lock, flock(2)."""
     with open(door) as lock:
         while not server.stopping:
             fcntl.flock(lock, fcntl.LOCK_EX)

@@ -6,7 +6,7 @@ import threadserver
 
 
 def serve(server: threadserver.Server) -> None:
-    """Fork a child for each client; the parent goes straight back to accept(), and shares no memory with it."""
+    """Fork a child for each client; the parent goes straight back to accept(). They share no memory."""
     for connection in server.connections():
         with server.refusing(connection):
             if child := os.fork():

@@ -1,4 +1,4 @@
-"""Mistake: who accepts holds the lock until the conversation is over, so that the others wait for its client."""
+"""Mistake: the worker that accepts holds the lock until the conversation is over, so the others wait for its client."""
 
 import fcntl
 import os

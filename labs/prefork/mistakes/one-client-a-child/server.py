@@ -8,7 +8,7 @@ WORKERS = 6
 
 
 def serve(server: threadserver.Server) -> None:
-    """Keep so many children that wait for their client."""
+    """Keep a fixed number of children waiting for a client."""
     while server.children.wait_for_vacancy(WORKERS):
         if child := os.fork():
             server.children.add(child)

@@ -46,18 +46,18 @@ def listen(host: str, port: str) -> socket.socket:
 
 
 def work(hatch: socket.socket) -> None:
-    """Receive a connection, serve it, receive the next. A datagram goes to one of those who wait for it."""
+    """Receive a connection, serve it, receive the next. Each datagram goes to one waiting worker."""
     while True:
         message, descriptors, _, _ = socket.recv_fds(hatch, 64, 1)
         connection = socket.socket(fileno=descriptors[0])
         try:
             converse(connection, connection.getpeername(), int(message))
-        except OSError:  # this client is gone
+        except OSError:  # this client has gone
             connection.close()
 
 
 def main(host: str, port: str) -> None:
-    """Fork the workers, then accept and pass on. Where nobody is free, the hatch fills, and then this waits, too."""
+    """Fork the workers, then accept and pass on. When none is free the socket pair fills, and this waits, too."""
     outside, inside = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
     for _ in range(WORKERS):
         if os.fork() == 0:

@@ -8,7 +8,7 @@ WORKERS = 8
 
 
 def serve(server: threadserver.Server) -> None:
-    """Let every thread be an iterative server of the same listening socket; the kernel wakes one for each client."""
+    """Let every thread be an iterative server on the same listening socket; the kernel wakes one for each client."""
 
     def work() -> None:
         for connection in server.connections():

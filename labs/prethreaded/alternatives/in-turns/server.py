@@ -8,7 +8,7 @@ WORKERS = 8
 
 
 def serve(server: threadserver.Server) -> None:
-    """Let one thread at a time wait for a client; who has one lets the next in."""
+    """Let one thread at a time wait for a client; a thread that has one lets the next in."""
     door = Lock()
 
     def work() -> None:

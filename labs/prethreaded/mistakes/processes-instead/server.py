@@ -8,7 +8,7 @@ WORKERS = 8
 
 
 def serve(server: threadserver.Server) -> None:
-    """Let every child be an iterative server of the same listening socket; one that dies is replaced."""
+    """Let every child be an iterative server on the same listening socket; a child that dies is replaced."""
     while server.children.wait_for_vacancy(WORKERS):
         if child := os.fork():
             server.children.add(child)

@@ -1,4 +1,4 @@
-"""Mistake: each process serves one client at a time, and who is sent to its queue has to wait."""
+"""Mistake: each process serves one client at a time, and other clients in its queue have to wait."""
 
 import os
 from socket import SO_REUSEPORT
@@ -10,7 +10,7 @@ WORKERS = 4
 
 
 def serve(server: threadserver.Server) -> None:
-    """Let every child listen at the same port, and serve whom the kernel gives it; one that dies is replaced."""
+    """Let every child listen at the same port and serve the clients in its queue; a child that dies is replaced."""
     port = SharedPort(server, SO_REUSEPORT)
     while server.children.wait_for_vacancy(WORKERS):
         if child := os.fork():

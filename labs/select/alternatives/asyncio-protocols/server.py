@@ -1,4 +1,4 @@
-"""Readiness through asyncio's callbacks: data_received() for each piece; who does not read is not read from."""
+"""Readiness through asyncio's callbacks: data_received() for each piece; reading pauses while a client does not read."""
 
 import asyncio
 import os
@@ -50,7 +50,7 @@ class Echo(asyncio.Protocol):
         self.transport.close()
 
     def pause_writing(self) -> None:
-        """Read no more from a client that leaves its answers lying."""
+        """Stop reading from a client that does not read its answers."""
         self.transport.pause_reading()
 
     def resume_writing(self) -> None:

@@ -16,7 +16,7 @@ def address(name: tuple[str, int]) -> str:
 
 
 async def converse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    """Greet, then answer line by line; what a client does to its connection concerns nobody else."""
+    """Greet, then answer line by line; a client that breaks its connection affects no other."""
     number = next(numbers)
     ends = [writer.get_extra_info(which) for which in ("sockname", "peername")]
     if None in ends:  # it has gone before it could be described

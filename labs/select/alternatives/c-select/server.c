@@ -1,4 +1,4 @@
-/* Readiness with select() in C: sets of descriptors made anew for each call, and a table with a place for each. */
+/* Readiness with select() in C: new sets of descriptors for each call, and a table indexed by descriptor. */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <signal.h>

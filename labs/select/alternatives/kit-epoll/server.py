@@ -1,4 +1,4 @@
-"""Readiness with the kit's Loop and epoll: the kernel keeps the table of who waits for what."""
+"""Readiness with the kit's Loop and epoll: the kernel keeps the table of sockets and events."""
 
 import select
 
@@ -6,7 +6,7 @@ import threadserver
 
 
 def serve(server: threadserver.Server) -> None:
-    """Ask the kernel who is ready, and do for each what it is ready for."""
+    """Ask the kernel which sockets are ready, and do for each what it is ready for."""
     with select.epoll() as epoll:
         loop = threadserver.Loop(server, epoll)
         for pause in loop.turns():

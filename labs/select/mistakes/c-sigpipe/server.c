@@ -15,7 +15,7 @@
 #define PIECE 16384             /* bytes asked of one recv() */
 #define OUTGOING (4 * MAX_LINE) /* answers kept for a client that does not read */
 
-/* One connection: what came and is no whole line yet, and what still has to go out. */
+/* One connection: the start of a line that is not complete yet, and the bytes still to send. */
 struct client {
     int fd;
     long number;
@@ -49,7 +49,7 @@ static void confirm(struct client *client, const char *line, size_t length)
         refuse(client, why);
 }
 
-/* Take every whole line of what has come, and keep the rest for the next piece. */
+/* Take every complete line that has arrived, and keep the rest for the next piece. */
 static void take_lines(struct client *client)
 {
     char *line = client->incoming, *end = line + client->in, *lf;
@@ -66,7 +66,7 @@ static void take_lines(struct client *client)
     memmove(client->incoming, line, client->in);
 }
 
-/* What this client is waited for: its bytes, while there is room for all their answers; room for what goes out. */
+/* The events to wait for: its bytes, while there is room for all their answers; room to send, while answers wait. */
 static short interest(const struct client *client)
 {
     bool room = client->out + client->in + PIECE + 128 <= OUTGOING;
@@ -90,7 +90,7 @@ static void take_turn(struct client *client, short ready)
         if (n >= 0)
             memmove(client->outgoing, client->outgoing + n, client->out -= n);
         else if (errno != EAGAIN && errno != EINTR)
-            client->ending = true, client->out = 0; /* it is gone: nobody is left to be answered */
+            client->ending = true, client->out = 0; /* it has gone: drop its answers */
     }
 }
 

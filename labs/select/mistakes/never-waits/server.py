@@ -16,12 +16,12 @@ unsent: dict[socket.socket, bytes] = {}
 
 
 def describe(address: tuple[str, int]) -> str:
-    """Give the URL of an address."""
+    """Return the URL of an address."""
     return "tcp://{}:{}".format(f"[{address[0]}]" if ":" in address[0] else address[0], address[1])
 
 
 def begin(client: socket.socket, peer: tuple[str, int], number: int) -> None:
-    """Set up what belongs to a new client; HELLO is the first thing that it is owed."""
+    """Set up the state of a new client; HELLO is the first thing that it is owed."""
     client.setblocking(False)
     numbers[client] = number
     received[client] = b""
@@ -47,7 +47,7 @@ def error(client: socket.socket, text: str) -> None:
 
 
 def read(client: socket.socket) -> None:
-    """Take what has come, and queue the answers to the lines that are complete."""
+    """Take the bytes that have arrived, and queue the answers to complete lines."""
     data = client.recv(8192)
     if not data:
         leaving.add(client)
@@ -87,7 +87,7 @@ def attempt(action: object, client: socket.socket) -> None:
 
 
 def main(host: str, port: int) -> None:
-    """Ask select() who is ready, again and again."""
+    """Ask select() again and again which sockets are ready."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listener = socket.create_server((host, port), family=family, backlog=100)
     listener.setblocking(False)

@@ -24,7 +24,7 @@ def answer(line: bytes, number: int, confirmed: bool) -> tuple[bytes, bool]:
 
 
 def main(host: str, port: str) -> None:
-    """Read a line from whoever is ready."""
+    """Read a line from a client that is ready."""
     family = socket.getaddrinfo(host, port)[0][0]
     listener = socket.create_server((host, int(port)), family=family, backlog=128)
     streams: dict[socket.socket, BinaryIO] = {}

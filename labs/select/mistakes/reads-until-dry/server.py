@@ -11,11 +11,11 @@ from itertools import count
 from selectors import EVENT_READ, EVENT_WRITE
 
 MAX_LINE = 65_536  # the longest line, in bytes, its LF included
-MUCH = 262_144  # bytes of answers that are kept for a client before it is read from no more
+MUCH = 262_144  # bytes of answers kept for a client; beyond that, stop reading from it
 
 
 class Client:
-    """One connection: what came and is no whole line yet, and what still has to go out."""
+    """One connection: the start of a line that is not complete yet, and the bytes still to send."""
 
     def __init__(self, connection: socket.socket, peer: tuple[str, int], number: int) -> None:
         self.connection = connection
@@ -27,12 +27,12 @@ class Client:
 
     @property
     def events(self) -> int:
-        """What this client is waited for; 0 when it is served."""
+        """Return the events to wait for on this client; 0 when it is served."""
         reading = not self.ending and len(self.outgoing) < MUCH
         return (EVENT_READ if reading else 0) | (EVENT_WRITE if self.outgoing else 0)
 
     def receive(self, data: bytes) -> None:
-        """Take the bytes that came, b"" for the end."""
+        """Take the bytes that arrived; b"" means the end."""
         self.ending = not data
         self.incoming += data
         for line in self.lines():
@@ -47,14 +47,14 @@ class Client:
         return None
 
     def lines(self) -> Iterator[bytes]:
-        """Take each whole line out of what has come."""
+        """Take each complete line out of the bytes that have arrived."""
         while 0 <= (end := self.incoming.find(b"\n")) < MAX_LINE:
             line = bytes(self.incoming[:end])
             del self.incoming[: end + 1]
             yield line
 
     def refuse(self, why: str) -> None:
-        """Say why, and serve this client no longer."""
+        """Send the reason, and stop serving this client."""
         self.outgoing += f"ERROR {why}\n".encode()
         self.ending = True
 
@@ -73,7 +73,7 @@ class Client:
                 del self.outgoing[: self.connection.send(self.outgoing)]
         except BlockingIOError:
             pass
-        except OSError:  # this client is gone: nobody is left to be answered
+        except OSError:  # this client has gone: drop its answers
             self.ending = True
             self.outgoing.clear()
 
@@ -98,7 +98,7 @@ def listen(host: str, port: str) -> socket.socket:
 
 
 def accept(selector: selectors.BaseSelector, listener: socket.socket, number: int) -> None:
-    """Take one client, if it is still there, and wait until its HELLO can be sent."""
+    """Accept one client, if it is still there, and wait until its HELLO can be sent."""
     try:
         connection, peer = listener.accept()
     except OSError:
@@ -109,7 +109,7 @@ def accept(selector: selectors.BaseSelector, listener: socket.socket, number: in
 
 
 def serve(listener: socket.socket) -> None:
-    """Wait for any socket to be ready, and give each ready client one turn."""
+    """Wait until any socket is ready, and give each ready client one turn."""
     numbers = count(1)
     selector = selectors.DefaultSelector()
     selector.register(listener, EVENT_READ)

@@ -15,7 +15,7 @@ enum { MAX_LINE = 65536 };
 
 static long numbers;
 
-/* Read a line with its LF. Gives its length, 0 at the end, MAX_LINE + 1 when it is too long. */
+/* Read a line with its LF. Return its length, 0 at the end, MAX_LINE + 1 when it is too long. */
 static int read_line(FILE *in, char *line)
 {
     int length = 0, c;

@@ -25,7 +25,7 @@ def main(host: str, port: str) -> None:
 
 def converse(connection: socket.socket, client: tuple[str, int], number: int) -> None:
     """Hold the whole conversation with one client: steps 8a to 12."""
-    with connection, suppress(OSError):  # a client that is gone is nobody else's concern
+    with connection, suppress(OSError):  # a client that has gone affects no other
         worker = f"{os.getpid()}/{get_native_id()}"
         description = f"server={written(connection.getsockname())} client={written(client)}"
         connection.sendall(f"HELLO {description} connection={number} worker={worker}\n".encode())
@@ -44,7 +44,7 @@ def converse(connection: socket.socket, client: tuple[str, int], number: int) ->
 
 
 def lines(connection: socket.socket) -> Iterator[bytes]:
-    """Cut the stream into lines, without their LF. One that is too long is given as far as it has come."""
+    """Cut the stream into lines, without their LF. Of a line that is too long, yield the part that has arrived."""
     rest = b""
     while piece := connection.recv(4096):
         *complete, rest = (rest + piece).split(b"\n")
@@ -54,7 +54,7 @@ def lines(connection: socket.socket) -> Iterator[bytes]:
 
 
 def written(address: tuple[str, int]) -> str:
-    """Write a socket's name as HELLO does; an IPv4 address that came over an IPv6 socket is written as IPv4."""
+    """Write a socket's address as HELLO does: an IPv4 address on an IPv6 socket is written as IPv4."""
     host, port = address[0].removeprefix("::ffff:"), address[1]
     return f"tcp://[{host}]:{port}" if ":" in host else f"tcp://{host}:{port}"
 

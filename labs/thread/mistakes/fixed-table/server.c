@@ -1,4 +1,4 @@
-/* Keeps the threads in a table of 64, and takes nobody when it is full. */
+/* Keeps the threads in a table of 64, and accepts no client when it is full. */
 #define _GNU_SOURCE
 #include <netdb.h>
 #include <pthread.h>
@@ -28,7 +28,7 @@ static bool send_all(int connection, const char *data, size_t length)
 
 static bool say(int connection, const char *text) { return send_all(connection, text, strlen(text)); }
 
-/* Write a socket's name as HELLO does; an IPv4 address that came over an IPv6 socket is written as IPv4. */
+/* Write a socket's address as HELLO does: an IPv4 address on an IPv6 socket is written as IPv4. */
 static void written(int connection, int (*name)(int, struct sockaddr *, socklen_t *), char text[96])
 {
     struct sockaddr_storage address;
@@ -50,7 +50,7 @@ static bool greet(int connection, long number)
     return say(connection, hello);
 }
 
-/* The confirmation that is expected, as it stands in the stream: with its LF, and perhaps a CR before it. */
+/* Is this the expected confirmation? With its LF, and perhaps a CR before it. */
 static bool confirms(const char *line, size_t length, long number)
 {
     char expected[40];
@@ -95,7 +95,7 @@ static void *serve(void *argument)
     struct client client = *(struct client *)argument;
     char *buffer = malloc(MAX_LINE);
     free(argument);
-    pthread_detach(pthread_self()); /* nobody will join it: it gives back its stack when it ends */
+    pthread_detach(pthread_self()); /* it is never joined: it frees its stack when it ends */
     if (buffer && greet(client.connection, client.number))
         converse(client.connection, client.number, buffer);
     close(client.connection);
@@ -127,7 +127,7 @@ int main(int argc, char **argv)
         fprintf(stderr, "usage: %s HOST PORT\n", argv[0]);
         return 2;
     }
-    signal(SIGPIPE, SIG_IGN); /* a client that is gone is an error of send(), not the end of the server */
+    signal(SIGPIPE, SIG_IGN); /* a client that has gone is an error of send(), not the end of the server */
     pthread_t threads[64];
     int listener = listen_at(argv[1], argv[2]);
     for (long number = 1; number <= 64; number++) {

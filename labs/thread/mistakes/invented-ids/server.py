@@ -27,7 +27,7 @@ def main(host: str, port: str) -> None:
 
 
 class Client:
-    """One connection of the loop: what has come of a line, and what is still to be sent."""
+    """One connection of the loop: the start of a line, and the bytes still to send."""
 
     def __init__(
         self, connection: socket.socket, peer: tuple[str, int], number: int, selector: selectors.BaseSelector

@@ -25,7 +25,7 @@ def main(host: str, port: str) -> None:
                 thread.start()
                 with suppress(OSError):
                     greet(connection, client, number, thread)
-            except RuntimeError:  # no thread is to be had: this client cannot be served, the others still are
+            except RuntimeError:  # no thread left: refuse this client, the others are still served
                 with connection, suppress(OSError):
                     connection.send(b"ERROR server is full\n")
 
@@ -39,7 +39,7 @@ def greet(connection: socket.socket, client: tuple[str, int], number: int, threa
 
 def converse(connection: socket.socket, number: int) -> None:
     """Hold the conversation with one client that has been greeted: steps 8b to 12."""
-    with connection, suppress(OSError):  # a client that is gone is nobody else's concern
+    with connection, suppress(OSError):  # a client that has gone affects no other
         confirmed = False
         for line in lines(connection):
             if len(line) >= MAX_LINE:
@@ -55,7 +55,7 @@ def converse(connection: socket.socket, number: int) -> None:
 
 
 def lines(connection: socket.socket) -> Iterator[bytes]:
-    """Cut the stream into lines, without their LF. One that is too long is given as far as it has come."""
+    """Cut the stream into lines, without their LF. Of a line that is too long, yield the part that has arrived."""
     rest = b""
     while piece := connection.recv(4096):
         *complete, rest = (rest + piece).split(b"\n")
@@ -65,7 +65,7 @@ def lines(connection: socket.socket) -> Iterator[bytes]:
 
 
 def written(address: tuple[str, int]) -> str:
-    """Write a socket's name as HELLO does; an IPv4 address that came over an IPv6 socket is written as IPv4."""
+    """Write a socket's address as HELLO does: an IPv4 address on an IPv6 socket is written as IPv4."""
     host, port = address[0].removeprefix("::ffff:"), address[1]
     return f"tcp://[{host}]:{port}" if ":" in host else f"tcp://{host}:{port}"
 
