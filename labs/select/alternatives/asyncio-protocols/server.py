@@ -1,4 +1,4 @@
-"""Readiness through asyncio's callbacks: data_received() for each piece; reading pauses while a client does not read."""
+"""Readiness through asyncio's callbacks: data_received() for each piece; it pauses while a client does not read."""
 
 import asyncio
 import os
