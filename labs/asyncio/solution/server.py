@@ -1,4 +1,4 @@
-"""asyncio: one thread, and for each client a coroutine that yields it wherever it would have to wait."""
+"""asyncio: one thread, and for each client a coroutine that gives it up wherever it would block."""
 
 import asyncio
 from socket import socket

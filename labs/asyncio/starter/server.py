@@ -1,4 +1,4 @@
-"""Lab asyncio: there is a coroutine for each client, but it blocks. Let it yield wherever it would have to wait.
+"""Lab asyncio: there is a coroutine for each client, but it blocks. Let it give up the thread wherever it would block.
 
 loop.sock_recv(connection, size)      a coroutine: returns the bytes that have arrived, b"" for the end
 loop.sock_sendall(connection, data)   a coroutine: sends all of the data

@@ -5,7 +5,7 @@
     port.join()                               in a child: opens its own listening socket at the port
     with server.as_child():                   in a child, around all that it does: the process ends with the block
     server.children.add(child)                in the parent, after each fork
-    server.children.lacking(WORKERS)          in the parent: waits until there are fewer children than that, and returns
+    server.children.wait_for_vacancy(WORKERS) in the parent: waits until there are fewer children than that, and returns
                                               True; returns False when the server stops
 
 from socket import SO_REUSEPORT, from threadserver.core.ports import SharedPort. Each process makes its own Loop.
