@@ -167,7 +167,7 @@ def test_alternatives_are_variants_where_lab_toml_names_them(lab):
 @pytest.mark.parametrize(
     ("said", "solution", "message"),
     [
-        (PROMISED, "import socket\n", r"server\.py has no serve that can be called: .*lab\.toml says .* model 'mine'"),
+        (PROMISED, "import socket\n", r"server\.py has no function serve: .*lab\.toml says .* model 'mine'"),
         (PROMISED, "import nothing_of_that_name\n", "server.py cannot be loaded: ModuleNotFoundError"),
         ("title = 1\n", "def serve(server): ...\n", r"lab\.toml: title = 1 is not str"),
         ("title = \n", "def serve(server): ...\n", r"lab\.toml: Invalid value"),
