@@ -1,4 +1,4 @@
-"""Busy processes beside what is tested: a machine that has other things to do."""
+"""Busy processes beside a test: a machine that has other work to do."""
 
 import os
 import subprocess
@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 @contextmanager
 def busy_beside(count):
-    """Let so many processes compute for as long as the block lasts; they end with whoever started them."""
+    """Keep ``count`` processes computing until the block ends, or until the process that started them ends."""
     program = f"import os\nwhile os.getppid() == {os.getpid()}: pass"
     beside = [subprocess.Popen([sys.executable, "-c", program]) for _ in range(count)]
     try:

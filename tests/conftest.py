@@ -1,4 +1,4 @@
-"""What most tests need: servers in this process and in one of their own, and raw sockets to be rude with."""
+"""What most tests need: servers in a process of their own, raw sockets, and ways to wait for a condition."""
 
 import os
 import re
@@ -20,18 +20,18 @@ from selenium import webdriver
 from threadserver.clients import Client
 from threadserver.core.address import Address
 
-# How long an example takes says how busy the machine is.
+# How long an example takes only says how busy the machine is.
 settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("untimed")
-# A shell starts what runs in its background with SIGINT ignored, and so would be everything that is started here.
+# A shell ignores SIGINT in what it runs in the background, and every process started here would inherit that.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 PATIENCE = 30.0
-"""Seconds after which something that should happen is said not to. Nothing passes by waiting this long."""
+"""Seconds to wait before a test fails. No test passes by waiting this long."""
 
 
 def eventually(condition, what):
-    """Wait for a thing, not for a time: ask until it is so. Fails with `what` when it never is."""
+    """Wait until a condition is true, and return its value. Fails with `what` when it never is."""
     deadline = monotonic() + PATIENCE
     while not (result := condition()):
         assert monotonic() < deadline, f"never came true: {what}"
@@ -40,12 +40,12 @@ def eventually(condition, what):
 
 
 def unmeasured():
-    """An environment in which coverage is not measured: Ctrl-C inside of it leaves its lock held, and all waits."""
+    """Return an environment without coverage: Ctrl-C inside coverage leaves its lock held, and the program hangs."""
     return {name: value for name, value in os.environ.items() if not name.startswith("COVERAGE_PROCESS")}
 
 
 def require(*programs):
-    """Skip where a program is missing; in CI that is a failure."""
+    """Skip the test when a program is missing; fail in CI."""
     missing = [program for program in programs if shutil.which(program) is None]
     if missing and os.environ.get("CI"):
         pytest.fail(f"missing in CI: {', '.join(missing)}")
@@ -72,7 +72,7 @@ def read_line(sock):
 
 
 def read_all(sock):
-    """Everything until the end; a reset is an end, too."""
+    """Return everything up to the end, or up to a reset."""
     pieces = []
     try:
         while piece := sock.recv(65536):
@@ -83,14 +83,14 @@ def read_all(sock):
 
 
 def confirm(sock):
-    """Read the HELLO, confirm it, and give the connection's number."""
+    """Read the HELLO, confirm it, and return the connection's number."""
     number = int(re.search(rb"connection=(\d+)", read_line(sock))[1])
     sock.sendall(b"CONFIRM %d\n" % number)
     return number
 
 
 def descriptors(most):
-    """For ``preexec``: let a process have no more descriptors than that."""
+    """Return a ``preexec`` function that limits a process to this many descriptors."""
     return lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
@@ -122,7 +122,7 @@ class ServerProcess:
 
     @property
     def children(self):
-        """Its children, zombies among them."""
+        """Its children, zombies included."""
         return sorted(map(int, Path(f"/proc/{self.pid}/task/{self.pid}/children").read_text().split()))
 
     @property
@@ -135,7 +135,7 @@ class ServerProcess:
         return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
     def stop(self, number=signal.SIGTERM):
-        """Ask it to end; give its exit code and what it said on standard error."""
+        """Ask it to end; return its exit code and its standard error."""
         self.process.send_signal(number)
         _, err = self.process.communicate(timeout=PATIENCE)
         return self.process.returncode, err
@@ -143,7 +143,7 @@ class ServerProcess:
 
 @pytest.fixture
 def serve():
-    """Start `threadserver serve` with arguments; it is gone when the test ends."""
+    """Start `threadserver serve` with arguments; it is killed when the test ends."""
     servers = []
 
     def start(*arguments, **options):
@@ -159,7 +159,7 @@ def serve():
 
 @pytest.fixture
 def threadserver(tmp_path):
-    """Run the command to its end: arguments in, a finished process out."""
+    """Run the command with these arguments, and return the finished process."""
 
     def run(*arguments, stdin="", env=None, **options):
         return subprocess.run(
@@ -177,7 +177,7 @@ def threadserver(tmp_path):
 
 @contextmanager
 def bystander(server):
-    """A client that must not notice what another one does: it asks before, may ask meanwhile, and asks after."""
+    """A client that others must not disturb: it asks before the block and after it, and may ask in between."""
     with Client(server.address, timeout=PATIENCE) as client:
         assert client.ask(b"before") == b"before"
         yield client
@@ -186,7 +186,7 @@ def bystander(server):
 
 @pytest.fixture(scope="session")
 def browser(tmp_path_factory):
-    """Give one headless Chromium for all tests. In CI it has to be there."""
+    """Return one headless Chromium for all tests. It must be installed in CI."""
     chromium = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
     driver = shutil.which("chromedriver")
     if not (chromium and driver):

@@ -1,4 +1,4 @@
-"""Clients that are rude: another client must not notice, and nothing may be left behind."""
+"""Rude clients: other clients must not notice them, and they must leave nothing behind."""
 
 import socket
 

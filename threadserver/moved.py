@@ -1,4 +1,4 @@
-"""Old names: modules, classes and methods that were renamed after version 0.1, which submissions and rubrics still use.
+"""Old names: modules, classes and methods that were renamed after version 0.1; submissions and rubrics still use them.
 
 A finder in `sys.meta_path` resolves the old name of a module to the module of the new name. Old names of classes and
 methods are aliases that `install` adds. So the code itself knows only the new names.
@@ -63,7 +63,7 @@ def install() -> None:
             setattr(owner, old, property(attrgetter(new)))
     for module, members in OLD_MEMBERS.items():
         vars(module)["__getattr__"] = partial(_member, module.__name__, members)
-    for flag, state in (("established", State.ESTABLISHED), ("finished", State.FINISHED), ("refused", State.REFUSED)):
+    for flag, state in (("established", State.ESTABLISHED), ("refused", State.REFUSED)):
         _let_be_set(flag, state)
 
 
@@ -95,7 +95,7 @@ def _member(module: str, members: dict[str, str], name: str) -> object:
 
 
 def _let_be_set(flag: str, state: State) -> None:
-    """Let a conversation of the user's own set the flag that it once was: true moves it to the state."""
+    """Let a conversation of the user's own set a flag, as it once could: true moves it to the state."""
     flagged: property = getattr(Conversation, flag)
 
     def set_flag(conversation: Conversation, value: bool) -> None:

@@ -18,7 +18,7 @@ RESET = b"\1\0\0\0\0\0\0\0"
 
 @contextmanager
 def peer(behave):
-    """A server that is no server of ours: it does one thing with one connection."""
+    """A foreign server that does one thing with one connection."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
 
         def serve():

@@ -19,14 +19,14 @@ def test_all_clients_of_an_iterative_server_have_the_same():
     assert list(crowd.workers.values()) == [10]
 
 
-def test_without_confirmation_nobody_knows_who_served():
+def test_without_confirmation_the_workers_are_unknown():
     with serving(thread.serve, confirm=False) as server:
         crowd = converse(server.address, clients=3, lines=2, confirm=False)
     assert sum(member.answers for member in crowd.members) == 6
     assert not crowd.workers
 
 
-def test_who_is_refused_does_not_end_the_others():
+def test_a_refused_client_does_not_end_the_others():
     with serving(thread.serve, max_connections=1) as server:
         crowd = converse(server.address, clients=5, lines=200)
     served = [member for member in crowd.members if not member.failure]

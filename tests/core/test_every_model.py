@@ -1,4 +1,4 @@
-"""What holds whatever the model: each is served from outside, over every transport, and leaves nothing behind."""
+"""What holds for every model: it serves over every transport, keeps its limits, and leaves nothing behind."""
 
 import os
 import socket
@@ -15,15 +15,15 @@ from threadserver.core import models, services
 from threadserver.judge.stillness import Stillness
 
 EVERY = [*models.names(), "pool/parent-passes"]
-"""The variant is the one whose parent accepts for its children, who were there before."""
+"""In this variant the parent accepts, and passes each connection to a child that it forked before."""
 CONCURRENT = [name for name in EVERY if name != "iterative"]
-"""Those that serve two clients at once."""
+"""The models that serve two clients at once."""
 BOUNDED = {"pool", "prefork", "prethreaded", "pool/parent-passes"}
-"""Those that serve only so many at once; the others wait."""
+"""The models that serve a fixed number of clients at once; the others wait."""
 WORKERS = 4
-"""Loops that the model reuseport has, each with a table of descriptors of its own."""
+"""Processes of the model reuseport, each with a table of descriptors of its own."""
 
-# A program that serves in a thread and forks is what Python warns of; the children only converse, and exit.
+# Python warns of a fork in a program with threads; these children only converse, and exit.
 pytestmark = pytest.mark.filterwarnings("ignore:.*use of fork:DeprecationWarning")
 
 
@@ -43,12 +43,12 @@ def concurrent(request):
 
 
 def state(server):
-    """What a server has of the kernel's: nothing of it may grow."""
+    """Return how many tasks, children and descriptors a server has: none of them may grow."""
     return len(server.tasks), len(server.children), server.descriptors
 
 
 def settled(server):
-    """Serve once, so that what a model starts with is there, and give the state to which it has to come back."""
+    """Serve one client, so that the model has started all it needs, and return the state to come back to."""
     with Client(server.address, timeout=PATIENCE) as client:
         assert client.ask(b"warm") == b"warm"
     stillness = Stillness(lambda: [server.pid, *server.children])
@@ -92,7 +92,7 @@ def test_rude_clients_disturb_nobody_and_leave_nothing(serve, concurrent, addres
     assert server.stop() == (0, "")
 
 
-def test_limits_run_out(serve, model):
+def test_time_outs_end_a_conversation(serve, model):
     server = serve("tcp://127.0.0.1:0", "--model", model, "--confirm-timeout", "0.3", "--idle-timeout", "0.4")
     before = settled(server)
     with dial(server.address) as late:
@@ -109,13 +109,13 @@ def test_limits_run_out(serve, model):
     eventually(lambda: state(server) == before, "everybody has gone")
 
 
-def test_who_waits_for_an_answer_is_not_idle(serve, model):
+def test_a_client_that_waits_for_an_answer_is_not_idle(serve, model):
     server = serve("tcp://127.0.0.1:0", "--model", model, "--service", "sleep", "--idle-timeout", "0.25")
     with Client(server.address, timeout=PATIENCE) as client:
         assert client.ask(b"700") == b"700"
 
 
-def test_more_than_the_connections_at_once_are_refused_and_room_is_made_again(serve, concurrent):
+def test_clients_beyond_the_limit_are_refused_until_others_leave(serve, concurrent):
     server = serve("tcp://127.0.0.1:0", "--model", concurrent, "--max-connections", "2")
     before = settled(server)
     with (

@@ -1,4 +1,4 @@
-"""Out of descriptors, out of threads: those who are served stay served, the rest is told, and it recovers."""
+"""Out of descriptors, out of threads: served clients stay served, the others are told, and the server recovers."""
 
 import os
 import resource
@@ -27,7 +27,7 @@ def fill(server, clients, most=1000):
 
 
 def admitted(address):
-    """Give a client that is served; None while what those before it had is still on its way back."""
+    """Return a client that is served; None while the server has not yet freed what earlier clients used."""
     try:
         return Client(address)
     except ConnectError:
@@ -35,7 +35,7 @@ def admitted(address):
 
 
 def served(address):
-    """Tell whether one more client is served."""
+    """Return whether one more client is served."""
     client = admitted(address)
     if client is None:
         return False
@@ -53,7 +53,7 @@ def exercise(server):
     for _ in range(3):
         fill(server, clients)
         assert len(clients) > 5
-        for _ in range(20):  # each of the refused is told, while there is no room
+        for _ in range(20):  # each refused client is told
             with dial(server.address) as sock:
                 assert read_all(sock) == b"ERROR server is full\n"
         before = server.cpu_seconds

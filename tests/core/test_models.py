@@ -1,4 +1,4 @@
-"""Models that users write: whatever makes their workers, the server's edges hold."""
+"""Models that users write: however they make their workers, the server handles the edge cases."""
 
 import errno
 import os
@@ -100,7 +100,7 @@ def test_a_pool_whose_clients_wait_for_a_worker(serve, model):
     server = serve("tcp://127.0.0.1:0", "--model", model(POOL), "--confirm-timeout", "0.5")
     with Client(server.address) as first, Client(server.address) as second, dial(server.address) as third:
         assert first.ask(b"hello") == second.ask(b"hello") == b"hello"
-        with dial(server.address) as impatient:  # who leaves while it waits is no burden
+        with dial(server.address) as impatient:  # a client that leaves while it waits does no harm
             impatient.sendall(b"never read")
         first.close()
         confirm(third)  # it was greeted when a worker was free: only then its limit began
@@ -303,7 +303,7 @@ def wchan(process):
 
 
 @pytest.mark.filterwarnings("ignore:.*use of fork:DeprecationWarning")
-def test_without_a_process_to_be_had_a_client_is_refused(monkeypatch):
+def test_a_client_is_refused_when_fork_fails(monkeypatch):
     def no_process():
         raise BlockingIOError(errno.EAGAIN, "Resource temporarily unavailable")
 
@@ -388,7 +388,7 @@ def test_a_pool_serves_eight_and_the_ninth_when_one_has_gone(serve):
     assert server.stop() == (0, "")
 
 
-def test_select_refuses_who_has_a_descriptor_that_it_cannot_tell_apart(serve):
+def test_select_refuses_a_client_whose_descriptor_is_too_high(serve):
     many = 1100
     server = serve(
         "tcp://127.0.0.1:0",
@@ -411,7 +411,7 @@ def test_select_refuses_who_has_a_descriptor_that_it_cannot_tell_apart(serve):
 
 
 @pytest.mark.parametrize("name", LOOPS)
-def test_one_who_asks_much_at_once_does_not_starve_the_others(serve, name):
+def test_a_client_that_sends_many_lines_at_once_does_not_starve_the_others(serve, name):
     server = serve("tcp://127.0.0.1:0", "--model", name, "--service", "sleep")
     with Client(server.address) as other, dial(server.address) as greedy:
         confirm(greedy)
@@ -423,7 +423,7 @@ def test_one_who_asks_much_at_once_does_not_starve_the_others(serve, name):
 
 
 @pytest.mark.parametrize("name", LOOPS)
-def test_who_never_reads_costs_no_more_than_a_bound(serve, name):
+def test_a_client_that_never_reads_costs_a_bounded_amount_of_memory(serve, name):
     server = serve("tcp://127.0.0.1:0", "--model", name, "--service", "octets")
     with Client(server.address) as other:
         before = pss(server)

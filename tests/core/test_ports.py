@@ -1,4 +1,4 @@
-"""One port for several listening sockets: no client is sent where nobody accepts, also when a process has ended."""
+"""One port for several listening sockets: every client reaches a process that accepts, even after one has ended."""
 
 import os
 import signal
@@ -7,11 +7,11 @@ from tests.conftest import eventually
 from threadserver.clients import Client
 
 MANY = 40
-"""Clients of whom some reach each of four processes; that one is missed happens once in 25 000 times."""
+"""Enough clients for four processes: the kernel leaves one process out about once in 25 000 times."""
 
 
 def workers(server):
-    """Let many clients come, hold all of them, and give the processes that serve them."""
+    """Connect many clients, hold all of them, and return the processes that serve them."""
     clients = [Client(server.address) for _ in range(MANY)]
     assert all(client.ask(b"hello") == b"hello" for client in clients)
     found = {int(client.hello.worker.partition("/")[0]) for client in clients}

@@ -126,7 +126,7 @@ WHOLE = json.dumps(
     ["", "no json", "[]", "5", '{"step": "1"}', '{"x": 1}', WHOLE.replace('"1"', '"77"'), WHOLE.replace("1.0", '"x"'),
      WHOLE.replace("1.0", "1e999"), WHOLE.replace('"thread": 1', '"thread": [1]'), "[" * 100_000],
 )  # fmt: skip
-def test_what_is_no_trace_is_said_to_be_none(tmp_path, line):
+def test_a_line_that_is_not_a_record_is_rejected(tmp_path, line):
     assert parse(WHOLE).step == "1"
     (tmp_path / "bad").write_text(line + "\n")
     with pytest.raises(UsageError, match=r"line 1: not a record of a trace"):
@@ -135,7 +135,7 @@ def test_what_is_no_trace_is_said_to_be_none(tmp_path, line):
         parse(line)
 
 
-def test_a_trace_that_is_not_there_is_said_not_to_be(tmp_path):
+def test_a_missing_trace_is_reported(tmp_path):
     with pytest.raises(UsageError, match="no such file"):
         read([tmp_path / "none"])
     with pytest.raises(KitError, match="cannot write the trace"):

@@ -4,7 +4,7 @@ from threadserver.core.running import run_until_signalled
 from threadserver.core.server import Server
 
 
-def test_who_looks_for_a_signal_when_all_is_over_reads_from_nobody():
+def test_a_late_check_for_signals_reads_from_no_other_descriptor():
     late = []
     run_until_signalled(Server, lambda _: None, lambda server: late.append(server.timeouts.before_each_check))
     readable, writable = os.pipe2(os.O_NONBLOCK)  # has the number that was just given back

@@ -1,4 +1,4 @@
-"""The server over real sockets: one conversation, many at once, stopping, limits, refusals."""
+"""The server over real sockets: one conversation, many at once, stopping, time-outs, refusals."""
 
 import errno
 import os
@@ -128,14 +128,14 @@ def test_rude_clients_leave_no_memory_behind(serve):
     server = serve("tcp://127.0.0.1:0")
     with Client(server.address) as first:
         first.ask(b"warm")
-    eventually(lambda: len(server.tasks) == 2, "the main thread and the limits' are left")
+    eventually(lambda: len(server.tasks) == 2, "the main thread and that of the time-outs are left")
     tasks, descriptors = len(server.tasks), server.descriptors
     disturb()  # the allocator's own stock fills up
     settled = [disturb() for _ in range(4)]
     assert settled[-1] - settled[0] < 1024, f"KiB after each of four times 60 rude clients: {settled}"
 
 
-# Limits.
+# Time-outs.
 
 
 def test_a_client_that_never_confirms_is_told_and_closed():
@@ -165,7 +165,7 @@ def test_an_idle_client_is_told_and_closed():
         assert read_all(sock) == b"ERROR idle for 0.2 s\n"
 
 
-def test_after_the_confirmation_its_limit_no_longer_counts():
+def test_the_confirmation_time_out_ends_with_the_confirmation():
     with serving(thread.serve, confirm_timeout=0.3) as server, Client(server.address) as client:
         with dial(server.address) as late:  # its limit runs out after the client's would have
             read_line(late)
@@ -173,7 +173,7 @@ def test_after_the_confirmation_its_limit_no_longer_counts():
         assert client.ask(b"hello") == b"hello"
 
 
-def test_who_waits_for_an_answer_is_not_idle():
+def test_a_client_that_waits_for_an_answer_is_not_idle():
     with serving(thread.serve, service=services.sleep, idle_timeout=0.25) as server, Client(server.address) as client:
         assert client.ask(b"700") == b"700"
 
@@ -184,7 +184,7 @@ def test_a_client_that_never_reads_is_shut_down_when_it_is_idle():
         eventually(lambda: not server.conversations, "the worker was freed from sendall()")
 
 
-def test_without_limits_silence_is_no_fault():
+def test_without_time_outs_a_client_may_be_silent():
     with serving(thread.serve, confirm_timeout=0, idle_timeout=0) as server, dial(server.address) as sock:
         confirm(sock)
         sock.sendall(b"hello\n")
@@ -194,7 +194,7 @@ def test_without_limits_silence_is_no_fault():
 # Refusals.
 
 
-def test_more_than_the_connections_at_once_are_refused_and_room_is_made_again(address):
+def test_clients_beyond_the_limit_are_refused_until_others_leave(address):
     with serving(thread.serve, address, max_connections=2) as server:
         first, second = Client(server.address), Client(server.address)
         for _ in range(3):

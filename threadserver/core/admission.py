@@ -26,7 +26,7 @@ log = logging.getLogger("threadserver")
 
 
 class ConnectionLimit:
-    """At most ``most`` open connections, counted over all processes of a server. None is no limit."""
+    """At most ``most`` open connections, counted over all processes of a server. With None there is no limit."""
 
     def __init__(self, most: int | None) -> None:
         self.most = most

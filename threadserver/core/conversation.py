@@ -94,7 +94,7 @@ class Conversation:
 
     __slots__ = (
         "_confirm", "_partial", "_service",
-        "answering", "client", "number", "overdue", "received", "server", "state",
+        "answering", "client", "finished", "number", "overdue", "received", "server", "state",
     )  # fmt: skip
 
     def __init__(
@@ -104,6 +104,9 @@ class Conversation:
         self.server = server
         self.client = client
         self.state = CONFIRMING if confirm else ESTABLISHED
+        self.finished = False
+        """True when nothing more will be answered: send what was returned, then close. Follows from the state, but is
+        kept beside it: a worker asks before each recv()."""
         self.answering = False
         """True while the service works: a client that waits for its answer is not idle."""
         self.received = 0
@@ -118,11 +121,6 @@ class Conversation:
     def established(self) -> bool:
         """False while the client's CONFIRM is awaited."""
         return self.state is not CONFIRMING
-
-    @property
-    def finished(self) -> bool:
-        """True when nothing more will be answered: send what was returned, then close."""
-        return self.state is FINISHED or self.state is REFUSED
 
     @property
     def refused(self) -> bool:
@@ -194,3 +192,4 @@ class Conversation:
 
     def _advance(self, arrived: Input) -> None:
         self.state = TRANSITIONS[self.state][arrived]
+        self.finished = self.state not in TRANSITIONS
