@@ -1,8 +1,8 @@
 # ruff: noqa: E501
 """Real servers from Debian's packages, configured for loopback in a folder of their own, with the model that each uses.
 
-What a server's documentation says of its model is what `classify` must find out. The names stand here and nowhere in
-the code under test.
+`classify` must find the model that the server's documentation states. The names of the servers stand here, and nowhere
+in the code under test.
 """
 
 import atexit

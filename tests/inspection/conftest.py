@@ -1,4 +1,4 @@
-"""Classifications take a second or more each, mostly waiting, so four are made at a time while the other tests run."""
+"""Each classification takes a second or more, mostly waiting, so four run at a time beside the other tests."""
 
 import os
 import subprocess
@@ -17,7 +17,7 @@ LONG = 60.0  # seconds that an experiment may take here: it ends early, unless t
 
 @cache
 def has_rings():
-    """Whether this kernel lets us have an io_uring, and tells what it waits for."""
+    """Tell whether this kernel allows io_uring, and shows what it waits for."""
     switch = Path("/proc/sys/kernel/io_uring_disabled")
     return switch.exists() and (
         switch.read_text().strip() == "0" or (switch.read_text().strip(), os.geteuid()) == ("1", 0)
@@ -26,12 +26,12 @@ def has_rings():
 
 @cache
 def has_namespaces():
-    """Whether this machine lets us make a user namespace, and a network in it."""
+    """Tell whether this machine allows a user namespace with a network in it."""
     return subprocess.run(["unshare", "-r", "-n", "-p", "-f", "true"], capture_output=True).returncode == 0
 
 
 def have(known):
-    """Skip a server that is not installed here, or that only root can start; in CI that is a failure."""
+    """Skip a server that is not installed, or that only root can start; in CI, that is a failure."""
     require(known.tool)
     if known.module and not Path("/usr/lib/python3/dist-packages", known.module).exists():
         require(f"python3-{known.module}")
@@ -47,7 +47,7 @@ def have(known):
 
 @pytest.fixture(scope="session")
 def examined(request):
-    """The verdict on each server that this run asks for, in the making from the first question on."""
+    """The verdict on each server in this run, as futures; all begin when the first is asked for."""
     chosen = {}
     for item in request.session.items:
         known = getattr(item, "callspec", None) and item.callspec.params.get("known")

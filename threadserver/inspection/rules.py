@@ -33,7 +33,7 @@ def judge(record: Record) -> Verdict:
 def _answer(record: Record) -> Verdict:
     found = record.hold
     if not found.sight.accepted:
-        return _nobody(record)
+        return _none_held(record)
     if found.sight.look.hidden:
         return undetermined(sentences.HIDDEN)
     if found.doubtful:
@@ -52,7 +52,7 @@ def _apart(record: Record) -> Verdict:
     return single(record) if alone else one_each(record)
 
 
-def _nobody(record: Record) -> Verdict:
+def _none_held(record: Record) -> Verdict:
     """Judge that none of our connections is held: all of them wait, or were closed."""
     found = record.hold
     phases = set(found.sight.phases.values())

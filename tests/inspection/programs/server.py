@@ -1,4 +1,4 @@
-"""Small servers, one a model, to try `inspect` and `classify` on: ``server.py KIND HOST PORT``; more in traps."""
+"""Small servers, one for each model, for `inspect` and `classify`: ``server.py KIND HOST PORT``; more in traps."""
 
 import itertools
 import os
@@ -109,7 +109,7 @@ def threads_with_selectors(host, port):
 
 
 def threads_on_first_bytes(host, port):
-    """A thread is made when the first bytes have come."""
+    """A thread is made when a client's first bytes have arrived."""
     listener = listen(host, port)
     with selectors.DefaultSelector() as selector:
         selector.register(listener, selectors.EVENT_READ)
@@ -180,7 +180,7 @@ def forks(host, port):
 
 
 def forks_leaking(host, port):
-    """The parent keeps every connection open, too, and waits for no child."""
+    """The parent also keeps every connection open, and does not wait for its children."""
     kept = []
     for connection in accepted(listen(host, port)):
         if os.fork() == 0:
@@ -244,7 +244,7 @@ def prefork_selecting(host, port, workers=3):
 
 
 def prefork_passing(host, port, workers=3):
-    """One accepts for all, and hands each connection over by SCM_RIGHTS: UNIX Network Programming, 30.9."""
+    """One process accepts for all, and hands each connection over by SCM_RIGHTS: UNIX Network Programming, 30.9."""
     listener = listen(host, port)
     ways = []
     for _ in range(workers):
@@ -313,7 +313,7 @@ def loop_epoll(host, port):
 
 
 def loop_tired(host, port):
-    """Tries each connection in turn, and sleeps in between: a loop without any of the mechanisms."""
+    """Tries each connection in turn, and sleeps in between: a loop that uses none of the mechanisms."""
     listener = listen(host, port)
     listener.setblocking(False)
     connections = []
@@ -382,7 +382,7 @@ def loop_and_workers(host, port, workers=4):
 
 
 def supervised(host, port):
-    """A master that restarts its only worker, and never touches a socket."""
+    """A parent that restarts its only worker, and never touches a socket."""
     while True:
         if os.fork() == 0:
             loop(host, port)
@@ -408,7 +408,7 @@ def dies(host, port):
 
 
 def limited(host, port, most=6):
-    """A thread for each connection, but only so many: the others are turned away."""
+    """A thread for each connection, up to a limit: more clients are turned away."""
     room = threading.Semaphore(most)
 
     def serve(connection):

@@ -1,4 +1,4 @@
-"""Small servers that look like another model than they are, for the tests of `classify`."""
+"""Small servers that look like a model other than their own, for the tests of `classify`."""
 
 import asyncio
 import os
@@ -110,7 +110,7 @@ def napping_behind_pollers(host, port):
 
 
 def loop_forking(host, port):
-    """A process is made for each request, and has ended before anybody looks."""
+    """A process is made for each request, and ends before the next look."""
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
 
     def answer(connection, data):
@@ -137,7 +137,7 @@ def loop_with_executor(host, port):
 
 
 def loop_then_pool(host, port, workers=4):
-    """With its first bytes a client goes from the loop to one of a few workers, and stays there."""
+    """A client goes from the loop to one of a few workers when its first bytes arrive, and stays there."""
     queue = Queue()
 
     def work():
