@@ -24,7 +24,13 @@ def test_the_terminal_is_the_default(trace, run):
 
 @pytest.mark.parametrize(
     ("name", "beginning"),
-    [("a.html", "<!DOCTYPE html>"), ("a.mmd", "sequenceDiagram"), ("a.json", '{\n "traceEvents"'), ("a.txt", "C1 ")],
+    [
+        ("a.html", "<!DOCTYPE html>"),
+        ("a.svg", "<svg "),
+        ("a.mmd", "sequenceDiagram"),
+        ("a.json", '{\n "traceEvents"'),
+        ("a.txt", "C1 "),
+    ],
 )
 def test_the_suffix_chooses_the_format(trace, run, tmp_path, name, beginning):
     output = tmp_path / name
@@ -41,10 +47,10 @@ def test_the_format_can_be_chosen(trace, run):
 
 def test_one_connection_can_be_drawn_alone(trace, run):
     made = trace(clients=3)
-    text = run(*made.paths, "--connection", 2).output
+    text = run(*made.paths, "--only", 2).output
     assert "CONFIRM 2" in text
     assert "CONFIRM 1" not in text
-    chosen = json.loads(run(*made.paths, "--connection", 2, "--format", "perfetto").output)
+    chosen = json.loads(run(*made.paths, "--only", 2, "--format", "perfetto").output)
     connections = {event["args"].get("connection") for event in chosen["traceEvents"] if event["ph"] == "X"}
     assert connections == {None, 2}
 
@@ -76,7 +82,7 @@ def test_errors_are_one_line(run, tmp_path, content, arguments, exit_code, messa
 
 
 def test_an_unknown_connection_is_an_error(trace, run):
-    outcome = run(*trace().paths, "--connection", 5)
+    outcome = run(*trace().paths, "--only", 5)
     assert (outcome.exit_code, outcome.stderr) == (2, "threadserver: no connection 5 in this trace; it has: 1\n")
 
 

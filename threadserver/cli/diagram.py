@@ -6,12 +6,14 @@ from pathlib import Path
 
 import click
 
+from threadserver.cli.parameters import option
 from threadserver.core.errors import KitError, UsageError, reason
 from threadserver.core.trace import Record, read
 from threadserver.diagrams.diagram_page import page
 from threadserver.diagrams.mermaid import mermaid
 from threadserver.diagrams.perfetto import perfetto
 from threadserver.diagrams.sequence import sequence
+from threadserver.diagrams.still import still
 from threadserver.diagrams.terminal_diagram import console_for, draw
 
 SUFFIXES = {
@@ -20,9 +22,10 @@ SUFFIXES = {
     ".mmd": "mermaid",
     ".mermaid": "mermaid",
     ".json": "perfetto",
+    ".svg": "svg",
     ".txt": "terminal",
 }
-FORMATS = ("terminal", "html", "mermaid", "perfetto")
+FORMATS = ("terminal", "html", "svg", "mermaid", "perfetto")
 
 
 @click.command()
@@ -34,8 +37,8 @@ FORMATS = ("terminal", "html", "mermaid", "perfetto")
     help="Form of the diagram; by default from the suffix of FILE, else terminal.",
 )
 @click.option("--output", "-o", metavar="FILE", help="Write to FILE instead of the terminal.")
-@click.option("--connection", "-c", "numbers", metavar="N", type=int, multiple=True,
-              help="Draw connection N only. May be repeated.")  # fmt: skip
+@option("--only", "numbers", formerly=["--connection", "-c"], metavar="N", type=int, multiple=True,
+        help="Draw connection N only. May be repeated.")  # fmt: skip
 def diagram(traces: tuple[str, ...], form: str | None, output: str | None, numbers: tuple[int, ...]) -> None:
     """Draw the recorded steps of each connection.
 
@@ -45,6 +48,7 @@ def diagram(traces: tuple[str, ...], form: str | None, output: str | None, numbe
     \b
     threadserver diagram server.trace client.trace
     threadserver diagram run.trace -o run.html        a page to click through in a browser
+    threadserver diagram run.trace -o run.svg         a picture, for a document
     threadserver diagram run.trace -o run.mmd         Mermaid, for a document
     threadserver diagram run.trace -o run.json        open it in https://ui.perfetto.dev
     """
@@ -62,7 +66,7 @@ def diagram(traces: tuple[str, ...], form: str | None, output: str | None, numbe
     elif form == "perfetto":
         text = perfetto(shown.records() if numbers else records)
     else:
-        text = {"html": page, "mermaid": mermaid}[form](shown)
+        text = {"html": page, "svg": still, "mermaid": mermaid}[form](shown)
     _write(text, output)
 
 
