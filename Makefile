@@ -6,7 +6,7 @@ VENV ?= .venv
 BIN = $(VENV)/bin
 PIP = $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: demo test lint compare speed speed-load selftest classify-campaign clean
+.PHONY: demo test lint docs pictures links compare speed speed-load selftest classify-campaign clean
 
 demo: $(VENV)/demo
 	@$(BIN)/threadserver demo
@@ -22,11 +22,19 @@ lint: $(VENV)/lint
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
+# Write the reference of all commands from their help texts.
+docs: $(VENV)/demo
+	@$(BIN)/python docs/reference.py docs/commands.md
+
+# Draw the pictures of the documents from a real run.
+pictures: $(VENV)/demo
+	@$(BIN)/python docs/draw.py docs/pictures
+
 # Compare all models and well-known servers at length: on idle cores about three quarters of an hour.
 compare: $(VENV)/test
-	@$(BIN)/threadserver compare $$($(BIN)/python -m threadserver.comparison.contestants) --rounds 10 --out comparison
+	@$(BIN)/threadserver compare $$($(BIN)/python -m threadserver.comparison.contestants) --rounds 10 --output comparison
 
-# Measure against socketserver and a bare loop: the table in the README. About ten minutes, on two idle cores.
+# Measure against socketserver and a bare loop: the table in docs/measurements.md. About ten minutes, on two idle cores.
 speed: $(VENV)/test
 	@$(BIN)/python -m tests.speed
 
@@ -43,6 +51,10 @@ classify-campaign: $(VENV)/test
 	@$(BIN)/python -m tests.inspection.campaign -n 20
 	@$(BIN)/python -m tests.inspection.campaign -n 20 --busy 2
 
+# Some zip programs drop links or unpack them as text. Without them threadserver.clients and threadserver.labs are missing.
+links:
+	@for name in clients labs; do test -d threadserver/$$name || ln -sfn ../$$name threadserver/$$name; done
+
 clean:
 	rm -rf $(VENV) build dist *.egg-info .coverage .coverage.* .mypy_cache .pytest_cache .ruff_cache .hypothesis demo/
 
@@ -55,11 +67,11 @@ $(VENV)/python:
 	@$(PYTHON) -m venv --clear $(VENV)
 	@touch $@
 
-$(VENV)/demo: $(VENV)/python setup.cfg pyproject.toml
+$(VENV)/demo: $(VENV)/python setup.cfg pyproject.toml | links
 	@$(PIP) install --editable .
 	@touch $@
 
-$(VENV)/test: $(VENV)/python setup.cfg pyproject.toml
+$(VENV)/test: $(VENV)/python setup.cfg pyproject.toml | links
 	@$(PIP) install --editable '.[test]'
 	@touch $@ $(VENV)/demo
 

@@ -13,7 +13,7 @@ from threadserver.submission.starting import started
 
 
 def test_a_command_is_started_and_stopped(threadserver):
-    result = threadserver("classify", "--time-limit", "60", "--json", "--", *own("pool_queue")(Path()))
+    result = threadserver("classify", "--timeout", "60", "--json", "--", *own("pool_queue")(Path()))
     assert (result.returncode, result.stderr) == (0, "")
     answer = json.loads(result.stdout)
     assert (answer["model"], answer["workers"], answer["mechanism"]) == ("thread-pool", 4, None)
@@ -23,7 +23,7 @@ def test_a_command_is_started_and_stopped(threadserver):
 
 def test_a_running_server_and_its_evidence(threadserver):
     with started(own("loop_select")(Path())) as server:
-        result = threadserver("classify", server.address, "--time-limit", "60", "--send", r"hello\n")
+        result = threadserver("classify", server.address, "--timeout", "60", "--send", r"hello\n")
     assert result.returncode == 0
     assert result.stdout.startswith("event-loop (select)\nOne task waits for all ")
     assert "blocked calls" in result.stdout
@@ -51,7 +51,7 @@ def test_bad_input(threadserver, words, code, says):
 
 def test_ctrl_c_closes_every_connection():
     with started(own("pool_prethreaded")(Path())) as server:
-        command = [sys.executable, "-m", "threadserver", "classify", "--time-limit", "60", str(server.address)]
+        command = [sys.executable, "-m", "threadserver", "classify", "--timeout", "60", str(server.address)]
         pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
         with subprocess.Popen(command, **pipes, text=True, env=unmeasured()) as ours:
             found = finding.by_pid(server.pid)

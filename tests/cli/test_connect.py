@@ -79,7 +79,7 @@ def test_plain_lines(threadserver):
 
 
 def test_a_crowd_says_who_served_whom(server, threadserver):
-    result = threadserver("connect", server.address, "--clients", 50, "--lines", 10)
+    result = threadserver("connect", server.address, "--connections", 50, "--lines", 10)
     assert result.returncode == 0
     assert "50 clients got 500 answers from 50 distinct workers in 1 process" in result.stdout
     assert "… and 30 more workers" in result.stdout
@@ -87,7 +87,7 @@ def test_a_crowd_says_who_served_whom(server, threadserver):
 
 def test_a_crowd_as_json(threadserver):
     with serving(iterative.serve) as server:
-        result = threadserver("connect", server.address, "--clients", 5, "--lines", 2, "--json")
+        result = threadserver("connect", server.address, "--connections", 5, "--lines", 2, "--json")
     crowd = json.loads(result.stdout)
     assert crowd["workers"] == 1
     assert [member["answers"] for member in crowd["members"]] == [2] * 5
@@ -95,7 +95,7 @@ def test_a_crowd_as_json(threadserver):
 
 def test_a_crowd_that_is_not_served_is_a_failure(threadserver):
     with serving(thread.serve, max_connections=1) as server:
-        result = threadserver("connect", server.address, "--clients", 8, "--lines", 100)
+        result = threadserver("connect", server.address, "--connections", 8, "--lines", 100)
     assert result.returncode == 1
     assert "failed: no confirmation" in result.stderr
 
@@ -107,9 +107,9 @@ def test_a_crowd_that_is_not_served_is_a_failure(threadserver):
         (["tcp://no.such.host.invalid:1"], 1, "no such host"),
         (["nonsense"], 2, "bad address 'nonsense'"),
         (["udp://127.0.0.1:1"], 2, "datagram"),
-        (["tcp://127.0.0.1:1", "--json"], 2, "--json goes with --clients"),
-        (["tcp://127.0.0.1:1", "--clients", "2", "--no-answers"], 2, "--no-answers"),
-        (["tcp://127.0.0.1:1", "--clients", "0"], 2, "0 is not in the range"),
+        (["tcp://127.0.0.1:1", "--json"], 2, "--json goes with --connections"),
+        (["tcp://127.0.0.1:1", "--connections", "2", "--no-answers"], 2, "--no-answers"),
+        (["tcp://127.0.0.1:1", "--connections", "0"], 2, "0 is not in the range"),
     ],
 )
 def test_what_cannot_be_done_is_one_clear_line(threadserver, arguments, code, says):
@@ -188,7 +188,7 @@ def test_closed_and_full_streams_are_no_traceback(server):
 
 def test_ctrl_c_ends_a_crowd_that_waits():
     with serving(thread.serve, service=services.discard) as server:
-        command = [sys.executable, "-m", "threadserver", "connect", str(server.address), "--clients", "5"]
+        command = [sys.executable, "-m", "threadserver", "connect", str(server.address), "--connections", "5"]
         with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
             eventually(lambda: len(server.conversations) == 5, "all are connected")
             process.send_signal(signal.SIGINT)

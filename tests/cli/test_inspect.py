@@ -124,7 +124,7 @@ def test_without_a_target_it_lists_the_servers_that_listen(server, threadserver)
 
 def test_a_picture(server, clients, threadserver, tmp_path):
     page = tmp_path / "page.html"
-    assert threadserver("inspect", server.address, "--html", page).returncode == 0
+    assert threadserver("inspect", server.address, "--output", page).returncode == 0
     text = page.read_text()
     assert text.count("<path") >= 4  # the listener and three connections
     assert "http://" not in text.replace("http://www.w3.org", "")

@@ -43,7 +43,7 @@ def test_every_workload(threadserver, workload):
 
 def test_slow(threadserver):
     with serving(thread.serve) as server:
-        result = threadserver("load", server.address, "--workload", "slow", "--slow-clients", "2", *SHORT)
+        result = threadserver("load", server.address, "--workload", "slow", "--slow-connections", "2", *SHORT)
     assert result.returncode == 0
     assert "2 of 2 connected" in result.stdout
 
@@ -69,7 +69,7 @@ def test_plain_lines(threadserver):
         (["udp://127.0.0.1:1"], 2, "a datagram socket has no connections"),
         (["tcp://127.0.0.1:1", "--workload", "nix"], 2, "unknown workload 'nix': there are echo, churn"),
         (["tcp://127.0.0.1:1", "--rate", "nan"], 2, "rate must be more than 0"),
-        (["tcp://127.0.0.1:1", "--cpus", "1-3"], 2, "'1-3' is no list of cores, such as 1,3"),
+        (["tcp://127.0.0.1:1", "--cpus", "1-3"], 2, "'1-3' is not a list of cores, such as 1,3"),
         (["tcp://127.0.0.1:1", "--cpus", "4095"], 1, "cannot pin to core 4095"),
         (["tcp://127.0.0.1:1", "--connections", "0"], 2, "0 is not in the range"),
     ],

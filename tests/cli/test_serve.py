@@ -151,7 +151,7 @@ def test_a_foreign_client_speaks_plain_lines(serve):
         (["--conversation", "empty.py"], 2, "is not PATH:CLASS"),
         (["--max-connections", "0"], 2, "0 is not in the range"),
         (["--confirm-timeout", "-1"], 2, "not in the range"),
-        (["--idle-timeout", "nan"], 2, "is no amount"),
+        (["--idle-timeout", "nan"], 2, "is not a finite number"),
         (["--backlog", "many"], 2, "not a valid integer"),
     ],
 )

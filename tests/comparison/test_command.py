@@ -22,7 +22,7 @@ def measured(tmp_path_factory):
     """A comparison of a model, a student's file that lies, and a well-known server."""
     folder = tmp_path_factory.mktemp("compare")
     mine = faulty.write(folder / "mine", "lies")
-    command = ["thread", "peer:socketserver", mine, *SHORT, "-c", "1,2", "-n", "1", "--out", folder / "out"]
+    command = ["thread", "peer:socketserver", mine, *SHORT, "-c", "1,2", "-n", "1", "--output", folder / "out"]
     process = subprocess.run(
         [sys.executable, "-m", "threadserver", "compare", *map(str, command)], capture_output=True, text=True,
         env={**os.environ, "COLUMNS": "100"}, timeout=300,
@@ -55,29 +55,29 @@ def test_in_a_log_a_line_says_now_and_then_how_far_it_is(monkeypatch, tmp_path):
 
 def test_a_result_is_drawn_again_and_compared(measured, threadserver, tmp_path):
     results = measured[1] / "results.json"
-    found = threadserver("compare", "--report", results, "--against", results, "--out", tmp_path)
+    found = threadserver("compare", "--report", results, "--against", results, "--output", tmp_path)
     assert found.returncode == 0
     assert "too few rounds to tell differences" in found.stdout
     assert (tmp_path / "report.html").exists()
-    assert json.loads(threadserver("compare", "--report", results, "--out", tmp_path, "--json").stdout)["runs"]
+    assert json.loads(threadserver("compare", "--report", results, "--output", tmp_path, "--json").stdout)["runs"]
 
 
 @pytest.mark.parametrize(("option", "value"), [("--seconds", "nan"), ("--rate", "nan"), ("--rate", "inf")])
 def test_what_is_no_number_is_refused(threadserver, option, value):
     found = threadserver("compare", "thread", option, value)
     assert (found.returncode, found.stdout) == (2, "")
-    assert f"{value!r} is no amount" in found.stderr
+    assert f"{value!r} is not a finite number" in found.stderr
 
 
 def test_what_an_earlier_comparison_left_is_replaced(measured, threadserver, tmp_path):
     results = measured[1] / "results.json"
     given = json.loads(results.read_text())
-    assert threadserver("compare", "--report", results, "--out", tmp_path / "out").returncode == 0
+    assert threadserver("compare", "--report", results, "--output", tmp_path / "out").returncode == 0
     assert json.loads((tmp_path / "out" / "results.json").read_text()) == given
     pictures = set(os.listdir(tmp_path / "out" / "pictures"))
     given["runs"] = [run for run in given["runs"] if run["contestant"] == "thread" and run["connections"] == 1]
     (tmp_path / "few.json").write_text(json.dumps(given))
-    assert threadserver("compare", "--report", tmp_path / "few.json", "--out", tmp_path / "out").returncode == 0
+    assert threadserver("compare", "--report", tmp_path / "few.json", "--output", tmp_path / "out").returncode == 0
     assert not (tmp_path / "out" / "faults.csv").exists()
     assert "throughput-echo-a-line-comes-back.svg" in pictures - set(os.listdir(tmp_path / "out" / "pictures"))
 
@@ -105,7 +105,7 @@ def test_where_nothing_was_measured_no_page_is_named(measured, threadserver, tmp
     ],
 )
 def test_what_makes_no_sense_is_one_line(threadserver, tmp_path, arguments, said):
-    found = threadserver("compare", *arguments, *(() if "--report" in arguments else ("--out", tmp_path / "out")))
+    found = threadserver("compare", *arguments, *(() if "--report" in arguments else ("--output", tmp_path / "out")))
     lines = [line for line in found.stderr.splitlines() if line]
     assert found.returncode in (1, 2)
     assert len(lines) == 1
@@ -115,7 +115,7 @@ def test_what_makes_no_sense_is_one_line(threadserver, tmp_path, arguments, said
 
 def test_a_folder_that_cannot_be_made_is_one_line(threadserver, tmp_path):
     (tmp_path / "file").touch()
-    found = threadserver("compare", "thread", *SHORT, "--out", tmp_path / "file" / "out")
+    found = threadserver("compare", "thread", *SHORT, "--output", tmp_path / "file" / "out")
     assert found.returncode == 1
     assert "cannot make" in found.stderr
     assert "Traceback" not in found.stderr
@@ -130,7 +130,7 @@ def test_connections_are_numbers(threadserver, text):
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_who_ends_it_keeps_what_was_measured(tmp_path, number):
-    command = ["thread", *SHORT, "-c", "1", "-n", "1000", "--out", str(tmp_path)]
+    command = ["thread", *SHORT, "-c", "1", "-n", "1000", "--output", str(tmp_path)]
     process = subprocess.Popen(
         [sys.executable, "-m", "threadserver", "compare", *command], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
         text=True, env={**unmeasured(), "COLUMNS": "100"},

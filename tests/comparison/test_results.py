@@ -65,7 +65,7 @@ def test_whatever_is_damaged_is_told_in_one_line(written, tmp_path, damage, opti
     damaged = tmp_path / "damaged.json"
     damaged.write_text(json.dumps(given))
     first = [] if option == "--report" else ["--report", path]
-    ended = CliRunner().invoke(compare, [*map(str, [*first, option, damaged, "--out", tmp_path / "out"])])
+    ended = CliRunner().invoke(compare, [*map(str, [*first, option, damaged, "--output", tmp_path / "out"])])
     if option == "--report" or ended.exception:  # what it has not in common with the other is not looked at
         assert isinstance(ended.exception, UsageError), ended.exception
         assert str(ended.exception).startswith(f"{damaged} is ")

@@ -46,7 +46,7 @@ def test_an_iterative_server_lets_the_others_wait_for_the_slow_client(demo):
 
 def test_it_writes_to_another_folder_when_the_first_cannot_be_written(demo, tmp_path):
     (tmp_path / "file").touch()
-    result = demo("--out", "file/demo", env={"TMPDIR": str(tmp_path)})
+    result = demo("--output", "file/demo", env={"TMPDIR": str(tmp_path)})
     assert result.returncode == 0
     assert "cannot write to file/demo" in result.stdout
     assert os.path.exists(re.search(r"file://(\S+)", result.stdout)[1])

@@ -90,7 +90,7 @@ def test_an_encoding_without_boxes_gets_ascii(hostile):
 
 def test_clients_that_do_not_fit_are_left_out_and_counted(trace):
     lines = drawn(trace(clients=8).sequence, 60)
-    assert lines[-1] == "5 clients do not fit: --connection 4 shows one"
+    assert lines[-1] == "5 clients do not fit: --only 4 shows one"
     assert shown_steps(lines).count("12") == 3
 
 

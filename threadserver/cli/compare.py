@@ -10,7 +10,7 @@ from pathlib import Path
 import click
 
 from threadserver.cli import printing
-from threadserver.cli.parameters import Amount
+from threadserver.cli.parameters import Amount, option
 from threadserver.comparison import against as comparing
 from threadserver.comparison import comparison_table, contestants, results
 from threadserver.comparison.campaign import compare as carry_out
@@ -46,7 +46,7 @@ class Numbers(click.ParamType[tuple[int, ...]]):
 @click.option("--rate", type=Amount(min=0, min_open=True), metavar="R",
               help="Open loop: so many requests a second in all, whatever the server does.")  # fmt: skip
 @click.option("--python", "interpreter", metavar="PATH", help="Run the servers under another interpreter.")
-@click.option("--out", type=click.Path(file_okay=False, path_type=Path), metavar="DIR",
+@option("--output", "-o", "out", formerly=["--out"], type=click.Path(file_okay=False, path_type=Path), metavar="DIR",
               help="Where the result goes; what is there is replaced. Default: a new folder.")  # fmt: skip
 @click.option("--report", type=click.Path(dir_okay=False, path_type=Path), metavar="results.json",
               help="Measure nothing: draw this result again.")  # fmt: skip
@@ -71,13 +71,13 @@ def compare(
     \b
     threadserver compare
     threadserver compare thread mine/server.py --workload echo --connections 1,10,100
-    threadserver compare thread epoll peer:asyncio -w sleep -w spin --rounds 10 --out lecture
+    threadserver compare thread epoll peer:asyncio -w sleep -w spin --rounds 10 -o lecture
     threadserver compare --report lecture/results.json --against before/results.json
     """
     before = results.read(against) if against else None
     if report:
         if models or workloads or connections or rounds or seconds or rate or interpreter:
-            raise UsageError("--report draws what was measured: it goes with --out, --against and --json only")
+            raise UsageError("--report draws what was measured: it goes with --output, --against and --json only")
         found, folder = results.read(report), out or report.parent
     else:
         folder = out or Path(f"comparison-{datetime.now().astimezone():%Y-%m-%d-%H%M%S}")

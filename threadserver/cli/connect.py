@@ -1,4 +1,4 @@
-"""``threadserver connect``."""
+"""``threadserver connect``: a client at a prompt, in a pipeline, or as a crowd."""
 
 import json
 import sys
@@ -8,7 +8,7 @@ import click
 from rich.console import Console
 from rich.progress import Progress
 
-from threadserver.cli.parameters import SECONDS, recording
+from threadserver.cli.parameters import SECONDS, option, recording
 from threadserver.clients.client import Client
 from threadserver.clients.crowd import Crowd, converse
 from threadserver.clients.pipe import pipe
@@ -19,20 +19,24 @@ from threadserver.core.trace import Recorder
 
 @click.command()
 @click.argument("address", default="tcp://127.0.0.1:7000")
-@click.option(
-    "--clients", type=click.IntRange(1, 20_000), metavar="N", help="A crowd: so many clients at the same time."
+@option(
+    "--connections", "-c", formerly=["--clients"], type=click.IntRange(1, 20_000), metavar="N",
+    help="Be a crowd: N clients at the same time.",
+)  # fmt: skip
+@option(
+    "--lines", default=10, show_default=True, type=click.IntRange(0), help="Lines that each client of a crowd sends."
 )
-@click.option("--lines", default=10, show_default=True, type=click.IntRange(0), help="Lines that each of a crowd asks.")
-@click.option("--json", "as_json", is_flag=True, help="For --clients: who served whom, as JSON.")
-@click.option("--no-confirm", is_flag=True, help="The server sends no HELLO: plain lines.")
-@click.option("--no-answers", is_flag=True, help="The service answers nothing (discard).")
-@click.option(
-    "--timeout", type=SECONDS, metavar="SECONDS", help="To connect and be greeted.  [default: 5; a crowd: 30]"
-)
-@click.option("--trace", metavar="FILE", help="Add every call to a trace, for `threadserver diagram`.")
+@option("--json", "as_json", is_flag=True, help="With --connections: print as JSON which worker served which client.")
+@option("--no-confirm", is_flag=True, help="Expect no HELLO: plain lines.")
+@option("--no-answers", is_flag=True, help="Do not wait for answers, for a service that sends none (discard).")
+@option(
+    "--timeout", "-t", type=SECONDS, metavar="SECONDS",
+    help="Seconds to connect and to be greeted; 0: no limit.  [default: 5; a crowd: 30]",
+)  # fmt: skip
+@option("--trace", metavar="FILE", help="Append every call to a trace, for `threadserver diagram`.")
 def connect(
     address: str,
-    clients: int | None,
+    connections: int | None,
     lines: int,
     as_json: bool,
     no_confirm: bool,
@@ -45,27 +49,27 @@ def connect(
     \b
     threadserver connect tcp://127.0.0.1:7000
     seq 1000 | threadserver connect tcp://127.0.0.1:7000
-    threadserver connect tcp://127.0.0.1:7000 --clients 50 --lines 10
+    threadserver connect tcp://127.0.0.1:7000 --connections 50 --lines 10
     """
-    if as_json and not clients:
-        raise click.UsageError("--json goes with --clients")
-    if no_answers and clients:
-        raise click.UsageError("a crowd waits for answers: --no-answers does not go with --clients")
+    if as_json and not connections:
+        raise click.UsageError("--json goes with --connections")
+    if no_answers and connections:
+        raise click.UsageError("a crowd waits for answers: --no-answers does not go with --connections")
     where = Address.parse(address)
     with recording(trace) as recorder:
-        if clients:
-            _crowd(where, clients, lines, not no_confirm, _limit(timeout, 30.0), recorder, as_json=as_json)
+        if connections:
+            _crowd(where, connections, lines, not no_confirm, _limit(timeout, 30.0), recorder, as_json=as_json)
             return
         with Client(where, confirm=not no_confirm, timeout=_limit(timeout, 5.0), recorder=recorder) as client:
             if sys.stdin.isatty():
                 prompt(client, answers=not no_answers)
-            else:  # neither sys.stdin nor closed here: a thread that is still reading from it holds its lock
+            else:  # not sys.stdin, and not closed here: a thread that still reads from it holds its lock
                 source = open(sys.stdin.fileno(), "rb", closefd=False)  # noqa: SIM115
                 pipe(client, source, sys.stdout.buffer, answers=not no_answers)
 
 
 def _limit(seconds: float | None, default: float) -> float | None:
-    """As everywhere, 0 is no limit."""
+    """Return None, which is no limit, for 0: every time-out of the kit reads 0 that way."""
     return default if seconds is None else seconds or None
 
 

@@ -5,22 +5,20 @@ from pathlib import Path
 
 import click
 
+from threadserver.cli.parameters import complete_models, option
 from threadserver.core import models
 from threadserver.diagrams.demonstration import run
 from threadserver.diagrams.terminal_diagram import console_for
 
 
 @click.command()
-@click.option(
-    "--model",
-    default="thread",
-    metavar="NAME|PATH",
-    show_default=True,
+@option(
+    "--model", "-m", default="thread", metavar="NAME|PATH", show_default=True, shell_complete=complete_models,
     help=f"The model to watch, by name or by its file: {', '.join(models.names())}.",
-)
-@click.option(
-    "--out", default="demo", metavar="DIR", show_default=True, type=click.Path(path_type=Path),
-    help="Folder for the pages.",
+)  # fmt: skip
+@option(
+    "--output", "-o", "out", formerly=["--out"], default="demo", metavar="DIR", show_default=True,
+    type=click.Path(path_type=Path), help="Folder for the pages.",
 )  # fmt: skip
 def demo(model: str, out: Path) -> None:
     """Watch a server and three clients go through the twelve steps of a connection. One client is slow.

@@ -12,6 +12,7 @@ from rich.console import Console, RenderableType
 from rich.live import Live
 
 from threadserver.cli import printing
+from threadserver.cli.parameters import option
 from threadserver.core.errors import KitError
 from threadserver.inspection import finding, picture, portable, report, task_table
 
@@ -25,9 +26,8 @@ from threadserver.inspection import finding, picture, portable, report, task_tab
     help="Seconds between two refreshes of --watch.",
 )  # fmt: skip
 @click.option("--json", "as_json", is_flag=True, help="Print the report as JSON.")
-@click.option(
-    "--html", "page", type=click.Path(dir_okay=False), help="Write the report as a picture to this HTML file."
-)
+@option("--output", "-o", "page", formerly=["--html"], metavar="FILE", type=click.Path(dir_okay=False),
+        help="Also write the report as a picture, to this HTML file.")  # fmt: skip
 def inspect(target: str | None, tree: bool, watch: bool, interval: float, as_json: bool, page: str | None) -> None:
     """Show what every thread of a running server is blocked in, and the server's connections.
 

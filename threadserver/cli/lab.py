@@ -10,6 +10,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from threadserver.cli import printing
+from threadserver.cli.parameters import option
 from threadserver.core.errors import UsageError
 from threadserver.core.labs import Lab, find, labs
 from threadserver.judge import asking, new_lab, verdict_page, verdict_text, watching
@@ -107,7 +108,7 @@ def start(name: str, folder: Path | None, language: str) -> None:
 @lab.command()
 @FOLDER
 @LAB
-@click.option("--service", metavar="NAME", help="Service to ask for: the third argument of the submission.")
+@click.option("--service", "-s", metavar="NAME", help="Service to ask for: the third argument of the submission.")
 def run(folder: Path, name: str | None, service: str | None) -> None:
     """Start the submission in DIR and let two clients talk with it: you see it work, or where it stops.
 
@@ -124,7 +125,8 @@ def run(folder: Path, name: str | None, service: str | None) -> None:
 @click.option("--only", multiple=True, metavar="CHECK", help="Only this check, and the checks that it depends on.")
 @click.option("-v", "--verbose", is_flag=True, help="Show whole transcripts.")
 @click.option("--json", "as_json", is_flag=True, help="Print the verdict as JSON.")
-@click.option("--html", metavar="FILE", type=click.Path(path_type=Path), help="Also write the verdict as an HTML page.")
+@option("--output", "-o", "html", formerly=["--html"], metavar="FILE", type=click.Path(path_type=Path),
+        help="Also write the verdict as an HTML page.")  # fmt: skip
 def check(
     folder: Path, name: str | None, only: tuple[str, ...], verbose: bool, as_json: bool, html: Path | None
 ) -> None:

@@ -11,7 +11,7 @@ import click
 from rich.console import Console
 from rich.progress import Progress as Bar
 
-from threadserver.cli.parameters import SECONDS, cores
+from threadserver.cli.parameters import SECONDS, cores, option
 from threadserver.clients.load import WORKLOADS, LoadError, Plan, load_table, run
 from threadserver.clients.load.coordinator import Progress
 
@@ -20,17 +20,20 @@ COUNT = click.IntRange(1)
 
 @click.command()
 @click.argument("address", default="tcp://127.0.0.1:7000")
-@click.option("--workload", default="echo", show_default=True, metavar="NAME", help=f"{', '.join(WORKLOADS)}.")
-@click.option("--connections", default=10, show_default=True, type=COUNT, help="Open at once.")
+@click.option("--workload", "-w", default="echo", show_default=True, metavar="NAME", help=f"{', '.join(WORKLOADS)}.")
+@click.option("--connections", "-c", default=10, show_default=True, type=COUNT, help="Open at once.")
 @click.option("--seconds", default=2.0, show_default=True, type=SECONDS, help="How long is measured.")
 @click.option("--warm-up", default=0.5, show_default=True, type=SECONDS, help="Seconds of load before that.")
 @click.option("--rate", type=float, help="Requests a second in all, whatever the server does: open loop.")
 @click.option("--processes", default=1, show_default=True, type=COUNT, help="That generate the load.")
 @click.option("--payload", default=64, show_default=True, help="Bytes of a line with its LF; octets: of an answer.")
 @click.option("--milliseconds", type=int, help="For sleep and spin.  [default: 10 and 1]")
-@click.option("--slow-clients", default=4, show_default=True, type=COUNT, help="For slow: so many, beside the fast.")
+@option("--slow-connections", "slow_clients", formerly=["--slow-clients"], default=4, show_default=True, type=COUNT,
+        help="Slow connections beside the fast ones, for slow.")  # fmt: skip
 @click.option("--no-confirm", is_flag=True, help="The server sends no HELLO: plain lines.")
-@click.option("--timeout", default=5.0, show_default=True, type=SECONDS, help="To connect, and for the last answers.")
+@click.option(
+    "--timeout", "-t", default=5.0, show_default=True, type=SECONDS, help="To connect, and for the last answers."
+)
 @click.option("--cpus", type=cores, metavar="LIST", help="Cores to pin the processes to, such as 1,3.")
 @click.option("--seed", default=1, show_default=True, help="Of the random lines.")
 @click.option("--json", "as_json", is_flag=True, help="As JSON; clients/load/result.py says what is in it.")

@@ -1,4 +1,4 @@
-"""Where commands print tables and sentences: folded to the width of a terminal, and nowhere else."""
+"""The console on which commands print tables and sentences. It wraps lines on a terminal, and nowhere else."""
 
 import os
 import sys
@@ -6,11 +6,11 @@ import sys
 from rich.console import Console
 
 LINE = 10_000
-"""Columns where nobody says how many there are: in a pipe, a file or a log a row stays one line, for grep and diff."""
+"""Columns where the width is unknown: in a pipe, a file or a log each row stays on one line, for grep and diff."""
 
 
 def console(*, stderr: bool = False) -> Console:
-    """Give a console for standard output, or error. Colours only on a terminal, and never with NO_COLOR."""
+    """Return a console for standard output or standard error. It has colours on a terminal, unless NO_COLOR is set."""
     stream = sys.stderr if stderr else sys.stdout
     known = stream.isatty() or "COLUMNS" in os.environ
     return Console(stderr=stderr, highlight=False, width=None if known else LINE)

@@ -1,10 +1,10 @@
-"""``threadserver serve``."""
+"""``threadserver serve``: a server of any model, until Ctrl-C."""
 
 import logging
 
 import click
 
-from threadserver.cli.parameters import SECONDS, recording
+from threadserver.cli.parameters import SECONDS, complete_models, option, recording
 from threadserver.core import loading, models, services
 from threadserver.core.conversation import Conversation
 from threadserver.core.errors import UsageError
@@ -14,40 +14,34 @@ from threadserver.core.server import Server
 
 @click.command()
 @click.argument("address", default="tcp://127.0.0.1:7000")
-@click.option(
-    "--model",
-    default="thread",
-    metavar="NAME|PATH",
-    show_default=True,
-    help=f"Who converses with which client: {', '.join(models.names())}.",
-)
-@click.option(
-    "--service",
-    default="echo",
-    metavar="NAME|PATH:FUNCTION",
-    show_default=True,
-    help=f"{', '.join(services.SERVICES)}.",
-)
-@click.option(
-    "--conversation",
-    metavar="PATH:CLASS",
-    help="Another protocol: a class like threadserver.core.conversation.Conversation.",
-)
-@click.option(
-    "--backlog",
-    default=128,
-    show_default=True,
-    type=click.IntRange(0, 2**31 - 1),
-    help="How many may wait for accept().",
-)
-@click.option("--max-connections", type=click.IntRange(1), metavar="N", help="At once; more are refused.")
-@click.option(
-    "--confirm-timeout", default=5.0, show_default=True, type=SECONDS, help="Seconds to confirm in; 0: no limit."
-)
-@click.option("--idle-timeout", default=300.0, show_default=True, type=SECONDS, help="Seconds of silence; 0: no limit.")
-@click.option("--no-confirm", is_flag=True, help="Without HELLO and CONFIRM: plain lines, for nc or telnet.")
-@click.option("--trace", metavar="FILE", help="Record every call as JSON lines, for `threadserver diagram`.")
-@click.option("-v", "--verbose", is_flag=True, help="Say more about connections that fail.")
+@option(
+    "--model", "-m", default="thread", metavar="NAME|PATH", show_default=True, shell_complete=complete_models,
+    help=f"Concurrency model: {', '.join(models.names())}, or the path of your own.",
+)  # fmt: skip
+@option(
+    "--service", "-s", default="echo", metavar="NAME|PATH:FUNCTION", show_default=True,
+    help=f"What the server answers to a line: {', '.join(services.SERVICES)}, or a function of your own.",
+)  # fmt: skip
+@option(
+    "--conversation", metavar="PATH:CLASS",
+    help="Speak another protocol: a class like threadserver.core.conversation.Conversation.",
+)  # fmt: skip
+@option(
+    "--backlog", default=128, show_default=True, metavar="N", type=click.IntRange(0, 2**31 - 1),
+    help="Connections that may wait in the accept queue.",
+)  # fmt: skip
+@option("--max-connections", type=click.IntRange(1), metavar="N", help="Refuse connections beyond N at once.")
+@option(
+    "--confirm-timeout", default=5.0, show_default=True, type=SECONDS,
+    help="Seconds that a client has to confirm; 0: no limit.",
+)  # fmt: skip
+@option(
+    "--idle-timeout", default=300.0, show_default=True, type=SECONDS,
+    help="Seconds that a client may be silent; 0: no limit.",
+)  # fmt: skip
+@option("--no-confirm", is_flag=True, help="Send no HELLO and expect no CONFIRM: plain lines, for nc or telnet.")
+@option("--trace", metavar="FILE", help="Record every call as JSON lines, for `threadserver diagram`.")
+@option("--verbose", "-v", is_flag=True, help="Log why connections fail.")
 def serve(
     address: str,
     model: str,
@@ -63,8 +57,8 @@ def serve(
 ) -> None:
     """Serve at ADDRESS until Ctrl-C.
 
-    ADDRESS is tcp://HOST:PORT (or HOST:PORT), tcp://[::1]:PORT, unix:///PATH or, without a file, unix:@NAME.
-    Port 0 takes any free port.
+    ADDRESS is tcp://HOST:PORT (or HOST:PORT), tcp://[IPV6]:PORT, unix:///PATH, or unix:@NAME for an abstract socket,
+    which needs no file. With port 0 the kernel chooses a free port.
 
     \b
     threadserver serve tcp://127.0.0.1:7000 --service upper
@@ -76,7 +70,7 @@ def serve(
     serve_with = models.find(model)
     answer = services.find(service)
     speak = _conversation(conversation) if conversation else Conversation
-    with recording(trace, anew=True) as recorder:
+    with recording(trace, overwrite=True) as recorder:
         run_until_signalled(
             lambda: Server(
                 address,
@@ -100,6 +94,6 @@ def serve(
 def _conversation(name: str) -> type[Conversation]:
     path, _, attribute = name.rpartition(":")
     if not (path and attribute):
-        raise UsageError(f"which class is the conversation? {name!r} is not PATH:CLASS")
+        raise UsageError(f"cannot load a conversation from {name!r}: it is not PATH:CLASS")
     found: type[Conversation] = loading.load(path, attribute, "a conversation is a class")
     return found

@@ -167,7 +167,7 @@ def _say_what_is_missing(canvas: Canvas, sequence: Sequence, fitting: Sequence) 
     clients = [sum(one.kind == CLIENT for one in each.lifelines) for each in (sequence, fitting)]
     if missing := clients[0] - clients[1]:
         left_out = sorted(set(sequence.connections) - set(fitting.connections))
-        hint = f"--connection {left_out[0]} shows one" if left_out else "try a wider terminal"
+        hint = f"--only {left_out[0]} shows one" if left_out else "try a wider terminal"
         canvas.say(f"{count(missing, 'client does', 'clients do')} not fit: {hint}")
 
 

@@ -94,15 +94,15 @@ THREADS_OR_LOOPS = (
 )
 HURRIED = (
     "Each of {held} connections has a {kind} of its own, but time ran out before it was clear whether more connections "
-    "would get one; try a longer --time-limit."
+    "would get one; try a longer --timeout."
 )
 HURRIED_LOOP = (
     "A task waits for all clients{how}, but time ran out before it was clear whether other tasks work for it; try a "
-    "longer --time-limit."
+    "longer --timeout."
 )
 UNBOUNDED = (
     "Each of {held} connections has a thread, and more threads wait: this may be a larger pool, or threads without a "
-    "limit; try a longer --time-limit."
+    "limit; try a longer --timeout."
 )
 
 FORKS = "Each connection gets a process of its own, which ends with the connection."

@@ -117,7 +117,7 @@ def _hindrance(owner: dict[int, int], seconds: float) -> str:
     if len(owner) > MOST_TRACED:
         return f"{len(owner)} tasks are too many to trace without disturbing the server"
     if seconds < 0.5:
-        return "no time was left; try a longer --time-limit"
+        return "no time was left; try a longer --timeout"
     return ""
 
 

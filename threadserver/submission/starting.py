@@ -69,7 +69,7 @@ def _await_listening(keeper: Keeper, words: list[str], output: Output, port: int
             )
     where = f" on port {port}" if port else ""
     last = _last(keeper, output)
-    raise KitError(f"{words[0]} did not listen{where} within {seconds:g} s{last}; --start-limit gives it longer")
+    raise KitError(f"{words[0]} did not listen{where} within {seconds:g} s{last}; --start-timeout gives it longer")
 
 
 def _last(keeper: Keeper, output: Output) -> str:
