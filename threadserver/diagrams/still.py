@@ -14,9 +14,10 @@ from itertools import groupby
 from textwrap import wrap
 from xml.sax.saxutils import escape, quoteattr
 
+from threadserver.core.printable import printable
 from threadserver.core.steps import STAGES
 from threadserver.diagrams.lifelines import Lifeline
-from threadserver.diagrams.rows import Row, visible
+from threadserver.diagrams.rows import Row
 from threadserver.diagrams.sequence import Sequence
 
 LEFT = 84  # pixels from the edge to the first lifeline
@@ -67,7 +68,7 @@ def still(sequence: Sequence) -> str:
 
 
 def _summary(sequence: Sequence) -> str:
-    names = ", ".join(visible(one.title) for one in sequence.lifelines)
+    names = ", ".join(printable(one.title) for one in sequence.lifelines)
     return f"The steps of a connection as {len(sequence.rows)} rows between lifelines: {names}"
 
 
@@ -84,7 +85,7 @@ def _bands(rows: tuple[Row, ...], width: int) -> Iterator[str]:
 
 
 def _lifeline(lifeline: Lifeline, x: int, height: int) -> Iterator[str]:
-    words = wrap(visible(lifeline.title), 13)[:3]
+    words = wrap(printable(lifeline.title), 13)[:3]
     for at, word in enumerate(words):
         yield f'<text class="head" x="{x}" y="{HEADS - 14 - 17 * (len(words) - 1 - at)}">{escape(word)}</text>'
     yield f'<line class="lifeline" x1="{x}" y1="{HEADS - 6}" x2="{x}" y2="{height - 8}"/>'
