@@ -34,7 +34,8 @@ def _group(group: click.Group, name: str) -> Iterator[str]:
 
 def _command(command: click.Command, name: str) -> Iterator[str]:
     """Write a section: the usage, what the command does, examples, and a table of options."""
-    usage = [one.metavar or f"[{one.human_readable_name}]" for one in command.params if isinstance(one, click.Argument)]
+    arguments = [one for one in command.params if isinstance(one, click.Argument)]
+    usage = [one.metavar or (one.name or "").upper() if one.required else _optional(one) for one in arguments]
     yield f"## {name}\n\n```\n{' '.join([name, '[OPTIONS]', *usage])}\n```\n"
     for paragraph in re.split(r"\n\s*\n", cleandoc(command.help or "")):
         if paragraph.startswith("\b"):
@@ -44,6 +45,11 @@ def _command(command: click.Command, name: str) -> Iterator[str]:
     rows = [_row(one) for one in command.params if isinstance(one, click.Option) and not one.hidden]
     if rows:
         yield "\n".join(["| option | meaning |", "|---|---|", *rows]) + "\n"
+
+
+def _optional(argument: click.Argument) -> str:
+    shown = argument.metavar or (argument.name or "").upper()
+    return shown if shown.startswith("[") else f"[{shown}]"
 
 
 def _row(option: click.Option) -> str:
