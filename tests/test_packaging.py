@@ -1,40 +1,69 @@
-"""What a user gets: the README's commands, and a wheel that works without the checkout."""
+"""What a user gets: a wheel that works anywhere, a checkout that mends itself, and documents that tell the truth."""
 
 import os
 import re
 import shutil
 import subprocess
 import sys
+import tarfile
+import zipfile
 from pathlib import Path
 
+import click
 import pytest
 
+from tests.cli.test_options import commands
 from tests.conftest import require
 from threadserver.clients import Client
 
 ROOT = Path(__file__).parent.parent
+DOCUMENTS = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").glob("*.md")), *sorted((ROOT / "labs").glob("*.md"))]
+PIP = [sys.executable, "-m", "pip", "--disable-pip-version-check", "--quiet"]
 
 
 def run(*command, **options):
     return subprocess.run(list(map(str, command)), capture_output=True, text=True, timeout=280, **options)
 
 
-@pytest.fixture(scope="module")
-def installed(tmp_path_factory):
-    """The wheel, built from a copy of the checkout and installed where nothing else of it is."""
-    folder = tmp_path_factory.mktemp("wheel")
-    files = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True).stdout.splitlines()
+def copy_checkout(target):
+    """Copy what Git knows of the checkout, links as links."""
+    files = run("git", "ls-files", cwd=ROOT).stdout.splitlines()
     for name in files or pytest.fail("not a git checkout"):
-        target = folder / "checkout" / name
-        target.parent.mkdir(parents=True, exist_ok=True)
+        (target / name).parent.mkdir(parents=True, exist_ok=True)
         if (ROOT / name).exists():
-            shutil.copy(ROOT / name, target, follow_symlinks=False)
-    pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "--quiet"]
-    built = run(*pip, "wheel", "--no-deps", "--wheel-dir", folder, folder / "checkout")
+            shutil.copy(ROOT / name, target / name, follow_symlinks=False)
+    return target
+
+
+def build_wheel(source, folder):
+    built = run(*PIP, "wheel", "--no-deps", "--wheel-dir", folder, source)
     assert built.returncode == 0, built.stderr
-    placed = run(*pip, "install", "--no-deps", "--target", folder / "site", *folder.glob("*.whl"))
+    (wheel,) = folder.glob("*.whl")
+    return wheel
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("wheel")
+    return build_wheel(copy_checkout(folder / "checkout"), folder)
+
+
+@pytest.fixture(scope="module")
+def installed(wheel):
+    """The wheel, installed where nothing else of the checkout is."""
+    site = wheel.parent / "site"
+    placed = run(*PIP, "install", "--no-deps", "--target", site, wheel)
     assert placed.returncode == 0, placed.stderr
-    return folder / "site"
+    return site
+
+
+@pytest.fixture
+def students_folder(tmp_path):
+    """A folder whose own packages have the names of the kit's folders, and may not be imported."""
+    for name in ("labs", "clients", "tests"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "__init__.py").write_text(f"raise SystemExit('the {name} of the student were imported')\n")
+    return tmp_path
 
 
 def test_the_wheel_holds_commands_clients_and_labs(installed):
@@ -51,6 +80,35 @@ def test_the_wheel_holds_commands_clients_and_labs(installed):
     assert {path.name for path in installed.iterdir() if "-" not in path.name} == {"bin", "threadserver"}
 
 
+def test_the_wheel_says_who_wrote_it_and_on_what_terms(wheel):
+    with zipfile.ZipFile(wheel) as archive:
+        (metadata,) = (name for name in archive.namelist() if name.endswith(".dist-info/METADATA"))
+        text = archive.read(metadata).decode()
+        assert any(name.endswith(".dist-info/licenses/LICENSE") for name in archive.namelist())
+    assert "\nAuthor: the threadserver authors\n" in text
+    assert "\nLicense-Expression: MIT\n" in text
+    version = re.search(r"^Version: (.*)", text, re.MULTILINE)[1]
+    assert f"[{version}]" in (ROOT / "CHANGELOG.md").read_text()
+
+
+def test_a_source_distribution_builds_the_same_wheel(wheel, tmp_path):
+    tools = run(*PIP, "install", "--target", tmp_path / "tools", "setuptools>=77")
+    assert tools.returncode == 0, tools.stderr
+    build = f"from setuptools.build_meta import build_sdist; build_sdist({str(tmp_path)!r})"
+    environment = {**os.environ, "PYTHONPATH": str(tmp_path / "tools")}
+    built = run(sys.executable, "-c", build, cwd=copy_checkout(tmp_path / "checkout"), env=environment)
+    assert built.returncode == 0, built.stderr
+    (source,) = tmp_path.glob("*.tar.gz")
+    with tarfile.open(source) as archive:
+        members = archive.getmembers()
+    names = {member.name.partition("/")[2] for member in members}
+    assert {"LICENSE", "CHANGELOG.md", "docs/setup.md", "threadserver/labs/PROTOCOL.md"} <= names
+    assert not any(member.issym() or member.islnk() for member in members)
+    again = build_wheel(source, tmp_path)
+    with zipfile.ZipFile(wheel) as first, zipfile.ZipFile(again) as second:
+        assert set(first.namelist()) == set(second.namelist())
+
+
 def test_the_installed_command_serves(installed, tmp_path):
     environment = {**os.environ, "PYTHONPATH": str(installed)}
     check = "import threadserver.clients; print(threadserver.__file__, threadserver.clients.__file__)"
@@ -65,11 +123,51 @@ def test_the_installed_command_serves(installed, tmp_path):
     assert (forked.returncode, forked.stderr) == (0, "")
 
 
+@pytest.mark.parametrize("place", ["a wheel", "a checkout"])
+@pytest.mark.parametrize("as_module", [True, False], ids=["python -m", "the command"])
+def test_folders_of_a_students_own_are_not_taken_for_the_kits(request, students_folder, place, as_module):
+    environment, command = dict(os.environ), Path(sys.executable).parent / "threadserver"
+    if place == "a wheel":
+        site = request.getfixturevalue("installed")
+        environment["PYTHONPATH"], command = str(site), site / "bin" / "threadserver"
+    start = [sys.executable, "-m", "threadserver"] if as_module else [sys.executable, command]
+    for words, said in (
+        (["--help"], "compare"),  # which imports every command
+        (["lab", "list"], "lifecycle"),
+        (["lab", "start", "lifecycle"], "made lifecycle/server.py"),
+        (["demo", "--model", "select"], "3 clients, one thread for all of them."),
+    ):
+        result = run(*start, *words, cwd=students_folder, env=environment)
+        assert (result.returncode, result.stderr) == (0, ""), words
+        assert said in result.stdout
+
+
+def test_a_checkout_that_lost_its_links_says_so_and_make_restores_them(tmp_path):
+    require("make")
+    checkout = copy_checkout(tmp_path)
+    links = [path for path in (checkout / "threadserver").iterdir() if path.is_symlink()]
+    assert {path.name for path in links} == {"clients", "labs"}
+    for path, lost in zip(links, ("as text", "altogether"), strict=True):
+        target = path.readlink()
+        path.unlink()
+        if lost == "as text":
+            path.write_text(str(target))
+    apart = "import sys, runpy; sys.meta_path[:] = [one for one in sys.meta_path if 'editable' not in str(one)]"
+    command = [sys.executable, "-c", f"{apart}; runpy.run_module('threadserver', run_name='__main__')"]
+    result = run(*command, "connect", "--help", cwd=checkout)
+    assert (result.returncode, result.stdout) == (1, "")
+    assert "`make links`" in result.stderr
+    assert result.stderr.count("\n") == 1
+    assert run("make", "links", cwd=checkout).returncode == 0
+    assert run(*command, "connect", "--help", cwd=checkout).returncode == 0
+    assert "lifecycle" in run(*command, "lab", "list", cwd=checkout).stdout
+
+
 def test_every_command_has_help_with_an_example(threadserver):
-    commands = re.findall(r"^  (\w+)  ", threadserver("--help").stdout, re.MULTILINE)
-    assert {"demo", "serve", "connect", "diagram"} <= set(commands)
-    for command in commands:
-        assert f"  threadserver {command}" in threadserver(command, "--help").stdout
+    for name, command in commands():
+        assert f"  threadserver {name}" in command.get_help(click.Context(command, info_name=name)), name
+    assert {"demo", "serve", "connect", "diagram"} <= set(dict(commands()))
+    assert "  threadserver demo" in threadserver("demo", "--help").stdout
 
 
 def test_make_says_what_is_missing(tmp_path):
@@ -86,6 +184,12 @@ def test_make_says_what_is_missing(tmp_path):
     assert not (tmp_path / "venv").exists()
 
 
+def test_pre_commit_runs_what_make_lint_runs():
+    recipe = re.search(r"^lint:.*\n((?:\t.*\n)+)", (ROOT / "Makefile").read_text(), re.MULTILINE)[1]
+    hooks = re.findall(r"entry: \.venv/bin/(.*)", (ROOT / ".pre-commit-config.yaml").read_text())
+    assert hooks == [line.strip().removeprefix("$(BIN)/") for line in recipe.splitlines()]
+
+
 def test_the_readmes_example_runs(tmp_path):
     example = re.search(r"```python\n(from threadserver.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)[1]
     result = run(sys.executable, "-c", example)
@@ -93,16 +197,47 @@ def test_the_readmes_example_runs(tmp_path):
 
 
 def test_the_readmes_model_runs(serve, tmp_path):
-    model = re.search(r"```python\n( +from threading.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)[1]
-    (tmp_path / "mine.py").write_text("\n".join(line.removeprefix("   ") for line in model.splitlines()) + "\n")
+    model = re.search(r"```python\n(from threading.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)[1]
+    (tmp_path / "mine.py").write_text(model)
     server = serve("tcp://127.0.0.1:0", "--model", f"{tmp_path}/mine.py")
     with Client(server.address) as first, Client(server.address) as second:
         assert second.ask(b"hello") == first.ask(b"hello") == b"hello"
 
 
-def test_the_readmes_commands_are_there(threadserver):
-    text = (ROOT / "README.md").read_text()
-    for command, option in re.findall(r"threadserver ((?:lab )?\w+)[^`\n]*?(--[\w-]+)", text):
-        assert option in threadserver(*command.split(), "--help").stdout, f"{command} {option}"
-    for link in re.findall(r"\]\(([\w/.]+)\)", text):
-        assert (ROOT / link).is_file(), link
+def code(text):
+    """Yield every line of a fenced block, and every span of code between backquotes."""
+    fenced = re.compile(r"^ *```\w*\n(.*?)^ *```", re.MULTILINE | re.DOTALL)
+    for block in fenced.findall(text):
+        yield from block.splitlines()
+    yield from (" ".join(span.split()) for span in re.findall(r"`([^`]+)`", fenced.sub("", text)))
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_commands_and_options_in_a_document_exist(document):
+    known = dict(commands())
+    for line in code(document.read_text()):
+        for words in re.findall(r"(?:^|[/|$])\s*threadserver ([a-z][^|#]*)", line):
+            own = words.partition(" -- ")[0]
+            name = re.match(r"(?:lab )?[a-z]+", own)[0]
+            assert name in known, f"threadserver {words}"
+            options = {option for one in known[name].params for option in one.opts} | {"--help"}
+            assert set(re.findall(r"(?<=\s)--?[a-z][\w-]*", own)) <= options, f"threadserver {words}"
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_links_and_make_targets_in_a_document_exist(document):
+    text = document.read_text()
+    for link, anchor in re.findall(r"\]\((?!https?:)([^)#]*)#?([^)]*)\)", text):
+        target = (document.parent / link) if link else document
+        assert target.exists(), link
+        if anchor:
+            headings = re.findall(r"^#+ (.*)", target.read_text(), re.MULTILINE)
+            assert anchor in {re.sub(r"[^\w -]", "", one.lower()).replace(" ", "-") for one in headings}, anchor
+    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    assert set(re.findall(r"(?:`|^)make ([a-z][a-z-]*)", text, re.MULTILINE)) <= targets
+
+
+def test_the_reference_is_what_the_help_texts_say_today(tmp_path):
+    written = run(sys.executable, ROOT / "docs" / "reference.py", tmp_path / "commands.md")
+    assert written.returncode == 0, written.stderr
+    assert (tmp_path / "commands.md").read_text() == (ROOT / "docs" / "commands.md").read_text(), "run `make docs`"
