@@ -50,7 +50,7 @@ def test_in_the_list(server, threadserver):
 
 
 def test_on_the_page(server, threadserver, tmp_path):
-    assert threadserver("inspect", NAME, "--html", tmp_path / "page.html").returncode == 0
+    assert threadserver("inspect", NAME, "--output", tmp_path / "page.html").returncode == 0
     page = (tmp_path / "page.html").read_text()
     assert is_harmless(page)
     assert SHOWN_NAME in page

@@ -48,7 +48,7 @@ def classify(
     The experiment opens connections one by one, holds them idle, and reads from the kernel which tasks wait for which
     connections. If that is inconclusive, it sends something on some of them; if that is still inconclusive, strace
     traces the server briefly. In the end it closes all its connections. It never guesses: on a busy machine, a longer
-    --time-limit turns "undetermined" into an answer.
+    --timeout turns "undetermined" into an answer.
 
     \b
     threadserver classify tcp://127.0.0.1:6379 --send 'PING\\r\\n'
