@@ -224,7 +224,9 @@ def selftest_command(
 
 @lab.command("new")
 @click.argument("folder", metavar="NAME|PATH", type=click.Path(path_type=Path))
-@click.option("--model", default="thread", show_default=True, metavar="NAME", help="The kit's model to begin with.")
+@click.option(
+    "--model", "-m", default="thread", show_default=True, metavar="NAME", help="The kit's model to begin with."
+)
 @click.option("--language", default="python", show_default=True, metavar="python|c",
               help="With c: a starter and a solution in C as well.")  # fmt: skip
 def new_command(folder: Path, model: str, language: str) -> None:
