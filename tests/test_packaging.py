@@ -118,7 +118,7 @@ def test_the_installed_command_serves(installed, tmp_path):
     command = [sys.executable, installed / "bin" / "threadserver"]
     demo = run(*command, "demo", cwd=tmp_path, env=environment)
     assert (demo.returncode, demo.stderr) == (0, "")
-    assert "3 clients, 3 threads of one process" in demo.stdout
+    assert "3 threads of one process served 3 clients" in demo.stdout
     forked = run(*command, "demo", "--model", "fork", cwd=tmp_path, env=environment)
     assert (forked.returncode, forked.stderr) == (0, "")
 
@@ -135,7 +135,7 @@ def test_folders_of_a_students_own_are_not_taken_for_the_kits(request, students_
         (["--help"], "compare"),  # which imports every command
         (["lab", "list"], "lifecycle"),
         (["lab", "start", "lifecycle"], "made lifecycle/server.py"),
-        (["demo", "--model", "select"], "3 clients, one thread for all of them."),
+        (["demo", "--model", "select"], "Who served whom"),
     ):
         result = run(*start, *words, cwd=students_folder, env=environment)
         assert (result.returncode, result.stderr) == (0, ""), words
