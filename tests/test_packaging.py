@@ -135,7 +135,7 @@ def test_folders_of_a_students_own_are_not_taken_for_the_kits(request, students_
         (["--help"], "compare"),  # which imports every command
         (["lab", "list"], "lifecycle"),
         (["lab", "start", "lifecycle"], "made lifecycle/server.py"),
-        (["demo", "--model", "select"], "Who served whom"),
+        (["demo", "--model", "select"], "One thread served all 3 clients."),
     ):
         result = run(*start, *words, cwd=students_folder, env=environment)
         assert (result.returncode, result.stderr) == (0, ""), words
