@@ -1,7 +1,11 @@
-"""Run a command as Docker's default profile would: ``python restricted.py COMMAND …``, as root.
+"""Run a command on another kind of machine: ``python restricted.py KIND COMMAND …``, as root.
 
-The rights that are left, and the system calls that are refused, are those that matter here: no namespaces, no mounts
-(docs.docker.com, "seccomp security profiles"; capabilities(7); seccomp(2)). The filter is x86-64's and aarch64's.
+docker          Docker's default rights, and no system calls for namespaces and mounts (docs.docker.com, "seccomp
+                security profiles"; capabilities(7); seccomp(2))
+no-landlock     the same, and a kernel without Landlock
+powerless       an ordinary user whose user namespaces can be made, and in which nothing can be written, as with
+                Ubuntu's AppArmor since 23.10: Landlock keeps /proc from being written
+no-loopback     a network namespace can be made, and its interface cannot be brought up
 """
 
 import ctypes
@@ -9,6 +13,10 @@ import os
 import platform
 import struct
 import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parents[2]))  # any Python may run this
+from threadserver.submission import keeper, network, view
 
 KEPT = {0, 1, 3, 4, 5, 6, 7, 8, 10, 13, 18, 27, 29, 31}
 """Docker's default capabilities, chown to setfcap, by number."""
@@ -26,11 +34,25 @@ _LIBC = ctypes.CDLL(None, use_errno=True)
 def forbid_namespaces() -> None:
     """Refuse the calls that make namespaces, to this process and all that it starts. Needs CAP_SYS_ADMIN."""
     machine = platform.machine()
-    program = [_load(0)]  # struct seccomp_data: number, architecture, instruction pointer, arguments
-    program += [step for number in _REFUSED[machine] for step in (_unless(number, 1), _return(_ERRNO | _EPERM))]
+    program = [step for number in _REFUSED[machine] for step in (_unless(number, 1), _return(_ERRNO | _EPERM))]
     program += [_unless(_CLONE3, 1), _return(_ERRNO | _ENOSYS)]
     program += [_unless(_CLONE[machine], 3), _load(16), _unless_any(_NAMESPACES, 1), _return(_ERRNO | _EPERM)]
-    program += [_return(_ALLOW)]
+    _filter(program)
+
+
+def forbid_landlock() -> None:
+    """Have a kernel without Landlock."""
+    _filter([_unless(keeper.CREATE_RULESET, 1), _return(_ERRNO | _ENOSYS)])
+
+
+def forbid_interfaces() -> None:
+    """Refuse to bring a network interface up."""
+    number = {"x86_64": 16, "aarch64": 29}[platform.machine()]
+    _filter([_unless(number, 3), _load(24), _unless(network.SIOCSIFFLAGS, 1), _return(_ERRNO | _EPERM)])
+
+
+def _filter(program: "list[bytes]") -> None:
+    program = [_load(0), *program, _return(_ALLOW)]  # struct seccomp_data: number, architecture, pointer, arguments
     code = b"".join(program)
     buffer = ctypes.create_string_buffer(code)
     header = ctypes.create_string_buffer(struct.pack("HxxxxxxP", len(program), ctypes.addressof(buffer)))
@@ -62,7 +84,28 @@ def _return(value: int) -> bytes:
     return struct.pack("HBBI", 0x06, 0, 0, value)
 
 
+def become_nobody() -> None:
+    """Become an ordinary user."""
+    os.setgroups([])
+    os.setresgid(65_534, 65_534, 65_534)
+    os.setresuid(65_534, 65_534, 65_534)
+
+
+def main() -> None:
+    """Restrict this process, and become the command."""
+    kind, *command = sys.argv[1:]
+    if kind in {"docker", "no-landlock"}:
+        drop_capabilities(KEPT)
+        forbid_namespaces()
+    if kind == "no-landlock":
+        forbid_landlock()
+    if kind == "no-loopback":
+        forbid_interfaces()
+    if kind == "powerless":
+        become_nobody()
+        keeper.confine(["/"], [*view.SHARED, "/dev"])
+    os.execvp(command[0], command)
+
+
 if __name__ == "__main__":
-    drop_capabilities(KEPT)
-    forbid_namespaces()
-    os.execvp(sys.argv[1], sys.argv[1:])
+    main()

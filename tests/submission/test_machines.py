@@ -12,10 +12,13 @@ import pytest
 import threadserver
 from tests.conftest import require
 from tests.submission import restricted
+from threadserver.submission import network
 
 ROOT = Path(threadserver.__file__).parents[1]
 LABS = ROOT / "labs"
-DOCKER = [sys.executable, restricted.__file__]
+DOCKER, POWERLESS, NO_LANDLOCK, NO_LOOPBACK = (
+    [sys.executable, restricted.__file__, kind] for kind in ("docker", "powerless", "no-landlock", "no-loopback")
+)
 WITHOUT_RIGHTS = [
     "setpriv", "--bounding-set=-sys_admin,-sys_ptrace", "--inh-caps=-sys_admin,-sys_ptrace", "--",
 ]  # fmt: skip
@@ -59,6 +62,14 @@ def check(python):
     return run
 
 
+def python_of_all():
+    return "/usr/bin/python3"
+
+
+def readable_by_others(path):
+    return all(one.stat().st_mode & 0o001 for one in [path, *path.parents])
+
+
 def outcomes(verdict):
     return {one["name"]: one["outcome"] for one in verdict["checks"]}
 
@@ -78,3 +89,52 @@ def test_root_without_the_right_to_trace(check, machine):
 def test_the_model_is_seen_without_the_right_to_trace(check, submitted, lab, outcome):
     done, verdict = check(DOCKER, LABS / submitted, lab, "--only", "model")
     assert outcomes(verdict)["model"] == outcome, done.stdout
+
+
+# Rights that are missing.
+
+
+def test_the_tracer_is_protected_from_whom_it_traces(tmp_path):
+    """It runs as the submission's user, and nobody of that user can trace it in turn, nor read it."""
+
+
+def test_a_python_out_of_reach_is_no_grade(tmp_path):
+    """It lies in a folder of root's, and nothing can be shown to the submission."""
+    closed = tmp_path / "closed"
+    closed.mkdir(mode=0o700)
+    subprocess.run(["cp", "-r", sys.base_prefix, closed / "python"], check=True)
+
+
+@pytest.mark.parametrize(("machine", "code"), [(DOCKER, 0), (NO_LANDLOCK, 3)], ids=["landlock", "no landlock"])
+def test_the_labs_cannot_be_read(check, machine, code):
+    """Where Landlock cannot hide them, and everybody may read them, nothing is judged."""
+    if not (LABS / "thread/solution").stat().st_mode & 0o005 or not readable_by_others(LABS):
+        pytest.skip("nobody else can read this checkout")
+    done, verdict = check(machine, LABS / "thread/solution", "thread", "--only", "listens")
+    assert done.returncode == code
+    if code:
+        assert "chmod -R go-rwx" in verdict["problem"]
+        assert verdict["checks"] == []
+
+
+# A network that cannot be had.
+
+
+def test_a_user_namespace_without_rights(check):
+    """As on Ubuntu since 23.10: it can be made, and then nothing in it may be written. The judge stays outside."""
+    made = subprocess.run([*POWERLESS, "unshare", "--user", "true"])
+    assert made.returncode == 0
+    mapped = subprocess.run([*POWERLESS, "unshare", "--user", "--map-root-user", "true"], capture_output=True)
+    assert b"denied" in mapped.stderr
+    done, verdict = check(POWERLESS, LABS / "thread/solution", "thread", "--only", "echo")
+    assert (done.returncode, verdict["containment"]) == (0, "self-check"), done.stdout
+
+
+@pytest.mark.parametrize("machine", [POWERLESS, NO_LOOPBACK], ids=["powerless", "no loopback"])
+def test_a_network_that_does_not_work_is_not_entered(machine):
+    """Whatever is refused: the process that goes on has never left its network."""
+    ask = [python_of_all(), "-c", "import os; print(os.stat('/proc/self/ns/net').st_ino)"]
+    command = [python_of_all(), "-I", "-S", network.__file__, *ask]
+    done = subprocess.run([*machine, *command], capture_output=True, text=True, check=True)
+    assert int(done.stdout) == os.stat("/proc/self/ns/net").st_ino
+    assert "no private network here" in done.stderr

@@ -6,11 +6,11 @@ has started.
 """
 
 import os
+import signal
 import subprocess
 import sys
-import tempfile
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
 
@@ -20,10 +20,11 @@ from threadserver.core.labs import Lab
 from threadserver.judge.events import Begun, Ended, Judged, Misused, Noted, Request, from_json, to_json
 from threadserver.judge.outcomes import Result, Verdict
 from threadserver.submission import network
+from threadserver.submission.temporary import own_folder
 
 KIT = Path(threadserver.__file__).parent.parent
 _PROGRAM = "import sys; sys.path.insert(0, {kit!r}); from threadserver.judge.judge_process import main; main()"
-_PASSED_ON = ("PATH", "LANG", "HOME", "TMPDIR", "THREADSERVER_CONTAINMENT", "COVERAGE_")
+_PASSED_ON = ("PATH", "LANG", "LC_", "HOME", "TMPDIR", "TEMP", "TMP", "THREADSERVER_CONTAINMENT", "COVERAGE_")
 """Environment variables that the judge inherits: none of them configures Python or pytest."""
 
 
@@ -49,7 +50,11 @@ def check(
         only=list(only),
         seconds=lab.seconds,
     )
-    with tempfile.TemporaryFile() as errors, _judge(request, errors) as judge:
+    with (
+        own_folder("judge") as neutral,
+        (neutral / "errors").open("w+b") as errors,
+        _judge(request, neutral, errors) as judge,
+    ):
         assert judge.stdout is not None  # noqa: S101
         for line in judge.stdout:
             match from_json(line):
@@ -67,27 +72,32 @@ def check(
                     verdict.complete, verdict.problem = True, problem
         if not verdict.complete:
             errors.seek(0)
-            verdict.problem = f"the judge ended early: {errors.read()[-2000:].decode('utf-8', 'replace').strip()}"
+            said = errors.read()[-2000:].decode("utf-8", "replace").strip()
+            verdict.problem = f"the judge ended early{_killed(judge.wait())}: {said}"
     return verdict
 
 
+def _killed(code: int) -> str:
+    return f", by signal {-code}, perhaps for want of memory" if code == -signal.SIGKILL else ""
+
+
 @contextmanager
-def _judge(request: Request, errors: IO[bytes]) -> Iterator["subprocess.Popen[str]"]:
+def _judge(request: Request, neutral: Path, errors: IO[bytes]) -> Iterator["subprocess.Popen[str]"]:
     program = [sys.executable, "-I", "-c", _PROGRAM.format(kit=str(KIT))]
     environment = {name: value for name, value in os.environ.items() if name.startswith(_PASSED_ON)}
-    with tempfile.TemporaryDirectory(prefix="judge-") as neutral:
-        judge = subprocess.Popen(
-            network.privately(program), cwd=neutral, env=environment, text=True,
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors, start_new_session=True,
-        )  # fmt: skip
-        assert judge.stdin is not None  # noqa: S101
-        try:
+    judge = subprocess.Popen(
+        network.privately(program), cwd=neutral, env=environment, encoding="utf-8",
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors, start_new_session=True,
+    )  # fmt: skip
+    assert judge.stdin is not None  # noqa: S101
+    try:
+        with suppress(BrokenPipeError):
             judge.stdin.write(to_json(request))
             judge.stdin.close()
-            yield judge
-        finally:
-            if judge.stdout:
-                judge.stdout.close()
-            if judge.poll() is None:
-                judge.terminate()
-            judge.wait()
+        yield judge
+    finally:
+        if judge.stdout:
+            judge.stdout.close()
+        if judge.poll() is None:
+            judge.terminate()
+        judge.wait()

@@ -17,6 +17,7 @@ from typing import IO
 
 import pytest
 
+from threadserver.core.errors import KitError, UsageError
 from threadserver.judge.events import Begun, Ended, Event, Judged, Misused, Noted, Request, from_json, to_json
 from threadserver.judge.fixtures import FIRST_PORT, ClientFixtures, ServerFixtures
 from threadserver.judge.plugin import Judging
@@ -33,6 +34,7 @@ OPTIONS = ["--noconftest", "-p", "no:cacheprovider", "-p", "no:terminal", "-p", 
 
 def main() -> None:
     """Judge one submission, as the request on standard input says. End when the asking process ends (prctl(2))."""
+    signal.signal(signal.SIGTERM, _interrupt)  # everything is stopped and removed then, as with Ctrl-C
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
     sys.dont_write_bytecode = True  # labs are read, never written to
     results = os.fdopen(os.dup(1), "w", encoding="utf-8")
@@ -41,8 +43,14 @@ def main() -> None:
         request = from_json(sys.stdin.read())
         assert isinstance(request, Request)  # noqa: S101
         _judge(request, results)
-    except BrokenPipeError:
-        os._exit(1)  # the asking process has gone
+    except (BrokenPipeError, KeyboardInterrupt):
+        os._exit(1)  # the asking process has gone, or wants no more
+
+
+def _interrupt(*_: object) -> None:
+    """End as with Ctrl-C, once; a second signal ends at once."""
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    raise KeyboardInterrupt
 
 
 def _judge(request: Request, results: IO[str]) -> None:
@@ -50,7 +58,14 @@ def _judge(request: Request, results: IO[str]) -> None:
         results.write(to_json(event) + "\n")
         results.flush()
 
-    contained = containment.strongest()
+    try:
+        contained = containment.strongest()
+    except UsageError as error:
+        say(Misused(str(error)))
+        return
+    except KitError as error:
+        say(Ended(str(error)))
+        return
     say(Begun(contained.name, contained.sentence))
     judging = Judging(lambda result: say(Judged(result)), request.only, request.seconds)
     ports = count(FIRST_PORT) if network.private_network() else repeat(0)

@@ -20,6 +20,7 @@ from threadserver.judge.marking import Check, check_of
 from threadserver.judge.outcomes import Outcome, Result, UndeterminedError, earned
 from threadserver.judge.transcript import Transcript
 from threadserver.submission.folder import SubmissionError
+from threadserver.submission.machine_error import MachineError
 from threadserver.submission.server_program import StartError
 
 TRIES = 2
@@ -100,11 +101,17 @@ class Judging:
             )
         elif blockers:
             result = _result(check, Outcome.BLOCKED, f"not tried: it depends on {', '.join(blockers)}")
+        elif self.problem:
+            return True  # the machine cannot judge
         else:
             for _ in range(TRIES):
                 self.transcript = Transcript()
                 self._failure = None
                 runtestprotocol(item, log=False, nextitem=nextitem)
+                if isinstance(self._failure, MachineError):
+                    self.problem = str(self._failure)
+                    item.session.shouldstop = self.problem
+                    return True
                 result = self._judge(check)
                 if result.outcome is not Outcome.ERROR:
                     break

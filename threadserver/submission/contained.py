@@ -14,6 +14,7 @@ from threadserver.kernel.task import TaskId
 from threadserver.submission.containment import BUBBLEWRAP
 from threadserver.submission.keeping import Keeper
 from threadserver.submission.listening import listening
+from threadserver.submission.machine_error import MachineError
 from threadserver.submission.output import Output
 from threadserver.submission.preparing import Prepared
 
@@ -25,6 +26,7 @@ class Contained:
         self._keeper = keeper
         self._outputs = outputs
         self._wrapped = prepared.containment is BUBBLEWRAP
+        self._trusted = prepared.containment.grades
 
     @property
     def keeper(self) -> int:
@@ -34,18 +36,26 @@ class Contained:
     @property
     def over_limit(self) -> str:
         """What it did that made us end it ("used more than 1024 MiB of memory"); nothing while all is well."""
-        self._keeper.update()
+        self._update()
         return self._keeper.over
 
     def ended(self) -> int | None:
         """Give the exit code of the process that was started, negative for a signal; None while it runs."""
-        self._keeper.update()
+        self._update()
         code = self._keeper.exit_code
         return 128 - code if code is not None and self._wrapped and 128 < code < 193 else code
 
+    def _update(self) -> None:
+        """Take note of what the keeper tells. Raises MachineError when it was killed, which no submission can do."""
+        self._keeper.update()
+        if self._keeper.killed and self._trusted:
+            raise MachineError(
+                "the process that keeps the submission was killed from outside, perhaps for want of memory: try again"
+            )
+
     def members(self) -> dict[int, Status]:
         """Give all of its processes, zombies too, by our numbers, each after its parent."""
-        self._keeper.update()
+        self._update()
         everybody = everyone()
         below = family([self.keeper], everybody)[1:]
         if self._wrapped:

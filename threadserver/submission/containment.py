@@ -7,7 +7,8 @@ bubblewrap
     nothing else exists for it, and none of our processes can be signalled or traced by it. As root it runs under a
     user id of its own besides, so that its tasks are counted apart.
 user
-    For root without namespaces: a user id of its own. It sees the machine as any stranger would.
+    For root without namespaces: a user id of its own. With Landlock it reads only what `view` names; else it sees the
+    machine as any stranger would, and is refused where strangers can read the labs' solutions.
 self-check
     For an ordinary user without namespaces: limits and a process group, and the word of whoever wrote it.
 """
@@ -16,21 +17,41 @@ import os
 import platform
 import re
 import shutil
+import time
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from threadserver.core.errors import KitError, UsageError
-from threadserver.kernel.processes import everyone, tasks
+from threadserver.core.errors import UsageError
+from threadserver.kernel.namespaces import Network
+from threadserver.kernel.processes import everyone, family, tasks
+from threadserver.kernel.sockets import Tables
 from threadserver.submission import view
-from threadserver.submission.keeping import Order, keep
-from threadserver.submission.limits import Limits
+from threadserver.submission.cgroup import own_group
+from threadserver.submission.keeping import Keeper, Order, keep
+from threadserver.submission.limits import Limits, require_room
+from threadserver.submission.listening import free_port, listening
+from threadserver.submission.machine_error import MachineError
 from threadserver.submission.output import Output
 from threadserver.submission.place import Place, may_change_user, place
 
 FORCED = "THREADSERVER_CONTAINMENT"
 """The environment variable that names one, for tests and for the curious."""
 TRIAL_LIMIT = 20.0
+_TRIAL = """
+import os, socket, sys, time
+for folder in sys.argv[3:]:
+    try:
+        print("reads", os.listdir(folder) and folder, flush=True)
+    except OSError:
+        pass
+listener = socket.create_server((sys.argv[1], int(sys.argv[2])))
+time.sleep(60)
+"""
+_BLIND = (
+    "what runs in it cannot be looked into: the judge lacks CAP_SYS_PTRACE, or something else hides /proc "
+    "(docker run --cap-add SYS_PTRACE)"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,14 +81,17 @@ ALL = (BUBBLEWRAP, USER, SELF_CHECK)
 def strongest() -> Containment:
     """Give the strongest containment that works here, or the one that THREADSERVER_CONTAINMENT names.
 
-    Raises UsageError when that one does not work here, or is none; KitError when nothing works.
+    Raises UsageError when that one does not work here, or is none; MachineError when nothing works, or there is too
+    little of what every submission needs. Root never runs a submission as root: it would own the machine.
     """
+    require_room()
     forced = os.environ.get(FORCED)
     if not forced:
-        for one in ALL:
+        last = USER if may_change_user() else SELF_CHECK
+        for one in ALL[: ALL.index(last) + 1]:
             if not why_not(one):
                 return one
-        raise KitError(f"no submission can be run here: {why_not(SELF_CHECK)}")
+        raise MachineError(f"no submission can be run here: {why_not(last)}")
     named = [one for one in ALL if one.name == forced]
     if not named:
         raise UsageError(f"{FORCED}={forced}: there are only {', '.join(one.name for one in ALL)}")
@@ -78,7 +102,7 @@ def strongest() -> Containment:
 
 @cache
 def why_not(containment: Containment) -> str:
-    """Try one for real: start an interpreter in it. Say why it does not work; nothing when it does."""
+    """Try one for real: start a server in it, and look into it. Say why it does not work; nothing when it does."""
     if containment is BUBBLEWRAP and not shutil.which("bwrap"):
         return "bubblewrap is not installed (apt install bubblewrap)"
     if containment is USER and not may_change_user():
@@ -86,20 +110,63 @@ def why_not(containment: Containment) -> str:
     if not shutil.which("prlimit"):
         return "prlimit is not installed (apt install util-linux)"
     with place(own_user=own_user(containment)) as trial:
-        return _try(wrap(containment, trial, [str(python_for(containment, trial)), "-c", "import socket"], Limits()))
+        if why := _out_of_reach(trial):
+            return why
+        words = [str(python_for(containment, trial)), "-c", _TRIAL, "127.0.0.1", str(port := free_port("127.0.0.1"))]
+        words += map(str, view.solutions()) if containment is not SELF_CHECK else []
+        return _try(wrap(containment, trial, words, Limits()), port)
 
 
-def _try(order: Order) -> str:
+def _out_of_reach(place: Place) -> str:
+    """Say why a submission's own user cannot run our Python; nothing when it can, or when it is shown to it."""
+    if place.user is None or place.mounted:
+        return ""
+    for path in (view.python(), *view.python().parents):
+        if not path.stat().st_mode & 0o001:
+            return (
+                f"the submission's user cannot reach {view.python()}, for {path} is closed to others: use a Python "
+                "that every user can run (a venv of /usr/bin/python3, say)"
+            )
+    return ""
+
+
+def _try(order: Order, port: int) -> str:
+    """Wait until what was started is seen to listen."""
     output = Output()
     keeper = keep(order, output)
     try:
-        keeper.wait(TRIAL_LIMIT)
+        why = _await_server(keeper, port)
     finally:
         keeper.stop()
         output.finish(TRIAL_LIMIT)
-    if keeper.exit_code == 0:
-        return ""
-    return keeper.failed or " ".join(str(output).split()) or "it does not start"
+    found = [line for line in str(output).splitlines() if line.startswith("reads ")]
+    if found and not why:
+        labs = (view.KIT / "labs").resolve()
+        return f"every user can read the labs' solutions: make them yours alone, chmod -R go-rwx {labs}"
+    return why if why != _ENDED else keeper.failed or " ".join(str(output).split()) or "a server does not start in it"
+
+
+_ENDED = "ended"
+
+
+def _await_server(keeper: Keeper, port: int) -> str:
+    """Wait until a descendant of a keeper listens; say why that is not so, and nothing when it is."""
+    deadline = time.monotonic() + TRIAL_LIMIT
+    with Network() as network, Tables(network) as tables:
+        while time.monotonic() < deadline:
+            keeper.update(0.005)
+            if keeper.done:
+                return _ENDED
+            if any(one.port == port for one in tables.listeners()):
+                below = family([keeper.pid], everyone())[1:]
+                return "" if any(one.socket.port == port for one in listening(below)) else _BLIND
+    return f"a server in it did not listen within {TRIAL_LIMIT:g} s"
+
+
+def require_working(containment: Containment, error: Exception) -> None:
+    """Try a containment again, when a submission did not start in it. Raises MachineError when no server does."""
+    if why := why_not.__wrapped__(containment):
+        raise MachineError(f"no server starts here any more: {why}") from error
 
 
 def own_user(containment: Containment) -> bool:
@@ -121,20 +188,26 @@ def wrap(
 
     A build may write into the private copy, and with bubblewrap reaches no network.
     """
+    limits = limits.fitted()
     environment = dict(view.ENVIRONMENT)
+    readable, writable = None, list[str]()
     if containment is BUBBLEWRAP:
         kit, folder, mounts = view.KIT_INSIDE, "/", view.staging(place)
         before = view.bubblewrap(place, limits, writable=building, network=not building)
     else:
         kit, folder, mounts = place.folder / "kit", str(place.copy), view.hiding(place, limits, writable=building)
         before = []
-        environment |= {"PATH": os.environ.get("PATH", environment["PATH"])} if place.user is None else {}
+        if containment is USER:
+            readable, writable = view.confinement(place, writable=building)
+        if containment is USER and not place.mounted:
+            environment |= {"TMPDIR": str(place.temporary), "HOME": str(place.temporary)}
+        environment |= {"PATH": view.path_of_tools()} if place.user is None else {}
     if place.kit:
         environment["PYTHONPATH"] = str(kit)
     return Order(
         [*before, *limits.as_command(_tasks(containment, place, limits)), *command], environment, folder, place.user,
         mounts=mounts if place.mounted else None, memory=limits.memory, disk=limits.disk if building else 0,
-        built=str(place.copy),
+        built=str(place.copy), readable=readable, writable=writable, lock=place.lock, kills=own_group().kills_file,
     )  # fmt: skip
 
 

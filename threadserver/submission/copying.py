@@ -1,24 +1,35 @@
 """Copying a folder that somebody handed in: bounded, and without following what leads out of it."""
 
+import errno
 import os
 import stat
 from pathlib import Path
 
-from threadserver.core.errors import KitError
+from threadserver.core.errors import reason
+from threadserver.core.printable import printable
 from threadserver.submission.folder import LEFT_OUT, SubmissionError
 from threadserver.submission.limits import MIB
+from threadserver.submission.machine_error import MachineError
 from threadserver.submission.place import Place
 
 MOST_FILES = 2000
 MOST_BYTES = 64 * MIB
-SIZE = f"A submission holds at most {MOST_FILES} files, and {MOST_BYTES // MIB} MiB."
+DEEPEST = 32
+MOST_SHOWN = 100  # characters of a path
+SIZE = f"A submission holds at most {MOST_FILES} files, {MOST_BYTES // MIB} MiB, and folders in folders {DEEPEST} deep."
 """A line of the contract."""
 
 
 def copy(source: Path, place: Place) -> list[str]:
-    """Copy a folder into a place; give remarks on what was left out. Raises SubmissionError when it is too large."""
-    copying = _Copying(source.resolve(), place)
-    copying.folder(source.resolve(), place.copy)
+    """Copy a folder into a place; return remarks on what was left out.
+
+    Raises SubmissionError when it is too large or too deep, MachineError when it cannot be read or there is no room.
+    """
+    root = source.resolve()
+    if place.folder.resolve().is_relative_to(root):
+        raise MachineError(f"the copy of {root} would lie in itself, in {place.folder}: set TMPDIR to another folder")
+    copying = _Copying(root, place)
+    copying.folder(root, place.copy, 0)
     return copying.notes
 
 
@@ -29,34 +40,54 @@ class _Copying:
         self._files = self._bytes = 0
         self.notes: list[str] = []
 
-    def folder(self, source: Path, target: Path) -> None:
-        for entry in sorted(os.scandir(source), key=lambda entry: entry.name):
+    def folder(self, source: Path, target: Path, depth: int) -> None:
+        if depth > DEEPEST:
+            raise SubmissionError(f"its folders lie more than {DEEPEST} deep in each other", SIZE)
+        try:
+            entries = sorted(os.scandir(source), key=lambda entry: entry.name)
+        except OSError as error:
+            raise self._why(source, error) from error
+        for entry in entries:
             if entry.name in LEFT_OUT:
                 continue
             self._files += 1
             if self._files > MOST_FILES:
-                raise SubmissionError(f"{self._root} holds more than {MOST_FILES} files", SIZE)
-            self._entry(Path(entry.path), target / entry.name)
+                raise SubmissionError(f"it holds more than {MOST_FILES} files", SIZE)
+            self._entry(Path(entry.path), target / entry.name, depth)
 
-    def _entry(self, source: Path, target: Path) -> None:
+    def _entry(self, source: Path, target: Path, depth: int) -> None:
         try:
             mode = source.lstat().st_mode
             if stat.S_ISDIR(mode):
                 target.mkdir()
-                self.folder(source, target)
+                self.folder(source, target, depth + 1)
                 self._place.give(target, 0o750)
             elif stat.S_ISLNK(mode):
                 self._link(source, target)
             elif stat.S_ISREG(mode):
                 self._file(source, target)
             else:
-                self._leave_out(source, "is no file")
-        except PermissionError as error:
-            raise KitError(f"cannot read {source}: permission denied") from error
+                self._leave_out(source, "is not a file")
+        except OSError as error:
+            raise self._why(source, error) from error
+
+    def _why(self, source: Path, error: OSError) -> "SubmissionError | MachineError":
+        """Say whose fault it is that something cannot be copied."""
+        name = _shown(source.relative_to(self._root))
+        if error.errno in {errno.ENAMETOOLONG, errno.ELOOP}:
+            return SubmissionError(f"the path of {name} is too long to be copied", SIZE)
+        if error.errno in {errno.EACCES, errno.EPERM}:
+            return MachineError(f"cannot read {name}: {reason(error)}; the judge needs the right to")
+        folder = self._place.folder.parent
+        return MachineError(f"cannot copy {name} to {folder}: {reason(error)}; set TMPDIR to another folder")
 
     def _link(self, source: Path, target: Path) -> None:
         """Copy a link as a link, if it leads to something in the folder."""
-        found = source.resolve()
+        try:
+            found = source.resolve()
+        except RuntimeError:
+            self._leave_out(source, "is a link that leads in a circle")
+            return
         if not found.is_relative_to(self._root):
             self._leave_out(source, "leads out of the folder")
         else:
@@ -69,10 +100,16 @@ class _Copying:
             data = file.read(MOST_BYTES - self._bytes + 1)
         self._bytes += len(data)
         if self._bytes > MOST_BYTES:
-            raise SubmissionError(f"{self._root} holds more than {MOST_BYTES // MIB} MiB", SIZE)
+            raise SubmissionError(f"it holds more than {MOST_BYTES // MIB} MiB", SIZE)
         target.write_bytes(data)
         os.utime(target, ns=(seen.st_atime_ns, seen.st_mtime_ns))  # make goes by it
         self._place.give(target, 0o750 if seen.st_mode & stat.S_IXUSR else 0o640)
 
     def _leave_out(self, source: Path, why: str) -> None:
-        self.notes.append(f"{source.relative_to(self._root)} {why} and was left out")
+        self.notes.append(f"{_shown(source.relative_to(self._root))} {why} and was left out")
+
+
+def _shown(path: Path) -> str:
+    """Return a path that fits a line, whatever it holds."""
+    text = printable(str(path))
+    return text if len(text) <= MOST_SHOWN else f"{text[: MOST_SHOWN // 2]}…{text[-MOST_SHOWN // 2 :]}"

@@ -5,8 +5,9 @@ gives orphans to the nearest *child subreaper* among their ancestors (prctl(2), 
 process. It ends them when its standard input ends: when it is told to, when who started it has died, and when
 together they take more memory or disk than they may.
 
-A program of its own, without the rest of the kit: ``python keeper.py ORDER``, a JSON object as `keeping.Order` makes
-it. It writes on standard output, a line each: ``started PID`` or ``failed WHY``, ``ended STATUS`` when the command
+A program of its own, without the rest of the kit. The first line of its standard input is the order, a JSON object as
+`keeping.Order` makes it. It writes on standard output, a line each: ``started PID`` or ``failed WHY``, ``ended STATUS``
+when the command
 ends of itself, ``gone`` when nobody is left of it, ``over WHAT`` when it took too much. The program gets three
 descriptors and nothing else of ours.
 """
@@ -17,15 +18,23 @@ import os
 import re
 import select
 import signal
+import struct
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 
 PR_SET_CHILD_SUBREAPER = 36
 CLONE_NEWNS, CLONE_NEWIPC = 0x0002_0000, 0x0800_0000
 MS_RDONLY, MS_REMOUNT, MS_BIND, MS_REC, MS_PRIVATE = 1, 32, 4096, 16384, 1 << 18
 LOOK = 0.1  # seconds between two looks at memory and disk
+STARVED = "used more memory than there is for it here: the kernel ended it"
 LIBC = ctypes.CDLL(None, use_errno=True)
+PR_SET_DUMPABLE, PR_SET_NO_NEW_PRIVS, PR_SET_PTRACER = 4, 38, 0x5961_6D61
+# landlock(7): three system calls, and the rights to files and folders that the first version knows, by bit.
+CREATE_RULESET, ADD_RULE, RESTRICT_SELF = 444, 445, 446
+READING, OF_FILES, ALL_RIGHTS = 0b1101, 0b111, (1 << 13) - 1  # run, read a file, list a folder; run, write, read; all
+REFER = 1 << 13  # to move and link between folders; from the second version on
 
 
 def parent_of(pid: int) -> int:
@@ -48,8 +57,11 @@ def descendants() -> list[int]:
         below |= more
 
 
-def reap(first: "subprocess.Popen[bytes]") -> bool:
-    """Wait for children that have ended; False when there is none left. Reports the first one's end."""
+def reap(first: "subprocess.Popen[bytes]", starved: "Callable[[], bool]" = bool) -> bool:
+    """Wait for children that have ended; False when there is none left. Reports the first one's end.
+
+    ``starved`` tells whether the kernel has ended somebody for want of memory; it is asked when somebody was killed.
+    """
     while True:
         try:
             pid, status = os.waitpid(-1, os.WNOHANG)
@@ -57,8 +69,11 @@ def reap(first: "subprocess.Popen[bytes]") -> bool:
             return False
         if pid == 0:
             return True
+        code = os.waitstatus_to_exitcode(status)
+        if code in {-signal.SIGKILL, 128 + signal.SIGKILL} and starved():
+            say(f"over {STARVED}")
         if pid == first.pid:
-            say(f"ended {os.waitstatus_to_exitcode(status)}")
+            say(f"ended {code}")
 
 
 def say(line: str) -> None:
@@ -132,28 +147,44 @@ def memory_of(pids: list[int]) -> int:
     return rough
 
 
-def exact_memory_of(pids: list[int]) -> int:
-    """Sum the proportional memory: pages that n processes share count one n-th for each (forks share most)."""
+def exact_memory_of(pids: list[int], user: "int | None") -> int:
+    """Sum the proportional memory: pages that n processes share count one n-th for each (forks share most).
+
+    It is read as the submission's user, for root may be refused in a container; real and saved ids stay root's, so
+    that user can do nothing to us meanwhile.
+    """
     total = 0
-    for pid in pids:
-        try:
-            with open(f"/proc/{pid}/smaps_rollup", "rb") as file:
-                found = re.search(rb"\nPss:\s+(\d+) kB", file.read())
-        except OSError:
-            continue
-        total += int(found[1]) * 1024 if found else 0
+    if user is not None:
+        os.setegid(user)
+        os.seteuid(user)
+    try:
+        for pid in pids:
+            try:
+                with open(f"/proc/{pid}/smaps_rollup", "rb") as file:
+                    found = re.search(rb"\nPss:\s+(\d+) kB", file.read())
+            except OSError:
+                continue
+            total += int(found[1]) * 1024 if found else 0
+    finally:
+        if user is not None:
+            os.seteuid(0)
+            os.setegid(0)
     return total
 
 
 def size_of(folder: str) -> int:
     """Sum the sizes of the files below a folder, in bytes, and 4 KiB for each."""
     total = 0
-    for path, folders, files in os.walk(folder):
-        for name in files + folders:
-            try:
-                total += 4096 + os.lstat(os.path.join(path, name)).st_size  # noqa: PTH118
-            except OSError:
-                continue
+    waiting = [folder]
+    while waiting:  # os.walk() gives up where folders are very deep
+        try:
+            with os.scandir(waiting.pop()) as entries:
+                for entry in entries:
+                    total += 4096 + entry.stat(follow_symlinks=False).st_size
+                    if entry.is_dir(follow_symlinks=False):
+                        waiting.append(entry.path)
+        except OSError:
+            continue
     return total
 
 
@@ -162,7 +193,9 @@ def excess(order: "dict[str, object]") -> str:
     memory, disk = int(str(order["memory"])), int(str(order["disk"]))
     if memory:
         pids = descendants()
-        if memory_of(pids) > memory and exact_memory_of(pids) > memory:
+        user = order["user"]
+        assert user is None or isinstance(user, int)  # noqa: S101
+        if memory_of(pids) > memory and exact_memory_of(pids, user) > memory:
             return f"used more than {memory >> 20} MiB of memory"
     if disk and size_of(str(order["built"])) > disk:
         return f"wrote more than {disk >> 20} MiB"
@@ -198,12 +231,43 @@ def stage(mounts: "list[list[str]]") -> None:
         os.close(descriptor)
 
 
+def landlock_version() -> int:
+    """Return the version of Landlock that the kernel has; 0 or less for none."""
+    return int(LIBC.syscall(CREATE_RULESET, None, 0, 1))
+
+
+def confine(readable: "list[str]", writable: "list[str]") -> None:
+    """Leave this process, and all that it starts, only these files and folders: landlock(7). Needs no rights.
+
+    Does nothing where the kernel has no Landlock.
+    """
+    version = landlock_version()
+    if version < 1:
+        return
+    handled = ALL_RIGHTS | (REFER if version > 1 else 0)
+    rules = LIBC.syscall(CREATE_RULESET, struct.pack("Q", handled), 8, 0)
+    for path, rights in [*((path, READING) for path in readable), *((path, handled) for path in writable)]:
+        try:
+            descriptor = os.open(path, os.O_PATH | os.O_CLOEXEC)
+        except OSError:
+            continue
+        wanted = rights if os.path.isdir(path) else rights & OF_FILES  # noqa: PTH112
+        LIBC.syscall(ADD_RULE, rules, 1, struct.pack("=Qi", wanted, descriptor), 0)
+        os.close(descriptor)
+    LIBC.prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
+    check(LIBC.syscall(RESTRICT_SELF, rules, 0), "landlock")
+    os.close(rules)
+
+
 def start(order: "dict[str, object]") -> "subprocess.Popen[bytes] | None":
     """Start the command as it was ordered, in a session of its own, with default signals."""
 
     def defaults() -> None:
         for number in (signal.SIGINT, signal.SIGQUIT, signal.SIGHUP, signal.SIGTERM):
             signal.signal(number, signal.SIG_DFL)
+        be_seen()
+        if isinstance(order["readable"], list):
+            confine(order["readable"], order["writable"])  # type: ignore[arg-type]
 
     user = order["user"]
     descriptors = order["descriptors"]
@@ -227,14 +291,40 @@ def start(order: "dict[str, object]") -> "subprocess.Popen[bytes] | None":
     return first  # type: ignore[no-any-return]
 
 
+def be_seen() -> None:
+    """Let us look into this process (Yama lets nobody trace by default), and let the kernel end it before ours.
+
+    That is where memory runs out: proc(5), oom_score_adj. A process that has changed its user is protected at first.
+    """
+    LIBC.prctl(PR_SET_DUMPABLE, 1, 0, 0, 0)
+    LIBC.prctl(PR_SET_PTRACER, ctypes.c_ulong(-1), 0, 0, 0)  # any process of the same user
+    try:
+        with open("/proc/self/oom_score_adj", "w") as file:
+            file.write("1000")
+    except OSError:
+        pass
+
+
+def killed_for_memory(file: str) -> int:
+    """Read how many processes of our control group the kernel has ended for want of memory."""
+    try:
+        with open(file) as events:
+            found = re.search(r"^oom_kill (\d+)$", events.read(), re.MULTILINE)
+            return int(found[1]) if found else 0
+    except OSError:
+        return 0
+
+
 def keep(first: "subprocess.Popen[bytes]", order: "dict[str, object]", wake: int) -> None:
     """Reap what ends, and watch that it is not too much, until standard input ends."""
+    kills = str(order["kills"])
+    before = killed_for_memory(kills)
     watched = bool(order["memory"] or order["disk"])
     while True:
         readable, _, _ = select.select([0, wake], [], [], LOOK if watched else None)
         if wake in readable:
             os.read(wake, 4096)
-            if not reap(first):
+            if not reap(first, lambda: killed_for_memory(kills) > before):
                 say("gone")
         if 0 in readable and not os.read(0, 4096):
             return
@@ -243,10 +333,21 @@ def keep(first: "subprocess.Popen[bytes]", order: "dict[str, object]", wake: int
             return
 
 
+def read_line() -> bytes:
+    """Read the first line of standard input, and nothing behind it."""
+    line = b""
+    while not line.endswith(b"\n"):
+        more = os.read(0, 65_536)
+        if not more:
+            sys.exit(1)  # who started us has gone
+        line += more
+    return line
+
+
 def main() -> None:
     """Start the command, keep it until standard input ends, then end it all."""
     LIBC.prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
-    order = json.loads(sys.argv[1])
+    order = json.loads(read_line())
     for number in (signal.SIGINT, signal.SIGHUP, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)  # only the end of standard input ends it
     wake, woken = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)

@@ -14,9 +14,10 @@ from pathlib import Path
 from threading import Lock
 
 from threadserver.kernel.processes import everyone
+from threadserver.submission import keeper as keeper_program
 from threadserver.submission.output import Output
 
-_KEEPER = Path(__file__).with_name("keeper.py")
+_KEEPER = Path(keeper_program.__file__)
 STOP_LIMIT = 10.0
 """Seconds after which a keeper that has not ended everything is killed."""
 _MARK = "THREADSERVER_SUBMISSION"
@@ -45,6 +46,14 @@ class Order:
     built: str = ""
     descriptors: list[int] = field(default_factory=list)
     """Standard input, output and error of the command, by our numbers."""
+    lock: int | None = None
+    """A descriptor that the keeper holds for as long as it lives, by our number."""
+    kills: str = ""
+    """The file in which the kernel counts the processes that it has ended for want of memory."""
+    readable: list[str] | None = None
+    """All that the command may read and run below, where Landlock can enforce that; None: whatever its user may."""
+    writable: list[str] = field(default_factory=list)
+    """Where it may also write then."""
 
 
 class Keeper:
@@ -52,12 +61,21 @@ class Keeper:
 
     def __init__(self, order: Order) -> None:
         self._mark = f"{_MARK}={secrets.token_hex(8)}"
-        if order.environment is not None:
+        if order.environment is None:
+            order = replace(order, environment=dict(os.environ))
+        else:
             order = replace(order, environment=order.environment | dict([self._mark.split("=")]))
+        self._user = order.user
+        kept = [*order.descriptors, *([] if order.lock is None else [order.lock])]
+        # The order goes in by a pipe: everybody may read a command line, and the environment is nobody else's business.
         self._process = subprocess.Popen(
-            [sys.executable, "-I", "-S", str(_KEEPER), json.dumps(asdict(order))],
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, pass_fds=order.descriptors, start_new_session=True,
+            [sys.executable, "-I", "-S", str(_KEEPER)], env={"LANG": "C.UTF-8"}, pass_fds=kept,
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True,
         )  # fmt: skip
+        assert self._process.stdin is not None  # noqa: S101
+        with suppress(BrokenPipeError):
+            self._process.stdin.write(json.dumps(asdict(order)).encode() + b"\n")
+            self._process.stdin.flush()
         self._lock = Lock()
         self._told = b""
         self._ending = False
@@ -72,6 +90,8 @@ class Keeper:
         """True when the command and all its descendants have gone, or never came."""
         self.over = ""
         """What it did that made us end all of it."""
+        self.killed = False
+        """True when the keeper itself was killed."""
 
     def update(self, seconds: float = 0.0) -> None:
         """Take note of what the keeper tells, waiting for at most so many seconds until it tells something."""
@@ -86,7 +106,8 @@ class Keeper:
         for line in lines:
             self._note(*line.decode("utf-8", "replace").split(" ", 1))
         if not (told or self._ending or self.failed or self.over):
-            self.over, self.gone = "ended the process that had started it", True
+            self.over, self.gone, self.killed = "ended the process that had started it", True, True
+            self.exit_code = -signal.SIGKILL if self.exit_code is None else self.exit_code
 
     def _note(self, kind: str, rest: str = "") -> None:
         if kind == "started":
@@ -142,7 +163,9 @@ class Keeper:
                 self._process.stdout.close()
 
     def _end_marked(self) -> None:
-        """End what a keeper that was itself ended has left behind: all that inherited this keeper's mark."""
+        """End what a keeper that was itself ended has left behind: all that has this keeper's mark, or its user."""
+        if self._user is not None:
+            keeper_program.kill_user(self._user)
         while left := [pid for pid in everyone() if self._mark.encode() in _environment(pid)]:
             for number in (signal.SIGSTOP, signal.SIGKILL):
                 for pid in left:

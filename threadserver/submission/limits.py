@@ -1,10 +1,19 @@
 """What a submission may use. Right servers need a small part of it; wrong ones must not bring the machine down."""
 
 import resource
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cache
+
+from threadserver.submission.cgroup import limit_of_tasks, own_group
+from threadserver.submission.machine_error import MachineError
 
 MIB = 1 << 20
 GIB = 1 << 30
+LEAST_TASKS = 128
+"""What a submission must be able to have: labs hold up to 60 clients at once, and some servers need two tasks each."""
+LEAST_MEMORY = 128 * MIB
+_OUR_TASKS = 16  # the judge's own, with what watches and traces
+_OUR_MEMORY = 64 * MIB  # bytes that the judge itself may still need
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +43,17 @@ class Limits:
     output: int = 16 * MIB
     """Said on standard output and standard error together: more, and all of it is ended."""
 
+    def fitted(self) -> "Limits":
+        """Return these limits, made smaller where the machine gives all of us together less."""
+        tasks, memory = room()
+        temporary = min(self.temporary, memory // 8)
+        return replace(
+            self,
+            tasks=min(self.tasks, tasks),
+            memory=min(self.memory, memory - 2 * temporary),
+            temporary=temporary,
+        )
+
     def as_command(self, tasks: int) -> list[str]:
         """Give the start of a command line that sets the limits of one process and its children: prlimit(1)."""
         wanted = {
@@ -48,3 +68,29 @@ def _at_most(kind: int, wanted: int) -> int:
     """Keep to the limit that we have ourselves: only root may raise it."""
     ours = resource.getrlimit(kind)[1]
     return wanted if ours == resource.RLIM_INFINITY else min(wanted, ours)
+
+
+@cache
+def room() -> tuple[int, int]:
+    """Return how many tasks and how many bytes of memory a submission can have here at most, without limits of ours."""
+    group = own_group()
+    tasks = [bound.room - _OUR_TASKS for bound in [group.tasks] if bound]
+    tasks += [most for most in [limit_of_tasks()] if most is not None]
+    memory = [bound.room - _OUR_MEMORY for bound in [group.memory] if bound]
+    return max(min(tasks, default=1 << 30), 1), max(min(memory, default=1 << 60), MIB)
+
+
+def require_room() -> None:
+    """Raise MachineError where a right submission might get too little."""
+    tasks, memory = room()
+    if tasks < LEAST_TASKS:
+        most = min(bound for bound in (tasks + _OUR_TASKS, limit_of_tasks()) if bound is not None)
+        raise MachineError(
+            f"only {most} more tasks (processes and threads) may be made here, and judging needs "
+            f"{LEAST_TASKS + _OUR_TASKS}: raise pids.max of the control group (docker: --pids-limit 512) or ulimit -u"
+        )
+    if memory < LEAST_MEMORY:
+        raise MachineError(
+            f"only {(memory + _OUR_MEMORY) // MIB} MiB of memory are left here, and judging needs "
+            f"{(LEAST_MEMORY + _OUR_MEMORY) // MIB}: raise memory.max of the control group (docker run --memory 1g)"
+        )

@@ -7,7 +7,8 @@ by default it is near a megabyte): every right server must cope with that, and i
 answer of 16 KiB, the largest of the services, still fits.
 
 A program of its own, without the rest of the kit: ``python network.py COMMAND …`` enters such a network and becomes
-the command; where the machine does not allow it, it just becomes the command.
+the command; where the machine does not allow it, it just becomes the command. A child tries first: Ubuntu since 23.10
+lets an ordinary user make namespaces and then refuses every right in them, and nobody can go back from there.
 """
 
 import ctypes
@@ -41,6 +42,21 @@ def private_network() -> bool:
     return buffers == BUFFERS and [name for _, name in socket.if_nameindex()] == [LOOPBACK.decode()]
 
 
+def is_possible() -> bool:
+    """Tell whether a private network can be entered, and works: a child enters one, and connects to itself there."""
+    child = os.fork()
+    if child == 0:
+        try:
+            enter()
+            with socket.create_server(("127.0.0.1", 0)) as server, socket.create_connection(server.getsockname(), 5):
+                os._exit(0)
+        except OSError as error:
+            print(f"no private network here: {error}", file=sys.stderr, flush=True)
+        finally:
+            os._exit(1)
+    return os.waitpid(child, 0)[1] == 0
+
+
 def enter() -> None:
     """Move this process, which must have a single thread, into a new private network. Raises OSError."""
     user, group = os.geteuid(), os.getegid()
@@ -68,11 +84,9 @@ def _bring_up_loopback() -> None:
 
 
 def main() -> None:
-    """Enter a private network and become the command."""
-    try:
+    """Enter a private network where that is possible, and become the command."""
+    if is_possible():
         enter()
-    except OSError as error:
-        print(f"no private network here: {error}", file=sys.stderr)
     os.execvp(sys.argv[1], sys.argv[1:])  # noqa: S606
 
 

@@ -5,12 +5,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from threadserver.core.errors import KitError
+from threadserver.core.errors import reason
 from threadserver.submission.containment import Containment, own_user, python_for, wrap
 from threadserver.submission.copying import copy
 from threadserver.submission.folder import Submission, SubmissionError, check_program, holds, is_file
 from threadserver.submission.keeping import keep
-from threadserver.submission.limits import Limits
+from threadserver.submission.limits import MIB, Limits
+from threadserver.submission.machine_error import MachineError
 from threadserver.submission.output import Output
 from threadserver.submission.place import Place, place
 from threadserver.submission.view import copy_kit
@@ -40,21 +41,46 @@ def prepared(
 ) -> Iterator[Prepared]:
     """Copy a submission to a place of its own and build it; ``kit``: it may import threadserver.
 
-    Raises SubmissionError when it is too large or cannot be built.
+    Raises SubmissionError when it is too large or cannot be built, MachineError when this machine does not allow it.
     """
+    limits = limits or Limits()
     with place(own_user=own_user(containment), kit=kit) as made:
+        if submission.kind == "program" and not made.runs_programs:
+            raise MachineError(
+                f"{made.folder.parent} is mounted noexec, so no program in C can run there, and no other folder for "
+                "temporary files was found: set TMPDIR to one on a file system that allows it"
+            )
         if kit:
-            copy_kit(made)
+            _copy_kit(made)
         notes = copy(submission.folder, made)
         if submission.is_built:
-            _build(submission, containment, made, limits or Limits())
+            _require_disk(made, limits)
+            _build(submission, containment, made, limits)
         yield Prepared(submission, containment, made, submission.notes + tuple(notes))
+
+
+def _copy_kit(place: Place) -> None:
+    try:
+        copy_kit(place)
+    except (OSError, shutil.Error) as error:
+        why = reason(error) if isinstance(error, OSError) and error.errno else "perhaps the disk is full"
+        raise MachineError(f"cannot copy the kit to {place.folder}: {why}; set TMPDIR to another folder") from error
+
+
+def _require_disk(place: Place, limits: Limits) -> None:
+    """Raise MachineError where a build could fill the disk: it would look like the submission's mistake."""
+    free = shutil.disk_usage(place.folder).free
+    if free < limits.disk:
+        raise MachineError(
+            f"only {free // MIB} MiB are free in {place.folder.parent}, and a build may need {limits.disk // MIB} MiB: "
+            "set TMPDIR to a folder with more"
+        )
 
 
 def _build(submission: Submission, containment: Containment, place: Place, limits: Limits) -> None:
     """Run make in the private copy, contained like the submission itself: a Makefile is a program, too."""
     if not shutil.which("make"):
-        raise KitError("make is not installed, and this submission is built by it (apt install make gcc)")
+        raise MachineError("make is not installed, and this submission is built by it (apt install make gcc)")
     if place.user is not None:
         place.hand_over(place.user)
     output = Output(limits.output)

@@ -6,10 +6,8 @@ one JSON object.
 
 import json
 import sys
-import tempfile
 import time
 from dataclasses import asdict, dataclass
-from pathlib import Path
 
 from threadserver.core.errors import KitError
 from threadserver.kernel import tracing
@@ -21,6 +19,7 @@ from threadserver.submission.folder import find
 from threadserver.submission.network import private_network
 from threadserver.submission.preparing import prepared
 from threadserver.submission.server_program import Running, running
+from threadserver.submission.temporary import own_folder
 
 SERVER = """
 import socket, sys
@@ -69,8 +68,8 @@ def probe() -> Probe:
 
 
 def _run(containment: Containment, found: Probe) -> None:
-    with tempfile.TemporaryDirectory() as folder:
-        Path(folder, "server.py").write_text(SERVER)
+    with own_folder("probe") as folder:
+        (folder / "server.py").write_text(SERVER)
         with prepared(find(folder), containment) as ready:
             begun = time.monotonic()
             with running(ready) as server:

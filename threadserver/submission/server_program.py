@@ -10,7 +10,7 @@ from threadserver.core.errors import KitError
 from threadserver.kernel.namespaces import Network
 from threadserver.kernel.sockets import Tables
 from threadserver.submission.contained import Contained
-from threadserver.submission.containment import wrap
+from threadserver.submission.containment import require_working, wrap
 from threadserver.submission.folder import runs
 from threadserver.submission.keeping import Keeper, keep
 from threadserver.submission.limits import Limits
@@ -110,7 +110,7 @@ def running(
     """Start a submission at an address (port 0: any that is free), and stop it whole in the end.
 
     It is there when the kernel says that one of its processes listens; nobody has connected then. Raises StartError
-    when it does not begin to listen.
+    when it does not begin to listen, MachineError when no server would.
     """
     limits = limits or Limits()
     address = Address("tcp", host, port or free_port(host))
@@ -119,7 +119,11 @@ def running(
     output = Output(limits.output)
     server = Running(prepared, keep(order, output), output, address)
     try:
-        server.await_listening(limits.start)
+        try:
+            server.await_listening(limits.start)
+        except StartError as error:
+            require_working(prepared.containment, error)
+            raise
         yield server
     finally:
         server.stop()

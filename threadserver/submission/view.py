@@ -33,6 +33,12 @@ ENVIRONMENT = {
 }  # fmt: skip
 
 
+def path_of_tools() -> str:
+    """Return a search path that holds what a build needs, and nothing else of ours."""
+    found = [str(Path(tool).parent) for name in ("prlimit", "make", "cc") if (tool := shutil.which(name))]
+    return ":".join(dict.fromkeys([*ENVIRONMENT["PATH"].split(":"), *found]))
+
+
 def python_home() -> Path:
     """Give the folder of the interpreter itself, whatever virtual environment we are in."""
     return Path(sys.base_prefix).resolve()
@@ -59,6 +65,11 @@ def hidden() -> tuple[Path, ...]:
     return tuple(path for path in dict.fromkeys([*map(Path, packages), *rest]) if path.is_dir())
 
 
+def solutions() -> list[Path]:
+    """Return folders that no submission may ever read."""
+    return sorted((KIT / "labs").resolve().glob("*/solution"))[:1]
+
+
 def staging(place: Place) -> list[tuple[str, str, str]]:
     """Say what the keeper must show in a place, for a user who cannot go where it lies."""
     return [("show", str(python_home()), str(place.folder / "python"))] if python_is_apart() else []
@@ -71,6 +82,16 @@ def hiding(place: Place, limits: Limits, *, writable: bool) -> list[tuple[str, s
     itself = [("show", str(place.folder), str(place.folder))]
     copy = [("share", str(place.copy), str(place.copy))] if writable else []
     return [*masks, *staging(place), *memory, *itself, *copy]
+
+
+def confinement(place: Place, *, writable: bool) -> tuple[list[str], list[str]]:
+    """Say what a submission that has only another user id may read, and where it may write, for Landlock."""
+    settings = [f"/etc/{name}" for name in _SETTINGS]
+    readable = [*_SYSTEM, *settings, "/proc", "/sys/devices/system/cpu", str(place.folder)]
+    if python_is_apart() and not place.mounted:
+        readable.append(str(python_home()))
+    shared = [folder for folder in SHARED if place.mounted or not KIT.resolve().is_relative_to(folder)]
+    return readable, [*shared, "/dev", str(place.temporary), *([str(place.copy)] if writable else [])]
 
 
 def copy_kit(place: Place) -> None:

@@ -1,0 +1,9 @@
+"""What a machine lacks for judging: an error of the judge, never a grade."""
+
+from threadserver.core.errors import KitError
+
+
+class MachineError(KitError):
+    """The machine cannot judge. The message is one line, and says what to change."""
+
+    exit_code = 3
