@@ -2,20 +2,26 @@
 
 import json
 import os
+import re
+import secrets
 import subprocess
 import sys
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
 import threadserver
-from tests.conftest import require
+from tests.conftest import eventually, require
 from tests.submission import restricted
-from threadserver.submission import network
+from threadserver.kernel import eyes
+from threadserver.submission import network, temporary, view
+from threadserver.submission.cgroup import Bound, own_group
 
 ROOT = Path(threadserver.__file__).parents[1]
 LABS = ROOT / "labs"
+C_SERVER = LABS / "thread/alternatives/c-with-streams"
 DOCKER, POWERLESS, NO_LANDLOCK, NO_LOOPBACK = (
     [sys.executable, restricted.__file__, kind] for kind in ("docker", "powerless", "no-landlock", "no-loopback")
 )
@@ -51,11 +57,12 @@ def python():
 def check(python):
     """Have a submission checked on a machine that a command line sets up; return the process and its verdict."""
 
-    def run(machine, folder, lab="thread", *options, **environment):
-        command = [*machine, python, "-m", "threadserver", "lab", "check", str(folder), "--lab", lab, "--json"]
+    def run(machine, folder, lab="thread", *options, text=False, interpreter=None, cwd="/", **environment):
+        command = [*machine, interpreter or python, "-m", "threadserver", "lab", "check", str(folder), "--lab", lab]
+        command += [] if text else ["--json"]
         kept = {name: value for name, value in os.environ.items() if not name.startswith("COVERAGE")}
         done = subprocess.run(
-            [*command, *options], capture_output=True, text=True, cwd="/", env={**kept, **environment}, timeout=300
+            [*command, *options], capture_output=True, text=True, cwd=cwd, env={**kept, **environment}, timeout=300
         )
         return done, json.loads(done.stdout) if done.stdout.startswith("{") else None
 
@@ -94,15 +101,37 @@ def test_the_model_is_seen_without_the_right_to_trace(check, submitted, lab, out
 # Rights that are missing.
 
 
-def test_the_tracer_is_protected_from_whom_it_traces(tmp_path):
-    """It runs as the submission's user, and nobody of that user can trace it in turn, nor read it."""
+@pytest.mark.skipif(os.path.exists("/proc/sys/kernel/yama"), reason="Yama forbids any tracing here, too")
+def test_the_tracer_is_protected_from_whom_it_traces(monkeypatch):
+    """It runs as the submission's user, and nobody of that user can trace it in turn, nor read its memory."""
+    monkeypatch.setattr(eyes, "must_borrow", lambda: True)
+    as_user = {"user": 61_999, "group": 61_999, "extra_groups": []}
+    with subprocess.Popen(["/bin/sleep", "60"], **as_user) as traced:
+        eventually(lambda: b"sleep" in Path(f"/proc/{traced.pid}/cmdline").read_bytes(), "it runs")
+        options = eyes.tracer([traced.pid])
+        assert options["user"] == 61_999
+        command = ["strace", "-f", "-p", str(traced.pid)]
+        with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, **options) as strace:
+            assert "attached" in strace.stderr.readline()
+            attack = (
+                "import ctypes, os\nlibc = ctypes.CDLL(None)\n"
+                "print(libc.ptrace(0x4206, {}, 0, 0), os.access('/proc/{}/mem', os.R_OK))"
+            )
+            for pid, result in ((strace.pid, "-1 False\n"), (traced.pid, "-1 True\n")):  # the latter is traced already
+                command = ["/usr/bin/python3", "-c", attack.format(pid, pid)]
+                said = subprocess.run(command, capture_output=True, text=True, cwd="/", **as_user)
+                assert said.stdout == result
+            strace.terminate()
+        traced.kill()
 
 
-def test_a_python_out_of_reach_is_no_grade(tmp_path):
-    """It lies in a folder of root's, and nothing can be shown to the submission."""
-    closed = tmp_path / "closed"
-    closed.mkdir(mode=0o700)
-    subprocess.run(["cp", "-r", sys.base_prefix, closed / "python"], check=True)
+def test_a_python_out_of_reach_is_no_grade(check):
+    """It lies in a folder of root's, and nothing can be shown to the submission there."""
+    if all(path.stat().st_mode & 0o001 for path in view.python().parents):
+        pytest.skip("every user can reach this Python")
+    done, verdict = check(DOCKER, LABS / "thread/solution", interpreter=sys.executable)
+    assert (done.returncode, verdict["checks"]) == (3, [])
+    assert "is closed to others: use a Python that every user can run" in verdict["problem"]
 
 
 @pytest.mark.parametrize(("machine", "code"), [(DOCKER, 0), (NO_LANDLOCK, 3)], ids=["landlock", "no landlock"])
@@ -138,3 +167,176 @@ def test_a_network_that_does_not_work_is_not_entered(machine):
     done = subprocess.run([*machine, *command], capture_output=True, text=True, check=True)
     assert int(done.stdout) == os.stat("/proc/self/ns/net").st_ino
     assert "no private network here" in done.stderr
+
+
+# Limits of the container.
+
+
+@pytest.fixture
+def group():
+    """Make control groups with a limit, of version 1 or 2; return how to start a command in one."""
+    made = []
+
+    def limited(controller, *names, most):
+        outermost = own_group().tasks_folders if controller == "pids" else own_group().memory_folders
+        for above in reversed(outermost):
+            folder = above / f"threadserver-{secrets.token_hex(4)}"
+            try:
+                folder.mkdir()
+                (name,) = [name for name in names if (folder / name).exists()]
+                (folder / name).write_text(str(most))
+            except (OSError, ValueError):
+                with suppress(OSError):
+                    folder.rmdir()
+                continue
+            made.append(folder)
+            return ["sh", "-c", f'echo $$ > {folder}/cgroup.procs && exec "$@"', "sh"]
+        pytest.skip(f"no control group of {controller} can be made here")
+        return []
+
+    yield limited
+    for folder in made:
+        eventually(lambda folder=folder: not (folder / "cgroup.procs").read_text(), "all of it has ended")
+        folder.rmdir()
+
+
+def test_too_few_tasks_are_no_grade(check, group):
+    """Jobe's default is 30: a right server would say that it is full."""
+    done, verdict = check(group("pids", "pids.max", most=30), LABS / "thread/solution")
+    assert (done.returncode, verdict["checks"]) == (3, [])
+    assert "pids.max" in verdict["problem"]
+
+
+def test_enough_tasks_are_enough(check, group):
+    done, verdict = check(
+        group("pids", "pids.max", most=200), LABS / "thread/solution", "thread", "--only", "many_at_once"
+    )
+    assert (done.returncode, outcomes(verdict)["many_at_once"]) == (0, "passed"), done.stdout
+
+
+@pytest.mark.parametrize("piece", [1_000_000, 900_000_000], ids=["slowly", "at once"])
+def test_a_death_by_memory_is_called_that(check, group, tmp_path, piece):
+    """Bounded by Gradescope's 768 MB: the server asks for 900 MB, and is ended by us or by the kernel."""
+    limited = group("memory", "memory.limit_in_bytes", "memory.max", most=768 << 20)
+    (tmp_path / "server.py").write_text(
+        "import socket, sys\nlistener = socket.create_server((sys.argv[1], int(sys.argv[2])))\nlistener.accept()\n"
+        f"hoard = [b'x' * {piece} for _ in range(900_000_000 // {piece})]\n"
+    )
+    done, verdict = check(limited, tmp_path, "thread", "--only", "greeting")
+    assert done.returncode == 1, done.stdout + done.stderr
+    (found,) = [one for one in verdict["checks"] if one["name"] == "greeting"]
+    assert re.search(r"used more (than \d+ MiB of )?memory", found["message"] + found["evidence"]), found
+
+
+def test_version_2_of_control_groups(tmp_path):
+    """Read as it looks, for a machine has only one of the two; the tightest limit on the way up counts."""
+    inner = tmp_path / "tree/a/b"
+    inner.mkdir(parents=True)
+    (tmp_path / "cgroup").write_text("0::/a/b\n")
+    (tmp_path / "mountinfo").write_text(f"30 24 0:26 / {tmp_path}/tree rw - cgroup2 cgroup2 rw,nsdelegate\n")
+    for folder, tasks, memory in ((inner, "max", "1073741824"), (inner.parent, "40", "max")):
+        (folder / "pids.max").write_text(tasks + "\n")
+        (folder / "pids.current").write_text("12\n")
+        (folder / "memory.max").write_text(memory + "\n")
+        (folder / "memory.current").write_text("200000000\n")
+    (inner / "memory.stat").write_text("anon 5\ninactive_file 150000000\n")
+    (inner / "memory.events").write_text("oom 1\noom_kill 3\n")
+    found = own_group(tmp_path)
+    assert found.tasks == Bound(40, 12)
+    assert found.memory == Bound(1 << 30, 50_000_000)
+    assert found.kills_file == str(inner / "memory.events")
+
+
+# Folders.
+
+
+def mounted(script):
+    """Start a command in a mount namespace of its own, in which a script has mounted something."""
+    return ["unshare", "--mount", "sh", "-ec", f'{script}; exec "$@"', "sh"]
+
+
+@pytest.fixture
+def everywhere(tmp_path, python):
+    """Lay an empty file system over each folder for temporary files, and show there what the test needs.
+
+    In the end each is mounted again with some options.
+    """
+
+    def machine(options, before="true"):
+        kept = [str(ROOT), str(Path(python).parents[2]), str(tmp_path)]
+        folders = [str(folder) for folder in map(Path, temporary.FOLDERS) if folder.is_dir()]
+        script = [f"exec {number}<{path}" for number, path in enumerate(kept, 5)]
+        script += [f"mount -t tmpfs -o size=1m none {folder}" for folder in folders]
+        for number, path in enumerate(kept, 5):
+            script += [f"mkdir -p {path}", f"mount -c --bind /proc/self/fd/{number} {path}"]
+        script += [f"d={folder}; {before}; mount -o remount,{options} {folder}" for folder in folders]
+        return mounted("; ".join(script))
+
+    return machine
+
+
+def test_a_program_in_c_where_temporary_files_may_not_run(check, tmp_path):
+    """Another folder is taken."""
+    require("make", "cc")
+    machine = mounted(f"mount -t tmpfs -o noexec none {tmp_path}")
+    done, verdict = check(machine, C_SERVER, "thread", "--only", "echo", TMPDIR=str(tmp_path))
+    assert (done.returncode, outcomes(verdict)["echo"]) == (0, "passed"), done.stdout
+
+
+def test_programs_may_run_nowhere(check, everywhere):
+    """A server in Python needs no such folder, one in C does."""
+    require("make", "cc")
+    machine = everywhere("noexec,size=600m")
+    done, verdict = check(machine, LABS / "thread/solution", "thread", "--only", "echo")
+    assert (done.returncode, outcomes(verdict)["echo"]) == (0, "passed"), done.stdout
+    done, verdict = check(machine, C_SERVER, "thread", "--only", "echo")
+    assert (done.returncode, verdict["checks"]) == (3, [])
+    assert "noexec" in verdict["problem"]
+    assert "set TMPDIR" in verdict["problem"]
+
+
+@pytest.mark.parametrize(("options", "before", "says"), [
+    ("ro", "true", "read-only file system"),
+    ("rw", "dd if=/dev/zero of=$d/full bs=64k 2>/dev/null || true", "no space left on device"),
+])  # fmt: skip
+def test_nothing_can_be_written(check, everywhere, tmp_path, options, before, says):
+    """One line says what to do, also where the command is started in the submission itself."""
+    (tmp_path / "server.py").write_text((LABS / "thread/solution/server.py").read_text())
+    done, verdict = check(everywhere(options, before), tmp_path, cwd=tmp_path)
+    assert (done.returncode, verdict) == (3, None)
+    assert says in done.stderr
+    assert "set TMPDIR" in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+    assert os.listdir(tmp_path) == ["server.py"]
+
+
+def test_too_little_disk_for_a_build(check, everywhere):
+    """The compiler would say so, and it would look like the student's mistake."""
+    require("make", "cc")
+    done, verdict = check(everywhere("size=2m"), C_SERVER, "thread", "--only", "echo")
+    assert (done.returncode, verdict["checks"]) == (3, [])
+    assert "MiB are free" in verdict["problem"]
+
+
+# Homes and languages.
+
+
+@pytest.mark.parametrize("language", [
+    {"HOME": "/proc"}, {"PYTHONIOENCODING": "ascii"}, {"LANG": "C", "LC_ALL": "C", "PYTHONUTF8": "0",
+                                                        "PYTHONCOERCECLOCALE": "0"},
+], ids=["no home", "ascii", "C"])  # fmt: skip
+@pytest.mark.parametrize("how", ["text", "json"])
+def test_any_home_and_language(check, tmp_path, language, how):
+    """Names of files that are not UTF-8, and output that cannot show everything."""
+    name = os.fsencode(tmp_path) + b"/h\xe4nd\xff\xc3\xa9\x1b[2J"
+    os.mkdir(name)
+    with open(name + b"/server.py", "wb") as file:
+        file.write((LABS / "thread/solution/server.py").read_bytes())
+    os.mkfifo(name + b"/\xff\x1b]0;title\x07")
+    done, _ = check([], os.fsdecode(name), "thread", "--only", "listens", text=how == "text", **language)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "\x1b" not in done.stdout
+    if how == "json":
+        assert outcomes(json.loads(done.stdout)) == {"listens": "passed"}
+    else:
+        assert "2 of 2 points" in done.stdout
