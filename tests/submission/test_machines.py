@@ -15,6 +15,7 @@ import pytest
 import threadserver
 from tests.conftest import eventually, require
 from tests.submission import restricted
+from tests.submission.conftest import LISTEN
 from threadserver.kernel import eyes
 from threadserver.submission import network, temporary, view
 from threadserver.submission.cgroup import Bound, own_group
@@ -219,8 +220,7 @@ def test_a_death_by_memory_is_called_that(check, group, tmp_path, piece):
     """Bounded by Gradescope's 768 MB: the server asks for 900 MB, and is ended by us or by the kernel."""
     limited = group("memory", "memory.limit_in_bytes", "memory.max", most=768 << 20)
     (tmp_path / "server.py").write_text(
-        "import socket, sys\nlistener = socket.create_server((sys.argv[1], int(sys.argv[2])))\nlistener.accept()\n"
-        f"hoard = [b'x' * {piece} for _ in range(900_000_000 // {piece})]\n"
+        LISTEN + f"kept = listener.accept()\nhoard = [b'x' * {piece} for _ in range(900_000_000 // {piece})]\n"
     )
     done, verdict = check(limited, tmp_path, "thread", "--only", "greeting")
     assert done.returncode == 1, done.stdout + done.stderr

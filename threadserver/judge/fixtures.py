@@ -27,14 +27,14 @@ Remark = Callable[[tuple[str, ...]], None]
 
 
 class Fixtures:
-    """The fixtures of every lab, for one submission. ``prepare`` makes its private copy and builds it, once.
+    """The fixtures of every lab, for one submission. ``prepare`` makes its private copy and builds it.
 
     ``remark`` receives remarks on the submission that are not failures. ``model`` is the lab's, where it has one.
     """
 
     def __init__(
         self,
-        prepare: AbstractContextManager[Prepared],
+        prepare: Callable[[], AbstractContextManager[Prepared]],
         judging: Judging,
         ports: Iterator[int],
         remark: Remark,
@@ -49,7 +49,7 @@ class Fixtures:
     @pytest.fixture(scope="session")
     def submission(self) -> Iterator[Prepared]:
         """Return the submission, copied and built. Raises SubmissionError, which fails the first check."""
-        with self._prepare as prepared:
+        with self._prepare() as prepared:
             self._remark(prepared.notes)
             yield prepared
 

@@ -70,8 +70,9 @@ def _judge(request: Request, results: IO[str]) -> None:
     judging = Judging(lambda result: say(Judged(result)), request.only, request.seconds)
     ports = count(FIRST_PORT) if network.private_network() else repeat(0)
     kind = ClientFixtures if request.role == "client" else ServerFixtures
-    prepare = _prepared(request, contained)
-    fixtures = kind(prepare, judging, ports, lambda notes: say(Noted(list(notes))), request.model)
+    fixtures = kind(
+        lambda: _prepared(request, contained), judging, ports, lambda notes: say(Noted(list(notes))), request.model
+    )
     rubric = Path(request.rubric)
     os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
     pytest.register_assert_rewrite("threadserver.judge.checks")
@@ -88,7 +89,8 @@ def _judge(request: Request, results: IO[str]) -> None:
 
 @contextmanager
 def _prepared(request: Request, contained: containment.Containment) -> Iterator[Prepared]:
-    submission = find(Path(request.folder), request.role)
+    folder = os.fsdecode(os.fsencode(request.folder))  # the asker's language may spell its bytes in another way
+    submission = find(Path(folder), request.role)
     with prepared(submission, contained, kit=request.kit) as found:
         yield found
 

@@ -187,6 +187,8 @@ class Program:
 
     def explain(self, number: int) -> tuple[str, str]:
         """Return the bug that client ``number``, waiting in vain, points at, and what the kernel shows."""
+        if over := self._running.over_limit_now():  # before the processes are gone: that comes a moment later
+            return "", f"it was ended: it {over}"
         if self.ended is not None:
             return "", f"no process is left, it ended {self.ending}"
         situation = self.situation()

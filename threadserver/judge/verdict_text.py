@@ -9,6 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from threadserver.core.labs import Lab
+from threadserver.core.printable import printable
 from threadserver.judge.outcomes import Outcome, Result, Verdict
 from threadserver.judge.transcript import LAST
 
@@ -23,7 +24,7 @@ SIGNS = {
 
 def heading(console: Console, lab: Lab, folder: str) -> None:
     """Print what is judged."""
-    console.print(f"[bold]{escape(lab.name)}[/]: {escape(lab.title)} ({escape(folder)})", soft_wrap=True)
+    console.print(f"[bold]{escape(lab.name)}[/]: {escape(lab.title)} ({escape(printable(folder))})", soft_wrap=True)
 
 
 def line(console: Console, result: Result) -> None:

@@ -5,6 +5,7 @@ that only contain it (bubblewrap itself, and the first process of the namespace,
 """
 
 import re
+import time
 from contextlib import suppress
 
 from threadserver.kernel.calls import read_file
@@ -38,6 +39,13 @@ class Contained:
         """What it did that made us end it ("used more than 1024 MiB of memory"); nothing while all is well."""
         self._update()
         return self._keeper.over
+
+    def over_limit_now(self, seconds: float = 0.1) -> str:
+        """Return `over_limit`, after the keeper has had a moment to notice: a connection ends before its process."""
+        deadline = time.monotonic() + seconds
+        while not self._keeper.done and (left := deadline - time.monotonic()) > 0:
+            self._keeper.update(left)
+        return self.over_limit
 
     def ended(self) -> int | None:
         """Give the exit code of the process that was started, negative for a signal; None while it runs."""

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from threadserver.core.errors import KitError
+from threadserver.core.printable import printable
 from threadserver.submission.executable import complaint
 
 LEFT_OUT = {".git", "__pycache__", ".venv", ".mypy_cache", ".pytest_cache", ".ruff_cache"}
@@ -23,7 +24,7 @@ class SubmissionError(KitError):
     """A folder that is no submission, or one that cannot be built."""
 
     def __init__(self, message: str, contract: str = "", output: str = "") -> None:
-        super().__init__(message)
+        super().__init__(printable(message))
         self.contract = contract
         """The line of the contract that it breaks."""
         self.output = output

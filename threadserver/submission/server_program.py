@@ -7,6 +7,7 @@ from contextlib import contextmanager
 
 from threadserver.core.address import Address
 from threadserver.core.errors import KitError
+from threadserver.core.printable import printable
 from threadserver.kernel.namespaces import Network
 from threadserver.kernel.sockets import Tables
 from threadserver.submission.contained import Contained
@@ -29,7 +30,7 @@ class StartError(KitError):
     """A submission that did not begin to listen where it should."""
 
     def __init__(self, kind: str, message: str, *, contract: str, output: str, status: int | None) -> None:
-        super().__init__(message)
+        super().__init__(printable(message))
         self.kind = kind
         """One of "ended", "never listened", "listens elsewhere", "cannot be started"."""
         self.contract = contract
