@@ -6,7 +6,7 @@ from typing import Any
 from threadserver.clients.load.connections import TICK
 from threadserver.clients.load.load_loop import Loop
 
-REST = 0.005
+RETRY_DELAY = 0.005
 """Seconds for which a client that failed does nothing, so that nobody is hammered."""
 
 
@@ -33,10 +33,10 @@ class Churn(Loop):
         while (now := perf_counter_ns()) < until:
             if self.resting and now >= self.wake_at:
                 self._wake(now)
-            self.attend(min(REST if self.resting else TICK, (until - now) / 1e9))
+            self.poll_once(min(RETRY_DELAY if self.resting else TICK, (until - now) / 1e9))
 
     def _wake(self, now: int) -> None:
-        self.wake_at = now + int(REST * 1e9)
+        self.wake_at = now + int(RETRY_DELAY * 1e9)
         resting, self.resting = self.resting, []
         for client in resting:
             self._begin(client)
@@ -76,11 +76,11 @@ class Churn(Loop):
     def drain(self, give_up: int) -> None:
         """Wait for the connections under way."""
         while self.open and perf_counter_ns() < give_up:
-            self.attend(TICK)
+            self.poll_once(TICK)
         self.kept = len(self.served) - len(self.open)
         for fd in self.open:
-            self.errors[self.held_up(fd)] += 1
+            self.errors[self.missing(fd)] += 1
 
-    def tallies(self) -> list[int]:
+    def answer_counts(self) -> list[int]:
         """Tell how many connections were served so far, for each client."""
         return self.served.copy()

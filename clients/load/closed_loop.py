@@ -15,7 +15,7 @@ from threadserver.clients.load.buckets import FOLD
 from threadserver.clients.load.connections import TICK
 from threadserver.clients.load.load_loop import Loop
 
-MARGIN = 0.001
+ALARM_MARGIN = 0.001
 """Seconds by which the alarm is later than the end, so that it has come when the alarm rings."""
 
 
@@ -46,14 +46,14 @@ class ClosedLoop(Loop):
         fresh, question, read_size = self.requests.next, self.requests.question, self.read_size
         line_size = len(question) if question else self.requests.answer_size
         now = clock()
-        signal.setitimer(signal.ITIMER_REAL, max(0.0, (until - now) / 1e9) + MARGIN)
+        signal.setitimer(signal.ITIMER_REAL, max(0.0, (until - now) / 1e9) + ALARM_MARGIN)
         while now < until:
             for fd, _ in poll():
                 try:
                     data = read(fd, read_size)
                     now = clock()
                     if data != expected[fd]:
-                        self.unexpected(fd, data, now)
+                        self.other_bytes(fd, data, now)
                         continue
                     record(now - since[fd])
                     answered[fd] += 1
@@ -61,24 +61,24 @@ class ClosedLoop(Loop):
                     since[fd] = now
                     try:
                         if (sent := write(fd, question or due)) != line_size:
-                            self.keep(fd, (question or due)[sent:])
+                            self.buffer(fd, (question or due)[sent:])
                     except BlockingIOError:
-                        self.keep(fd, question or due)
+                        self.buffer(fd, question or due)
                 except OSError as error:
                     now = clock()
-                    self.stumbled(fd, error, now)
+                    self.call_failed(fd, error, now)
             if len(latest) >= FOLD:
                 self.latencies.fold()
 
     def _drive_slowly(self, until: int) -> None:
         """Take answers of which each is looked at, whether it can be right yet: these are never many."""
         while (left := until - perf_counter_ns()) > 0:
-            self.attend(min(TICK, left / 1e9))
+            self.poll_once(min(TICK, left / 1e9))
 
-    def unexpected(self, fd: int, data: bytes, now: int) -> None:
+    def other_bytes(self, fd: int, data: bytes, now: int) -> None:
         """Take the alarm, which is only to wake the loop, or what is no plain answer."""
         if fd != self.alarm:
-            super().unexpected(fd, data, now)
+            super().other_bytes(fd, data, now)
 
     def right(self, fd: int, now: int) -> None:
         """Count a right answer that came in pieces, or late."""

@@ -8,7 +8,7 @@ here, since it is rare: half an answer, a HELLO, an ERROR, the end, a full buffe
     epoll ──▶ read() ──▶ the answer that is due? ──yes──▶ count, ask again
                  │                  │ no
                  │ OSError          ▼
-                 └──▶ stumbled   unexpected
+                 └──▶ call_failed   other_bytes
 
 A connection is its descriptor, and what is known of it stands in lists at that index: nothing is faster in Python.
 """
@@ -24,18 +24,18 @@ from time import perf_counter_ns
 from threadserver.clients.client_conversation import Hello, ProtocolError
 from threadserver.clients.load import error_kinds
 from threadserver.clients.load.buckets import FOLD, Buckets
+from threadserver.clients.load.load_requests import Requests
 from threadserver.clients.load.plan import Plan
-from threadserver.clients.load.workloads import Requests
 from threadserver.core.address import Endpoint
 from threadserver.core.conversation import FULL, MAX_LINE
 
 TICK = 0.05
 """Seconds after which a loop looks at the clock although nothing has happened."""
-TOGETHER = 64
+CONNECTING_AT_ONCE = 64
 """How many may be on their way at once: more would overflow a short backlog, and wait a second for it each."""
 PATIENCE = 0.1
 """Seconds after which one that is on its way is held up by the server, so that the next may start."""
-AT_ONCE = 512
+RARE_READ_SIZE = 512
 """Bytes asked of one read outside the hot path: a HELLO fits in."""
 
 
@@ -111,17 +111,17 @@ class Connections:
                 last = now
             if now > last + self.plan.timeout * 1e9:
                 break
-            room = TOGETHER - sum(now < self.since[fd] + PATIENCE * 1e9 for fd in self.unready)
+            room = CONNECTING_AT_ONCE - sum(now < self.since[fd] + PATIENCE * 1e9 for fd in self.unready)
             with suppress(BlockingIOError):  # a local socket's backlog is full
                 for _ in range(min(room, count - begun)):
                     self.dial(now)
                     begun += 1
-            self.attend(TICK if begun == count else PATIENCE / 10)
+            self.poll_once(TICK if begun == count else PATIENCE / 10)
         self.errors[error_kinds.NOT_CONNECTED] += count - begun
         for fd in self.unready:
-            self.errors[self.held_up(fd)] += 1
+            self.errors[self.missing(fd)] += 1
 
-    def held_up(self, fd: int) -> str:
+    def missing(self, fd: int) -> str:
         """Say what a connection that is open has not got in time."""
         if fd not in self.ungreeted:
             return error_kinds.TIMEOUT
@@ -166,17 +166,17 @@ class Connections:
 
     # Whatever is no plain answer.
 
-    def attend(self, seconds: float) -> None:
+    def poll_once(self, seconds: float) -> None:
         """Wait so long at most, then take what has come, without a hot path."""
         for fd, _ in self.poll.poll(seconds):
             try:
-                self.unexpected(fd, os.read(fd, max(self.read_size, AT_ONCE)), perf_counter_ns())
+                self.other_bytes(fd, os.read(fd, max(self.read_size, RARE_READ_SIZE)), perf_counter_ns())
             except OSError as error:
-                self.stumbled(fd, error, perf_counter_ns())
+                self.call_failed(fd, error, perf_counter_ns())
         if len(self.latencies.latest) >= FOLD:
             self.latencies.fold()
 
-    def unexpected(self, fd: int, data: bytes, now: int) -> None:
+    def other_bytes(self, fd: int, data: bytes, now: int) -> None:
         """Take bytes that are not, or are not known to be, the whole answer that is due."""
         if fd == self.control:
             raise StoppedError
@@ -240,7 +240,7 @@ class Connections:
             self.ungreeted.discard(fd)
             self.ready(fd, now)
 
-    def stumbled(self, fd: int, error: OSError, now: int) -> None:
+    def call_failed(self, fd: int, error: OSError, now: int) -> None:
         """Take the failure of a call on a connection: most often there is only nothing to read."""
         if not isinstance(error, BlockingIOError):
             self.lose(fd, error_kinds.kind(error))
@@ -270,9 +270,9 @@ class Connections:
             self.lose(fd, error_kinds.kind(error))
             return
         if sent < len(data):
-            self.keep(fd, data[sent:])
+            self.buffer(fd, data[sent:])
 
-    def keep(self, fd: int, data: bytes) -> None:
+    def buffer(self, fd: int, data: bytes) -> None:
         """Keep bytes until there is room for them."""
         self.unsent[fd] = self.unsent.get(fd, b"") + data
         self.poll.modify(fd, select.EPOLLIN | select.EPOLLOUT)

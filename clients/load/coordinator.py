@@ -9,12 +9,12 @@ from dataclasses import dataclass, replace
 from time import perf_counter_ns
 from typing import Any
 
-from threadserver.clients.load.child import LoadError, Process
+from threadserver.clients.load.generator_process import GeneratorProcess, LoadError
 from threadserver.clients.load.latency import Latency
 from threadserver.clients.load.load_loop import Times
 from threadserver.clients.load.plan import Plan
+from threadserver.clients.load.process_plan import STOP, ProcessPlan
 from threadserver.clients.load.result import Result, Share, Slow
-from threadserver.clients.load.task import STOP, Task
 from threadserver.core.address import Address
 
 __all__ = ["Held", "LoadError", "Progress", "holding", "run"]
@@ -22,11 +22,11 @@ __all__ = ["Held", "LoadError", "Progress", "holding", "run"]
 Progress = Callable[[str, float], None]
 """Called now and then with what is done ("connecting", "warming up", "measuring", …) and how much of it, 0 to 1."""
 
-LEAD = 0.02
+START_DELAY = 0.02
 """Seconds from the word to the start, so that all processes have heard it."""
-LOOK = 0.1
+PROGRESS_INTERVAL = 0.1
 """Seconds between two calls of `Progress`."""
-PROBE = 1.0
+PROBE_TIMEOUT = 1.0
 """Seconds in which one of a name's several addresses must take a connection."""
 
 
@@ -36,7 +36,7 @@ class Held:
 
     connected: int
     """How many were made, greeted, and answered once."""
-    let_go: Callable[[], dict[str, int]]
+    release: Callable[[], dict[str, int]]
     """Close them, and tell how many were not had, or were lost while they were held, by kind."""
 
 
@@ -47,14 +47,14 @@ def run(plan: Plan, progress: Progress | None = None) -> Result:
     then is returned, with ``interrupted``. Raises LoadError when the generator itself cannot work: too few
     descriptors allowed, no such host, no process to be had.
     """
-    with _Crew(plan, progress or _ignore) as crew:
+    with _Generators(plan, progress or _ignore) as generators:
         interrupted = False
         try:
-            crew.connect()
-            crew.go()
+            generators.connect()
+            generators.go()
         except KeyboardInterrupt:
             interrupted = True
-        return crew.result(interrupted=interrupted)
+        return generators.result(interrupted=interrupted)
 
 
 @contextmanager
@@ -64,16 +64,16 @@ def holding(plan: Plan, progress: Progress | None = None) -> Iterator[Held]:
     Each has been answered one request of the workload, so that the server has set aside whatever it sets aside for a
     client. Raises LoadError as `run` does.
     """
-    with _Crew(plan, progress or _ignore, role="hold") as crew:
-        crew.connect()
-        yield Held(crew.ready, crew.let_go)
+    with _Generators(plan, progress or _ignore, role="hold") as generators:
+        generators.connect()
+        yield Held(generators.ready, generators.release)
 
 
 def _ignore(what: str, part: float) -> None:
     pass
 
 
-class _Crew:
+class _Generators:
     """The processes that share a plan."""
 
     def __init__(self, plan: Plan, progress: Progress, role: str = "load") -> None:
@@ -81,11 +81,11 @@ class _Crew:
         self.progress = progress
         self.role = role
         self.ready = self.slow_ready = 0
-        self.slow: Process | None = None
-        self.processes: list[Process] = []
+        self.slow: GeneratorProcess | None = None
+        self.processes: list[GeneratorProcess] = []
         self._stack = ExitStack()
 
-    def __enter__(self) -> "_Crew":
+    def __enter__(self) -> "_Generators":
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -95,10 +95,10 @@ class _Crew:
         """Start the processes, and wait until each has made its connections."""
         plan = self.plan
         if plan.workload == "slow" and self.role == "load":
-            self.slow = self._start(Task(plan.as_dict(), plan.slow_clients, "dawdle"))
+            self.slow = self._start(ProcessPlan(plan.as_dict(), plan.slow_clients, "slow"))
             self.slow_ready = int(self.slow.receive()["ready"])
-        for task in _tasks(plan, self.role):
-            self.processes.append(self._start(task))
+        for share in _tasks(plan, self.role):
+            self.processes.append(self._start(share))
         self.progress("connecting", 0.0)
         for number, process in enumerate(self.processes, 1):
             self.ready += int(process.receive()["ready"])
@@ -107,17 +107,17 @@ class _Crew:
     def go(self) -> None:
         """Let them load, and wait until they have."""
         plan = self.plan
-        start = perf_counter_ns() + int(LEAD * 1e9)
+        start = perf_counter_ns() + int(START_DELAY * 1e9)
         begin = start + int(plan.warm_up * 1e9)
         end = begin + int(plan.seconds * 1e9)
         times = Times(start, begin, end, end + int(plan.timeout * 1e9))
         for process in self.processes:
             process.send(json.dumps(times))
         for process in self.processes:
-            while not process.has_said(LOOK):
-                self.progress(*_how_far(times, perf_counter_ns()))
+            while not process.has_output(PROGRESS_INTERVAL):
+                self.progress(*_phase(times, perf_counter_ns()))
 
-    def let_go(self) -> dict[str, int]:
+    def release(self) -> dict[str, int]:
         """End it where connections are only held; give the errors by kind."""
         for process in self.processes:
             process.send(STOP)
@@ -159,17 +159,17 @@ class _Crew:
         latency = _latency(report["latencies"])
         return Slow(self.plan.slow_clients, self.slow_ready, latency.count, latency, report["errors"])
 
-    def _start(self, task: Task) -> "Process":
-        return self._stack.enter_context(Process(task))
+    def _start(self, share: ProcessPlan) -> "GeneratorProcess":
+        return self._stack.enter_context(GeneratorProcess(share))
 
 
-def _tasks(plan: Plan, role: str) -> Iterator[Task]:
+def _tasks(plan: Plan, role: str) -> Iterator[ProcessPlan]:
     """Share a plan out among processes: those that would have no connection are left out."""
     count = min(plan.processes, plan.connections)
     cpus = sorted(plan.cpus or ())
     for number in range(count):
         connections = plan.connections // count + (number < plan.connections % count)
-        yield Task(
+        yield ProcessPlan(
             {**plan.as_dict(), "seed": plan.seed + number},
             connections,
             role,
@@ -179,7 +179,7 @@ def _tasks(plan: Plan, role: str) -> Iterator[Task]:
         )
 
 
-def _how_far(times: Times, now: int) -> tuple[str, float]:
+def _phase(times: Times, now: int) -> tuple[str, float]:
     """Say what is done at this time, and how much of it."""
     for what, since, until in (
         ("warming up", times.start, times.begin),
@@ -199,7 +199,7 @@ def _reachable(address: Address | str) -> Address:
         return address
     for endpoint in endpoints:
         with socket.socket(*endpoint[:3]) as probe, suppress(OSError):
-            probe.settimeout(PROBE)
+            probe.settimeout(PROBE_TIMEOUT)
             probe.connect(endpoint.sockaddr)
             return Address.of(endpoint.family, endpoint.sockaddr)
     return Address.of(endpoints[0].family, endpoints[0].sockaddr)

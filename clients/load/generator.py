@@ -3,7 +3,7 @@
 It is a fresh interpreter, so that nothing of the program that measures, its threads, its memory or its garbage
 collector, is in the way. It is told what to do on standard input and answers on standard output, a line of JSON each::
 
-    parent>  {"plan": …, "connections": 5, …}                  a Task
+    parent>  {"plan": …, "connections": 5, …}                  a ProcessPlan
     process> {"ready": 5}                                      it has connected
     parent>  [start, begin, end, give up]                      the Times
     process> {"errors": …, "latencies": …, "answered": …}      its report
@@ -25,13 +25,13 @@ from threadserver.clients.load.buckets import Buckets
 from threadserver.clients.load.churn import Churn
 from threadserver.clients.load.closed_loop import ClosedLoop
 from threadserver.clients.load.connections import StoppedError
-from threadserver.clients.load.dawdling import Dawdlers
 from threadserver.clients.load.idle import Idle
 from threadserver.clients.load.load_loop import Loop, Times
 from threadserver.clients.load.open_loop import OpenLoop
 from threadserver.clients.load.plan import Plan
-from threadserver.clients.load.task import SPARE, STOP, Task
-from threadserver.clients.load.workloads import ANEW
+from threadserver.clients.load.process_plan import SPARE, STOP, ProcessPlan
+from threadserver.clients.load.slow_clients import SlowClients
+from threadserver.clients.load.workloads import CONNECTION_PER_REQUEST
 from threadserver.core.address import Address
 from threadserver.core.errors import KitError, reason
 
@@ -43,22 +43,22 @@ def main() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent says when it is over
     with suppress(BrokenPipeError):
         try:
-            task = Task(**json.loads(_read_line()))
-            _settle(task)
-            _work(task, Plan(**task.plan))
+            share = ProcessPlan(**json.loads(_read_line()))
+            _settle(share)
+            _work(share, Plan(**share.plan))
         except KitError as error:
             _say(error=str(error))
 
 
-def _settle(task: Task) -> None:
+def _settle(share: ProcessPlan) -> None:
     """Take a core, descriptors, and timers that ring when they should."""
-    if task.cpu is not None:
+    if share.cpu is not None:
         try:
-            os.sched_setaffinity(0, {task.cpu})
+            os.sched_setaffinity(0, {share.cpu})
         except OSError as error:
             allowed = ", ".join(map(str, sorted(os.sched_getaffinity(0))))
-            raise KitError(f"cannot pin to core {task.cpu}: {reason(error)}; allowed are {allowed}") from error
-    _raise_descriptors(task.connections + SPARE)
+            raise KitError(f"cannot pin to core {share.cpu}: {reason(error)}; allowed are {allowed}") from error
+    _raise_descriptors(share.connections + SPARE)
     with suppress(OSError):  # else select() may sleep 50 microseconds longer than it was told to: prctl(2)
         Path("/proc/self/timerslack_ns").write_text("1")
 
@@ -76,46 +76,46 @@ def _raise_descriptors(needed: int) -> None:
         ) from error
 
 
-def _work(task: Task, plan: Plan) -> None:
-    if task.role == "dawdle":
-        _dawdle(task, plan)
+def _work(share: ProcessPlan, plan: Plan) -> None:
+    if share.role == "slow":
+        _run_slow_clients(share, plan)
         return
-    loop = _loop(task, plan)
+    loop = _loop(share, plan)
     with suppress(StoppedError):
-        loop.connect(task.connections)
+        loop.connect(share.connections)
         ready = len(loop.open) - len(loop.unready)
-        _say(ready=task.connections if isinstance(loop, Churn) else ready)
-        _follow(task, loop)
-    _say(**_report(task, loop))
+        _say(ready=share.connections if isinstance(loop, Churn) else ready)
+        _follow(share, loop)
+    _say(**_report(share, loop))
 
 
-def _loop(task: Task, plan: Plan) -> Loop:
+def _loop(share: ProcessPlan, plan: Plan) -> Loop:
     endpoint = Address.parse(str(plan.address)).resolve()[0]
-    if task.role == "hold" or plan.workload == "idle":
+    if share.role == "hold" or plan.workload == "idle":
         return Idle(plan, endpoint, CONTROL)
-    if plan.workload in ANEW:
-        return Churn(plan, endpoint, CONTROL, clients=task.connections)
+    if plan.workload in CONNECTION_PER_REQUEST:
+        return Churn(plan, endpoint, CONTROL, clients=share.connections)
     if plan.rate:
-        return OpenLoop(plan, endpoint, CONTROL, interval=1e9 / (plan.rate * task.part), offset=task.offset)
+        return OpenLoop(plan, endpoint, CONTROL, interval=1e9 / (plan.rate * share.part), offset=share.offset)
     return ClosedLoop(plan, endpoint, CONTROL)
 
 
-def _follow(task: Task, loop: Loop) -> None:
+def _follow(share: ProcessPlan, loop: Loop) -> None:
     """Do what is done with connections that have been made."""
     gc.collect()
     gc.freeze()
     gc.disable()  # nothing that the loop makes is a cycle, and a collection would be a stall of our own
-    if task.role == "hold":
+    if share.role == "hold":
         loop.drive(maxsize)
     elif (said := _read_line()) != STOP:
         loop.run(Times(*json.loads(said)))
 
 
-def _report(task: Task, loop: Loop) -> dict[str, Any]:
+def _report(share: ProcessPlan, loop: Loop) -> dict[str, Any]:
     meter: dict[str, Any] = {"nanoseconds": 0, "cpu": 0, "waited": 0, "answered": []}
     if loop.meter:
         meter = loop.meter.as_dict()
-    meter["answered"] += [0] * (task.connections - len(meter["answered"]))
+    meter["answered"] += [0] * (share.connections - len(meter["answered"]))
     lateness = _counts(loop.lateness) if loop.lateness else None
     errors = {"errors": +loop.errors, "warm_up_errors": loop.warm_up_errors}
     latencies = _counts(loop.latencies) if loop.meter else []
@@ -123,12 +123,12 @@ def _report(task: Task, loop: Loop) -> dict[str, Any]:
     return {**errors, **counts, "latencies": latencies, "lateness": lateness, **meter}
 
 
-def _dawdle(task: Task, plan: Plan) -> None:
-    dawdlers = Dawdlers(plan, task.connections)
-    _say(ready=dawdlers.dawdling)
+def _run_slow_clients(share: ProcessPlan, plan: Plan) -> None:
+    slow_clients = SlowClients(plan, share.connections)
+    _say(ready=slow_clients.connected)
     _read_line()
-    dawdlers.stop()
-    _say(errors=dawdlers.errors, latencies=_counts(dawdlers.latencies))
+    slow_clients.stop()
+    _say(errors=slow_clients.errors, latencies=_counts(slow_clients.latencies))
 
 
 def _counts(buckets: Buckets) -> list[tuple[int, int]]:

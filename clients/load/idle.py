@@ -28,4 +28,4 @@ class Idle(Loop):
     def drive(self, until: float) -> None:
         """Hold them until then, and notice which are closed."""
         while (left := until - perf_counter_ns()) > 0:
-            self.attend(min(TICK, left / 1e9))
+            self.poll_once(min(TICK, left / 1e9))

@@ -57,7 +57,7 @@ class Loop(Connections):
     def run(self, times: Times) -> None:
         """Ask until the end, then wait for what is owed. Raises StoppedError when it is ended before."""
         while (left := times.start - perf_counter_ns()) > 0:
-            self.attend(left / 1e9)
+            self.poll_once(left / 1e9)
         self.asking = True
         connecting = self.errors.copy()
         self.start(times.start)
@@ -73,7 +73,7 @@ class Loop(Connections):
         try:
             self.drive(times.end)
         except StoppedError:
-            self.cut_short(perf_counter_ns())
+            self.interrupted(perf_counter_ns())
             raise
         finally:
             self.meter.stop()
@@ -90,7 +90,7 @@ class Loop(Connections):
     def drive(self, until: int) -> None:
         """Ask and take answers until then."""
 
-    def cut_short(self, now: int) -> None:
+    def interrupted(self, now: int) -> None:
         """Come to an end before the time."""
 
     def drain(self, give_up: int) -> None:
@@ -102,9 +102,9 @@ class Loop(Connections):
     def wait(self, give_up: int) -> None:
         """Take the answers that are owed, until then."""
         while self.owed and perf_counter_ns() < give_up:
-            self.attend(TICK)
+            self.poll_once(TICK)
 
-    def tallies(self) -> list[int]:
+    def answer_counts(self) -> list[int]:
         """Tell how many right answers came so far, for each connection."""
         return [self.answered[fd] for fd in sorted(self.made)]
 
@@ -115,7 +115,7 @@ class Meter:
     def __init__(self, loop: Loop) -> None:
         loop.latencies.clear()
         self._loop = loop
-        self._tallies = loop.tallies()
+        self._counts_before = loop.answer_counts()
         self._waited = _waited()
         self._cpu = time.process_time_ns()
         self.began = perf_counter_ns()
@@ -125,7 +125,7 @@ class Meter:
         self.nanoseconds = perf_counter_ns() - self.began
         self.cpu = time.process_time_ns() - self._cpu
         self.waited = _waited() - self._waited
-        self.answered = [now - then for now, then in zip(self._loop.tallies(), self._tallies, strict=True)]
+        self.answered = [now - then for now, then in zip(self._loop.answer_counts(), self._counts_before, strict=True)]
 
     def as_dict(self) -> dict[str, Any]:
         """Give what was read, for the report; times are in nanoseconds."""
@@ -133,7 +133,7 @@ class Meter:
 
 
 def _waited() -> int:
-    """Nanoseconds for which this task could have run but had no core: the second number of /proc/self/schedstat."""
+    """Nanoseconds for which this thread could have run but had no core: the second number of /proc/self/schedstat."""
     with suppress(OSError):
         return int(Path("/proc/self/schedstat").read_text().split()[1])
     return 0

@@ -9,7 +9,7 @@ from rich.text import Text
 from threadserver.clients.load.latency import PERCENTS, Latency
 from threadserver.clients.load.plan import Plan
 from threadserver.clients.load.result import Result
-from threadserver.clients.load.workloads import ANEW
+from threadserver.clients.load.workloads import CONNECTION_PER_REQUEST
 
 
 def table(result: Result) -> RenderableType:
@@ -43,7 +43,7 @@ def _figures(result: Result) -> Table:
 
 def _rows(result: Result) -> Iterator[tuple[str, str]]:
     if result.plan.workload != "idle":
-        unit = "connections" if result.plan.workload in ANEW else "requests"
+        unit = "connections" if result.plan.workload in CONNECTION_PER_REQUEST else "requests"
         yield f"{unit}/s", f"{result.requests_per_second:,.0f}  ({result.requests:,} in all)".replace(",", " ")
         if result.due is not None:
             yield "due", f"{result.due:,}, of which {result.unanswered:,} were never answered".replace(",", " ", 1)

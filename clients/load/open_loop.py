@@ -23,7 +23,7 @@ from threadserver.clients.load.buckets import FOLD, Buckets
 from threadserver.clients.load.connections import StoppedError
 from threadserver.clients.load.load_loop import Loop
 
-AT_LEAST = 1000
+TOLD_APART = 1000
 """So many of a connection's latencies are told apart, of requests that were never answered: there may be millions."""
 
 
@@ -80,7 +80,7 @@ class OpenLoop(Loop):
         while (now := perf_counter_ns()) < until and self.open:
             next_due = self._ask_what_is_due(now, until)
             wake = until if self.busy == len(self.open) else min(next_due, until)
-            self.attend((wake - perf_counter_ns()) / 1e9)
+            self.poll_once((wake - perf_counter_ns()) / 1e9)
         self._ask_what_is_due(until, until)
 
     def _ask_what_is_due(self, now: int, until: int) -> int:
@@ -103,7 +103,7 @@ class OpenLoop(Loop):
         """Let what is due before a moment only pass, since no connection is free: each is asked when it is answered."""
         self.passed = max(self.passed, self.turns_before(min(moment, self.until)))
 
-    def attend(self, seconds: float) -> None:
+    def poll_once(self, seconds: float) -> None:
         """Wait so long at most, then take what has come.
 
         Python's epoll waits for whole milliseconds, so another call waits for it: select() takes microseconds.
@@ -119,9 +119,9 @@ class OpenLoop(Loop):
                 if data == expected[fd]:
                     self.complete(fd, perf_counter_ns())
                 else:
-                    self.unexpected(fd, data, perf_counter_ns())
+                    self.other_bytes(fd, data, perf_counter_ns())
             except OSError as error:
-                self.stumbled(fd, error, perf_counter_ns())
+                self.call_failed(fd, error, perf_counter_ns())
         for buckets in (self.latencies, self.lateness):
             if len(buckets.latest) >= FOLD:
                 buckets.fold()
@@ -155,7 +155,7 @@ class OpenLoop(Loop):
     def lost(self, fd: int) -> None:
         """Go on, though it was the last one: what is due from now on is not sent."""
 
-    def cut_short(self, now: int) -> None:
+    def interrupted(self, now: int) -> None:
         """Count what was due until now; what is still waited for is no error yet."""
         self.until = now
         self._ask_what_is_due(now, now)
@@ -190,7 +190,7 @@ class OpenLoop(Loop):
     def _never_answered(self, turns: range, first: int, last: int) -> int:
         """Count those of these turns that are of the measured time, whose first is given, and take their latencies."""
         measured = turns[max(0, ceil((first - turns.start) / turns.step)) :]
-        together = len(measured) // AT_LEAST + 1
+        together = len(measured) // TOLD_APART + 1
         for at in range(0, len(measured), together):
             self.latencies.add(last - self.due(measured[at]), min(together, len(measured) - at))
         self.unanswered += len(measured)

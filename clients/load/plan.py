@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from math import isfinite
 from typing import Any
 
-from threadserver.clients.load.workloads import ANEW, MILLISECONDS, SERVICE, WORKLOADS
+from threadserver.clients.load.workloads import CONNECTION_PER_REQUEST, MILLISECONDS, SERVICE, WORKLOADS
 from threadserver.core.address import Address
 from threadserver.core.conversation import MAX_LINE
 from threadserver.core.errors import UsageError
@@ -75,7 +75,7 @@ class Plan:
                 yield f"{name} must be more than 0, not {value:g}"
         if not (isfinite(self.warm_up) and self.warm_up >= 0):
             yield f"warm_up must not be negative, nor {self.warm_up:g}"
-        if self.rate and self.workload in (*ANEW, "idle"):
+        if self.rate and self.workload in (*CONNECTION_PER_REQUEST, "idle"):
             yield f"{self.workload} has no rate: it is a closed loop"
         yield from self._too_large()
 

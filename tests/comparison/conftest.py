@@ -4,8 +4,8 @@ import pytest
 
 from tests.comparison.samples import results
 from threadserver.comparison.pictures import groups
+from threadserver.comparison.report_files import write
 from threadserver.comparison.summary import Summary
-from threadserver.comparison.writing import write
 
 
 @pytest.fixture(scope="session")

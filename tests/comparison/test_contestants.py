@@ -7,7 +7,7 @@ from itertools import groupby
 import pytest
 
 from tests.comparison import faulty
-from threadserver.comparison import contestants, stevens
+from threadserver.comparison import classic_table, contestants
 from threadserver.comparison.campaign import plan
 from threadserver.comparison.cells import TOUR, Cell
 from threadserver.comparison.measuring import Pace
@@ -124,7 +124,7 @@ def test_every_design_of_the_classic_table_is_measured_in_octets_where_all_model
         {one.name for _, cell, one in schedule.runs() if cell.workload == name} for name in ("echo", "octets")
     )
     assert echo == set(contestants.own())
-    assert octets == {*echo, *(design.model for design in stevens.TABLE)}
+    assert octets == {*echo, *(design.model for design in classic_table.TABLE)}
     assert not plan(everyone[:3], ["octets"], (), None, None, None).designs
 
 

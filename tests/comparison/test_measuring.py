@@ -86,7 +86,7 @@ def test_a_crash_is_told_with_its_last_words(with_fault, fault, why, says):
 
 
 def test_who_does_not_greet_is_told_what_is_missing(with_fault, monkeypatch):
-    monkeypatch.setattr(measuring, "FIRST", 0.5)
+    monkeypatch.setattr(measuring, "FIRST_CLIENT_LIMIT", 0.5)
     found = with_fault("silent")
     assert found.outcome == "hung"
     assert (

@@ -9,14 +9,15 @@ from rich.console import Console
 from rich.table import Table
 
 from tests.comparison.samples import load, results
-from threadserver.comparison import against, comparison_table, findings, pictures, stevens, telling
+from threadserver.comparison import classic_table, comparison_notes, comparison_table, findings, pictures
 from threadserver.comparison.cells import Cell
+from threadserver.comparison.changes import describe_changes
 from threadserver.comparison.charts import Bar, Bars
 from threadserver.comparison.colours import shades
 from threadserver.comparison.drawing import draw
+from threadserver.comparison.number_format import amount, interval, number, times
 from threadserver.comparison.results import Server
 from threadserver.comparison.summary import LIMITED, NO_DIFFERENCE, NOT_WELL, TOO_FEW, Summary
-from threadserver.comparison.wording import amount, interval, number, times
 
 ECHO = Cell("echo", 10)
 A, B = "epoll", "thread"
@@ -58,9 +59,9 @@ def test_nobody_is_called_slower_whom_the_generator_may_have_limited(limited, wo
 
 
 def test_who_takes_longer_for_an_answer_than_a_run_lasts_is_named():
-    (note,) = telling.notes(summary({A: lambda n: 1000, B: lambda n: 3}))
+    (note,) = comparison_notes.notes(summary({A: lambda n: 1000, B: lambda n: 3}))
     assert note.startswith("An answer of thread takes longer than a run")
-    assert telling.notes(summary({A: lambda n: 1000, B: lambda n: 30})) == []
+    assert comparison_notes.notes(summary({A: lambda n: 1000, B: lambda n: 30})) == []
 
 
 @pytest.mark.parametrize("outcome", ["wrong answers", "crashed", "hung"])
@@ -221,14 +222,14 @@ def test_the_tour_shows_what_its_workloads_are_there_for(drawn):
 
 def test_the_books_order_is_compared_pair_by_pair(sample):
     one = sample
-    cell = stevens.cell_of(one)
-    orders = {(order.cheaper.model, order.dearer.model): order.holds for order in stevens.orders(one, cell)}
+    cell = classic_table.cell_of(one)
+    orders = {(order.cheaper.model, order.dearer.model): order.holds for order in classic_table.orders(one, cell)}
     assert len(orders) == 28  # of all eight designs beside the baseline
     assert orders["prefork", "fork"] is True
     assert orders["thread", "fork"] is True
     assert orders["prefork", "pool/parent-passes"] is True
-    assert stevens.today(one, "iterative", cell).median == 0
-    assert stevens.today(one, "fork", cell).low > 0
+    assert classic_table.today(one, "iterative", cell).median == 0
+    assert classic_table.today(one, "fork", cell).low > 0
 
 
 def test_designs_of_the_classic_table_stand_in_its_tables_only(sample, drawn):
@@ -248,7 +249,7 @@ def test_fork_that_leaves_no_counts_is_said_to():
 def test_against_claims_only_what_lies_apart():
     before = summary({A: lambda n: 1000 + n, B: lambda n: 500 + n})
     after = summary({A: lambda n: 2000 + n, B: lambda n: 501 + n})
-    lines = list(against.told(before, after))
+    lines = list(describe_changes(before, after))
     assert [line for line in lines if line.startswith(A) and "requests a second up" in line]
     assert not [line for line in lines if line.startswith(B) and "requests a second" in line]
 
@@ -258,7 +259,7 @@ def test_against_says_what_else_has_changed():
     after.results.machine["kernel"] = "Linux 7.0"
     after.results.interpreter["gil"] = False
     after.results.runs[0].failed("crashed", "it ended")
-    lines = "\n".join(against.told(before, after))
+    lines = "\n".join(describe_changes(before, after))
     assert "kernel: Linux 6.18, now Linux 7.0" in lines
     assert "with the GIL" in lines
     assert "without the GIL" in lines

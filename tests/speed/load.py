@@ -19,7 +19,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from threadserver.clients.load import SERVICE, Plan, run
-from threadserver.clients.load.workloads import ANEW
+from threadserver.clients.load.workloads import CONNECTION_PER_REQUEST
 
 HERE = Path(__file__).parent
 FIRST, *_, LAST = sorted(os.sched_getaffinity(0)) * 2
@@ -64,7 +64,17 @@ def in_c(generator, port, workload, connections, seconds):
     """Let the generator in C load a server; give its report."""
     line = {"sleep": "10", "spin": "1", "octets": "4000"}.get(workload, "x" * 63)
     answer = 4000 if workload == "octets" else 0
-    command = [generator, "127.0.0.1", port, connections, seconds, line, answer, 1, int(workload in ANEW)]
+    command = [
+        generator,
+        "127.0.0.1",
+        port,
+        connections,
+        seconds,
+        line,
+        answer,
+        1,
+        int(workload in CONNECTION_PER_REQUEST),
+    ]
     result = subprocess.run(
         list(map(str, command)),
         capture_output=True,

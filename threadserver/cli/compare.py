@@ -11,15 +11,15 @@ import click
 
 from threadserver.cli import printing
 from threadserver.cli.parameters import Amount, option
-from threadserver.comparison import against as comparing
 from threadserver.comparison import comparison_table, contestants, results
 from threadserver.comparison.campaign import compare as carry_out
 from threadserver.comparison.campaign import plan
+from threadserver.comparison.changes import describe_changes
 from threadserver.comparison.charts import Group
 from threadserver.comparison.pictures import groups
+from threadserver.comparison.report_files import write
 from threadserver.comparison.results import Results
 from threadserver.comparison.summary import Summary
-from threadserver.comparison.writing import write
 from threadserver.core.errors import UsageError
 
 
@@ -90,7 +90,7 @@ def compare(
         drawn = groups(summary)
         page = write(summary, drawn, folder) if found.runs else None
     with results.intact(against) if against else nullcontext():
-        changes = list(comparing.told(Summary(before), summary)) if before else []
+        changes = list(describe_changes(Summary(before), summary)) if before else []
     if as_json:
         click.echo(json.dumps(found.as_dict(), indent=1, ensure_ascii=False))
     elif page:

@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
 from rich.table import Column
 
-from threadserver.comparison import stevens
+from threadserver.comparison import classic_table
 from threadserver.comparison.capacity import make_room
 from threadserver.comparison.cells import CLASSIC, cells
 from threadserver.comparison.contestants import Contestant, find, own, ready
@@ -36,7 +36,9 @@ def plan(
     wished = cells(workloads, connections, rate)
     octets = sum(cell.workload == CLASSIC for cell in wished)
     names = {one.name for one in contestants}
-    designs = [find(name) for name in stevens.variants() if name not in names] if octets and names >= {*own()} else []
+    designs = (
+        [find(name) for name in classic_table.variants() if name not in names] if octets and names >= {*own()} else []
+    )
     tour = not (workloads or connections or rounds or seconds)
     pace = tour_pace(len(contestants) * len(wished) + len(designs) * octets) if tour else PACE
     if seconds:

@@ -11,7 +11,7 @@ from threadserver.kernel.processes import everyone, tasks
 
 SPARE = 40
 """Descriptors that a program needs beside its connections."""
-OURS = 5
+OWN_TASKS = 5
 """Tasks that are needed beside one for each connection: the generator's, the keeper, the server's first ones."""
 
 
@@ -23,7 +23,7 @@ def make_room(connections: int) -> list[str]:
     _allow_descriptors(connections + SPARE)
     _allow_tasks()
     left = _tasks_left()
-    if left is not None and left < connections + OURS:
+    if left is not None and left < connections + OWN_TASKS:
         why = "kernel.threads-max, kernel.pid_max, ulimit -u, pids.max"
         said = f"{connections} connections, and room for {left} more tasks ({why}): "
         return [said + "a model with a thread or process for each connection will refuse some"]

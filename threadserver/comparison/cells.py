@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from threadserver.clients.load import WORKLOADS
-from threadserver.clients.load.workloads import ANEW
+from threadserver.clients.load.workloads import CONNECTION_PER_REQUEST
 from threadserver.core.errors import UsageError
 
 TITLES = {
@@ -31,7 +31,7 @@ TOUR = {
 }  # fmt: skip
 """The workloads of a tour, each with its connections: eight, for which the kit's pools have workers enough, but for
 `octets` ten, as in the book."""
-CLOSED_ONLY = (*ANEW, "idle")
+CLOSED_ONLY = (*CONNECTION_PER_REQUEST, "idle")
 """Workloads that have no rate: each client asks as soon as it was answered."""
 
 

@@ -12,15 +12,15 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from threadserver.comparison import stevens
+from threadserver.comparison import classic_table
 from threadserver.comparison.charts import Group, Picture
 from threadserver.comparison.colours import DARK, LIGHT, literal, mark, shades, variables
+from threadserver.comparison.comparison_notes import facts, headline, notes
 from threadserver.comparison.contestants import FAMILIES
 from threadserver.comparison.drawing import draw
+from threadserver.comparison.number_format import amount, interval, number
 from threadserver.comparison.results import OUTCOMES
 from threadserver.comparison.summary import FIGURES, Summary
-from threadserver.comparison.telling import facts, headline, notes
-from threadserver.comparison.wording import amount, interval, number
 
 BROAD, NARROW = 940, 350
 """Widths in pixels that each picture is drawn for."""
@@ -101,10 +101,10 @@ def _legend(summary: Summary) -> list[dict[str, Any]]:
 
 
 def _book(summary: Summary) -> list[dict[str, str]]:
-    cell = stevens.cell_of(summary)
+    cell = classic_table.cell_of(summary)
     rows = []
-    for design in stevens.TABLE if cell else ():
-        found = stevens.today(summary, design.model, cell) if cell else None
+    for design in classic_table.TABLE if cell else ():
+        found = classic_table.today(summary, design.model, cell) if cell else None
         here = f"{found.median:.2f} s" if found else "not measured"
         bounds = f"{found.low:.2f} to {found.high:.2f}" if found and found.bounded and design.row else ""
         rows.append({"row": str(design.row), "title": design.title, "book": f"{design.seconds:.2f} s",

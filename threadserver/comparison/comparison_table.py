@@ -9,10 +9,10 @@ from rich.text import Text
 
 from threadserver.comparison.cells import Cell
 from threadserver.comparison.charts import Group
+from threadserver.comparison.comparison_notes import headline, interpreter, notes
+from threadserver.comparison.number_format import amount, interval, number
 from threadserver.comparison.results import Run
 from threadserver.comparison.summary import FIGURES, Summary
-from threadserver.comparison.telling import headline, interpreter, notes
-from threadserver.comparison.wording import amount, interval, number
 
 MAIN = {"idle": "memory", "sleep": "overlap", "spin": "overlap", "octets": "cpu"}
 """The figure that a load is there for; of all others, throughput."""
@@ -20,9 +20,9 @@ COLUMNS = {
     "throughput": "requests/s", "memory": "a connection", "overlap": "at a time", "p50": "p50", "p99": "p99",
     "cpu": "CPU", "tasks": "tasks", "fairness": "fairness",
 }  # fmt: skip
-LONGEST = 300
+LONGEST_LINE = 300
 """So many letters of a line are shown of what a server said."""
-SAID = ("throughput", "slow", "sleep", "spin", "memory", "octets")
+PRINTED_GROUPS = ("throughput", "slow", "sleep", "spin", "memory", "octets")
 """Groups of pictures whose sentences are said in the terminal, too."""
 
 
@@ -34,7 +34,7 @@ def report(summary: Summary, drawn: Sequence[Group], width: int) -> Iterator[Ren
         yield ""
         yield _table(summary, cell, width)
     yield from _faults(summary)
-    yield from _seen(drawn)
+    yield from _findings(drawn)
     yield ""
     for note in notes(summary):
         yield Text(note, style="yellow")
@@ -107,20 +107,20 @@ def _faults(summary: Summary) -> Iterator[RenderableType]:
     for run in faults:
         yield Text.assemble((f"{run.contestant}, {run.cell}: ", ""), (run.outcome, "red"), f": {run.why}")
         if run.output:
-            yield Text(f"    {_telling(run)}", style="dim")
+            yield Text(f"    {_key_line(run)}", style="dim")
 
 
-def _telling(run: Run) -> str:
+def _key_line(run: Run) -> str:
     """Choose the line of the output that says most: of make, which ends with words of its own, a compiler's error."""
     lines = run.output.splitlines()
     errors = [line for line in lines if "error:" in line] if run.outcome == "not built" else []
     said = errors[0] if errors else f"it said last: {lines[-1]}"
-    return said if len(said) <= LONGEST else said[:LONGEST] + "…"
+    return said if len(said) <= LONGEST_LINE else said[:LONGEST_LINE] + "…"
 
 
-def _seen(drawn: Sequence[Group]) -> Iterator[RenderableType]:
+def _findings(drawn: Sequence[Group]) -> Iterator[RenderableType]:
     yield ""
     yield Text("What is to be seen", style="bold")
     for group in drawn:
-        for picture in group.pictures if group.key in SAID else ():
+        for picture in group.pictures if group.key in PRINTED_GROUPS else ():
             yield Text.assemble((f"{group.title}: {picture.choice}. ", "bold"), picture.sentence)

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from threadserver.kernel.calls import read_file
 from threadserver.kernel.processes import details, everyone, family, tasks
 
-FEWEST = 5
+FEWEST_TICKS = 5
 """Clock ticks below which a count of them is too coarse."""
 _TICK = os.sysconf("SC_CLK_TCK")
 _SWITCHES = re.compile(rb"^(?:non)?voluntary_ctxt_switches:\s*(\d+)", re.MULTILINE)
@@ -62,7 +62,7 @@ class Sample:
         rounding = (self.processes + 1) / _TICK
         if earlier.running.keys() <= self.running.keys() and self.running and ticks <= living + rounding:
             return living
-        return ticks if ticks >= FEWEST / _TICK else None
+        return ticks if ticks >= FEWEST_TICKS / _TICK else None
 
 
 def members(keeper: int) -> list[int]:
@@ -91,11 +91,11 @@ def sample(keeper: int) -> Sample:
 
 def memory(keeper: int) -> int | None:
     """Sum up the proportional memory (PSS) in bytes; None where it may not be seen."""
-    weights = weigh(keeper)
+    weights = memory_by_process(keeper)
     return None if weights is None else sum(weights.values())
 
 
-def weigh(keeper: int) -> dict[int, int] | None:
+def memory_by_process(keeper: int) -> dict[int, int] | None:
     """Give the proportional memory (PSS) of each process in bytes; None where it may not be seen."""
     found = {}
     for pid in members(keeper):

@@ -11,7 +11,7 @@ from math import ceil
 from threadserver.comparison.axes import Axis, logarithmic, nice, round_bounds, spread
 from threadserver.comparison.charts import Bar, Bars, Chart, Curve, Curves
 from threadserver.comparison.colours import mark
-from threadserver.comparison.wording import amount
+from threadserver.comparison.number_format import amount
 
 NARROW = 520
 """Below this width names stand above their bars."""

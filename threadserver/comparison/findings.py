@@ -6,20 +6,20 @@ Only what `Summary.compare` claims is called more, less, faster or slower; all e
 from collections.abc import Iterator
 from itertools import groupby
 
-from threadserver.comparison import stevens
+from threadserver.comparison import classic_table
 from threadserver.comparison.cells import MILLISECONDS, SLOW_CLIENTS, Cell
 from threadserver.comparison.intervals import Estimate, paired
+from threadserver.comparison.number_format import amount, interval, listed, number, times
 from threadserver.comparison.results import Results
 from threadserver.comparison.summary import FIGURES, LIMITED, NO_DIFFERENCE, Summary
-from threadserver.comparison.wording import amount, interval, listed, number, times
 
-MANY = 10_000
+MANY_LATENCIES = 10_000
 """So many latencies say how long one of a thousand takes."""
 ON_TIME = 0.98
 """Who is sure to answer a smaller part of a rate does not keep up with it."""
-NEGLECT = 10
+NEGLECT_RATIO = 10
 """Who gives one client so many times as many answers as another neglects it, however few they are."""
-NAMED = 5
+MOST_NAMED = 5
 """So many are named; of more their number is given."""
 BEST = {
     "throughput": "{name} answers most: {value} ({interval}).",
@@ -37,9 +37,9 @@ ALONE = {
 
 def leader(summary: Summary, figure: str, cell: Cell) -> str:
     """Say who is best, who cannot be told from it, and how far the last is behind."""
-    ranked = summary.whole(figure, cell)
+    ranked = summary.faultless(figure, cell)
     if not ranked:
-        return fallen_short(summary, cell) or nothing(summary.results)
+        return left_out(summary, cell) or nothing_measured(summary.results)
     if cell.rate and figure == "throughput":
         return _rated(summary, cell)
     name, best = ranked[0]
@@ -48,12 +48,12 @@ def leader(summary: Summary, figure: str, cell: Cell) -> str:
     said = [sentence.format(name=name, value=amount(best.median, unit), interval=interval(best, unit))]
     if len(ranked) > 1:
         said += [_equals(summary, figure, cell, ranked), _last(summary, figure, cell, ranked)]
-    return " ".join(filter(None, [*said, fallen_short(summary, cell)]))
+    return " ".join(filter(None, [*said, left_out(summary, cell)]))
 
 
 def _rated(summary: Summary, cell: Cell) -> str:
     """Say who keeps up with a rate: at a fixed one nobody can be faster."""
-    whole = [name for name, _ in summary.whole("throughput", cell)]
+    whole = [name for name, _ in summary.faultless("throughput", cell)]
     late = [name for name in whole if summary.fault(name, cell) or _behind(summary, name, cell)]
     steady = [name for name in whole if name not in late]
     said = []
@@ -62,7 +62,7 @@ def _rated(summary: Summary, cell: Cell) -> str:
     if late:
         what = "" if steady else f" keep up with {cell.rate:g} requests/s"
         said.append(f"{listed(late)} {'does' if len(late) == 1 else 'do'} not{what}.")
-    return " ".join(filter(None, [*said, fallen_short(summary, cell)]))
+    return " ".join(filter(None, [*said, left_out(summary, cell)]))
 
 
 def _behind(summary: Summary, name: str, cell: Cell) -> bool:
@@ -76,26 +76,26 @@ def _behind(summary: Summary, name: str, cell: Cell) -> bool:
     return bool(found and found.bounded and prompt and cell.rate and found.high < ON_TIME * cell.rate)
 
 
-def fallen_short(summary: Summary, cell: Cell) -> str:
+def left_out(summary: Summary, cell: Cell) -> str:
     """Name with whom something went wrong, and what."""
     short: dict[str, list[str]] = {}
     for name in summary.results.names:
-        if summary.fell_short(name, cell):
+        if summary.has_fault(name, cell):
             short.setdefault(summary.word(name, cell), []).append(name)
     return f"Left out: {'; '.join(f'{listed(names)} ({word})' for word, names in short.items())}." if short else ""
 
 
-def too_little(names: list[str]) -> str:
+def too_few_rounds(names: list[str]) -> str:
     """Name those of whom nothing can be said."""
     return f"Of {listed(names)} the rounds tell too little." if names else ""
 
 
-def over(cell: Cell) -> str:
+def connections(cell: Cell) -> str:
     """Say over how many connections."""
     return "one connection" if cell.connections == 1 else f"{number(cell.connections)} connections"
 
 
-def nothing(results: Results) -> str:
+def nothing_measured(results: Results) -> str:
     """Say why there is nothing to be seen."""
     return "Nothing was measured here" + (", the comparison was interrupted." if results.interrupted else ".")
 
@@ -105,7 +105,7 @@ def _equals(summary: Summary, figure: str, cell: Cell, ranked: list[tuple[str, E
     verdicts = {name: summary.compare(figure, best, name, cell) for name, _ in ranked[1:]}
     equal = [name for name, verdict in verdicts.items() if verdict and verdict.word == NO_DIFFERENCE]
     limited = [name for name, verdict in verdicts.items() if verdict and verdict.word == LIMITED]
-    others = listed(equal) if len(equal) <= NAMED else f"{len(equal)} others"
+    others = listed(equal) if len(equal) <= MOST_NAMED else f"{len(equal)} others"
     said = [f"No difference seen to {others}."] if equal else []
     if limited:
         said.append(f"{listed(limited)} may be as good: the load generator was the limit.")
@@ -134,8 +134,8 @@ def _percent(ratio: Estimate) -> str:
 
 def growth(summary: Summary, cells: list[Cell]) -> str:
     """Say who loses most from the fewest connections on which there was something to lose to the most."""
-    said = f"Over {over(cells[-1])} {leader(summary, 'throughput', cells[-1])}"
-    shares = {name: _kept(summary, name, cells) for name, _ in summary.whole("throughput", cells[-1])}
+    said = f"Over {connections(cells[-1])} {leader(summary, 'throughput', cells[-1])}"
+    shares = {name: _kept(summary, name, cells) for name, _ in summary.faultless("throughput", cells[-1])}
     fallen = {name: share for name, share in shares.items() if share and share.bounded and share.high < 0.9}
     if not fallen:
         return said
@@ -152,10 +152,12 @@ def _kept(summary: Summary, name: str, cells: list[Cell]) -> Estimate | None:
 
 def latency(summary: Summary, cell: Cell) -> str:
     """Say how long half of the requests take, and how long the slowest of a thousand or a hundred: as it is drawn."""
-    found = {name: summary.latency(name, cell) for name, _ in summary.whole("p50", cell)}
+    found = {name: summary.latency(name, cell) for name, _ in summary.faultless("p50", cell)}
     if not found:
-        return fallen_short(summary, cell) or nothing(summary.results)
-    rare, percent = ("thousand", 99.9) if min(one.count for one in found.values()) >= MANY else ("hundred", 99.0)
+        return left_out(summary, cell) or nothing_measured(summary.results)
+    rare, percent = (
+        ("thousand", 99.9) if min(one.count for one in found.values()) >= MANY_LATENCIES else ("hundred", 99.0)
+    )
     half = sorted((one.percentile(50) or 0.0, name) for name, one in found.items())
     tail = sorted((one.percentile(percent) or 0.0, name) for name, one in found.items())
     said = (
@@ -166,18 +168,18 @@ def latency(summary: Summary, cell: Cell) -> str:
         said += f", and {amount(tail[-1][0], 'seconds')} or longer from {tail[-1][1]}"
     kind = f"open loop at {cell.rate:g} requests/s: counted from when each was due" if cell.rate else "closed loop"
     kind += ", all rounds together"
-    return f"{said} ({kind}). {fallen_short(summary, cell)}".strip()
+    return f"{said} ({kind}). {left_out(summary, cell)}".strip()
 
 
 def fairness(summary: Summary, cell: Cell) -> str:
     """Say who serves all alike, and who does not."""
     ranked = summary.ranking("fairness", cell)
     if not ranked:
-        return nothing(summary.results)
+        return nothing_measured(summary.results)
     unfair = []
     for name, found in ranked:
         least, most = summary.extremes(name, cell)
-        if found.median < 0.9 or NEGLECT * least < most:
+        if found.median < 0.9 or NEGLECT_RATIO * least < most:
             unfair.append(f"{name} ({found.median:.2f}: {number(least)} to {number(most)} answers)")
     alike = len(ranked) - len(unfair)
     if not unfair:
@@ -187,21 +189,21 @@ def fairness(summary: Summary, cell: Cell) -> str:
 
 def tasks(summary: Summary, cell: Cell) -> str:
     """Say how many tasks a crowd costs."""
-    ranked = summary.whole("tasks", cell)
+    ranked = summary.faultless("tasks", cell)
     if not ranked:
-        return fallen_short(summary, cell) or nothing(summary.results)
+        return left_out(summary, cell) or nothing_measured(summary.results)
     few = [name for name, found in ranked if found.median == ranked[0][1].median]
     many, most = ranked[-1]
     verb = "gets" if len(few) == 1 else "get"
-    said = f"For {over(cell)} {listed(few)} {verb} by with {number(ranked[0][1].median)}"
+    said = f"For {connections(cell)} {listed(few)} {verb} by with {number(ranked[0][1].median)}"
     said += f"; {many} has {number(most.median)}." if many not in few else " each."
-    return f"{said} {fallen_short(summary, cell)}".strip()
+    return f"{said} {left_out(summary, cell)}".strip()
 
 
 def slow(summary: Summary, cell: Cell, kept: dict[str, Estimate | None]) -> str:
     """Say whom a few slow clients block: head-of-line blocking."""
     blocked = [name for name, share in kept.items() if share is None or (share.bounded and share.high < 10)]
-    whole = {name: share for name, share in kept.items() if share and not summary.fell_short(name, cell)}
+    whole = {name: share for name, share in kept.items() if share and not summary.has_fault(name, cell)}
     held = [name for name, share in whole.items() if share.bounded and share.low >= 50]
     losing = [name for name, share in whole.items() if share.bounded and 10 <= share.high < 50]
     unclear = [name for name in whole if name not in (*blocked, *held, *losing)]
@@ -212,18 +214,18 @@ def slow(summary: Summary, cell: Cell, kept: dict[str, Estimate | None]) -> str:
         said.append(f"At {listed(held)} the fast ones keep half of their throughput or more.")
     if losing:
         said.append(f"At {listed(losing)} they lose more than half of it.")
-    said.append(too_little(unclear))
-    said.append(fallen_short(summary, cell))
+    said.append(too_few_rounds(unclear))
+    said.append(left_out(summary, cell))
     if not kept and summary.ranking("throughput", cell):
         said.append("What the fast ones lose is told where echo is measured over as many connections, too.")
-    return " ".join(filter(None, said)) or nothing(summary.results)
+    return " ".join(filter(None, said)) or nothing_measured(summary.results)
 
 
 def sleep(summary: Summary, cell: Cell) -> str:
     """Say who lets several requests wait for a blocking back end at once."""
     ranked = summary.ranking("overlap", cell)
     if not ranked:
-        return nothing(summary.results)
+        return nothing_measured(summary.results)
     if cell.connections == 1:
         return "One connection asks for one thing at a time: there is nothing to be hidden."
     hides = [name for name, found in ranked if found.bounded and found.low >= min(2, cell.connections * 0.75)]
@@ -235,7 +237,7 @@ def sleep(summary: Summary, cell: Cell) -> str:
         said.append(f"{hides[0]} lets {most} wait at a time: the back end is hidden.")
     if blocks:
         said.append(f"{listed(blocks)} {'waits' if len(blocks) == 1 else 'wait'} for one after the other.")
-    said.append(too_little([name for name, _ in ranked if name not in (*hides, *blocks)]))
+    said.append(too_few_rounds([name for name, _ in ranked if name not in (*hides, *blocks)]))
     return " ".join(filter(None, said))
 
 
@@ -243,7 +245,7 @@ def spin(summary: Summary, cell: Cell) -> str:
     """Say who computes on more than one core, and who is kept from it by the GIL."""
     ranked = summary.ranking("overlap", cell)
     if not ranked:
-        return nothing(summary.results)
+        return nothing_measured(summary.results)
     cores = len({*summary.results.servers, *summary.results.generators})
     several = [name for name, found in ranked if found.low > 1.1] if cores > 1 else []
     single = [name for name, found in ranked if found.bounded and found.high <= 1.2]
@@ -254,13 +256,13 @@ def spin(summary: Summary, cell: Cell) -> str:
     if single:
         said.append(f"{listed(single)} {'does' if len(single) == 1 else 'do'} the work of one core, or less.")
     if cores > 1:
-        said.append(too_little([name for name, _ in ranked if name not in (*several, *single)]))
+        said.append(too_few_rounds([name for name, _ in ranked if name not in (*several, *single)]))
     return " ".join(filter(None, said))
 
 
 def octets(summary: Summary, cell: Cell) -> str:
     """Say where the book's order holds today and where not."""
-    orders = stevens.orders(summary, cell)
+    orders = classic_table.orders(summary, cell)
     if not orders:
         return "The table needs iterative and at least two of the book's other designs."
     holds = [order for order in orders if order.holds]
@@ -273,6 +275,6 @@ def octets(summary: Summary, cell: Cell) -> str:
     return text
 
 
-def _costs_more(turned: list[stevens.Order]) -> Iterator[str]:
+def _costs_more(turned: list[classic_table.Order]) -> Iterator[str]:
     for dearer, orders in groupby(turned, key=lambda order: order.cheaper.model):
         yield f"{dearer} now costs more than {listed([order.dearer.model for order in orders])}"

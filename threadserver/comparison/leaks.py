@@ -11,70 +11,75 @@ from dataclasses import replace
 from functools import partial
 
 from threadserver.clients.load import LoadError, Plan, Result, run
-from threadserver.clients.load.workloads import ANEW
+from threadserver.clients.load.workloads import CONNECTION_PER_REQUEST
 from threadserver.comparison import counters
 from threadserver.comparison.counters import Sample
+from threadserver.comparison.number_format import amount, number
 from threadserver.comparison.running_contestant import Subject
-from threadserver.comparison.wording import amount, number
 
-MOMENT, REST = 0.2, 4.0
+SUSPECTED_AFTER, KNOWN_AFTER = 0.2, 4.0
 """Seconds of doing nothing after which a server that all clients have left is suspected, and after which it is known,
 to let go of nothing more."""
 PATIENCE = 15.0
 """Seconds after which one that never rests is judged as it is."""
-AGAIN = 0.3
+REPEAT_SECONDS = 0.3
 """Seconds for which clients come once more."""
-LITTLE = 3
+TOLERATED = 3
 """Descriptors, tasks or zombies up to which nobody looks any further."""
 ONE_IN = 50
-"""A leak is what grows by one for so many connections, and by `LITTLE`."""
+"""A leak is what grows by one for so many connections, and by `TOLERATED`."""
 GROWTH = 2 << 20
 """Bytes by which each process may grow: a thread's first use of its stack, a heap in pieces, pages that it shared with
 its parent until it wrote on them."""
-REQUEST, CONNECTION = 16, 1024
+PER_REQUEST, PER_CONNECTION = 16, 1024
 """Bytes for each request, and for each connection, that are no leak."""
 REPEATS = 2
 """So often in a row memory must grow: a heap that is collected now and then grows for a while, and then no more."""
 
-Weights = dict[int, int] | None
+Memory = dict[int, int] | None
 """Proportional memory (PSS) in bytes of each process; None where it may not be seen or is not looked at."""
 
 
 def held(subject: Subject, before: Sample, plan: Plan) -> str | None:
     """Say what a server holds for clients that have gone; None when it has let go, or would hold no more than that."""
-    once = _left(subject, before, min(LITTLE, plan.connections // 2), MOMENT)
+    once = _still_held(subject, before, min(TOLERATED, plan.connections // 2), SUSPECTED_AFTER)
     if not once:
         return None
     resting = counters.sample(subject.keeper)
     connections = _answered(_clients_again(plan))
-    again = _left(subject, resting, LITTLE + connections // ONE_IN, REST)
+    again = _still_held(subject, resting, TOLERATED + connections // ONE_IN, KNOWN_AFTER)
     if not again:
         return None
     return f"all clients had gone, and it still held {once}; {number(connections)} connections later {again}"
 
 
-def grown(subject: Subject, before: Weights, loaded: Weights, plan: Plan, requests: int) -> str | None:
+def grown(subject: Subject, before: Memory, loaded: Memory, plan: Plan, requests: int) -> str | None:
     """Say by how much the memory of a server grows with its requests or connections, although its clients have gone.
 
     ``before`` is its memory before the load, ``loaded`` when it was on in full. Whether each of few connections or
     each of their requests costs it, a load may not be able to tell. Nothing can be said where processes have come or
     gone: what they shared with the others now counts for these.
     """
-    now = counters.weigh(subject.keeper)
+    now = counters.memory_by_process(subject.keeper)
     said = ""
-    if _more(loaded, now, REQUEST * requests):
-        said = _grows(subject, partial(_load_again, plan), "request", CONNECTION if plan.workload in ANEW else REQUEST)
+    if _more(loaded, now, PER_REQUEST * requests):
+        said = _grows(
+            subject,
+            partial(_load_again, plan),
+            "request",
+            PER_CONNECTION if plan.workload in CONNECTION_PER_REQUEST else PER_REQUEST,
+        )
     if not said and _more(before, now, 0):
-        said = _grows(subject, partial(_clients_again, plan), "connection", CONNECTION)
+        said = _grows(subject, partial(_clients_again, plan), "connection", PER_CONNECTION)
     return said or None
 
 
 def _grows(subject: Subject, load: Callable[[], Result | None], what: str, slack: int) -> str:
     """Load a server again and again, and say by how much it has grown every time."""
-    now = counters.weigh(subject.keeper)
+    now = counters.memory_by_process(subject.keeper)
     for _ in range(REPEATS):
         earlier, count = now, _answered(load())
-        now = counters.weigh(subject.keeper)
+        now = counters.memory_by_process(subject.keeper)
         more = _more(earlier, now, slack * count)
         if not (more and count):
             return ""
@@ -84,11 +89,13 @@ def _grows(subject: Subject, load: Callable[[], Result | None], what: str, slack
 
 def _clients_again(plan: Plan) -> Result | None:
     """Let as many clients at a time come, ask once, and go, again and again."""
-    return _run(replace(plan, workload="churn", seconds=AGAIN, warm_up=0.0, rate=None, processes=1, payload=64))
+    return _run(
+        replace(plan, workload="churn", seconds=REPEAT_SECONDS, warm_up=0.0, rate=None, processes=1, payload=64)
+    )
 
 
 def _load_again(plan: Plan) -> Result | None:
-    return _run(replace(plan, seconds=min(plan.seconds, AGAIN)))
+    return _run(replace(plan, seconds=min(plan.seconds, REPEAT_SECONDS)))
 
 
 def _run(plan: Plan) -> Result | None:
@@ -103,7 +110,7 @@ def _answered(result: Result | None) -> int:
     return result.latency.count + sum(result.errors.values()) if result else 0
 
 
-def _more(before: Weights, now: Weights, slack: int) -> int:
+def _more(before: Memory, now: Memory, slack: int) -> int:
     """Give by how many bytes the same processes have grown; 0 where that is no more than it may be."""
     if not (before and now) or before.keys() != now.keys():
         return 0
@@ -111,7 +118,7 @@ def _more(before: Weights, now: Weights, slack: int) -> int:
     return more if more > max(GROWTH * len(now), slack) else 0
 
 
-def _left(subject: Subject, before: Sample, slack: int, rest: float) -> str:
+def _still_held(subject: Subject, before: Sample, slack: int, rest: float) -> str:
     """Wait until a server holds hardly more than before, or has rested so long; say what it still holds then."""
     now = resting = counters.sample(subject.keeper)
     end = now.time + PATIENCE
@@ -120,7 +127,7 @@ def _left(subject: Subject, before: Sample, slack: int, rest: float) -> str:
             resting = now
         if now.time - resting.time > rest or now.time > end:
             return found
-        time.sleep(MOMENT / 10)
+        time.sleep(SUSPECTED_AFTER / 10)
         now = counters.sample(subject.keeper)
     return ""
 

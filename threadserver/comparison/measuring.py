@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from time import monotonic
 
 from threadserver.clients.load import SERVICE, LoadError, Plan, Result, holding, run
-from threadserver.clients.load.coordinator import LOOK
+from threadserver.clients.load.coordinator import PROGRESS_INTERVAL
 from threadserver.comparison import counters, outcome
 from threadserver.comparison.cells import MILLISECONDS, OCTETS, SLOW_CLIENTS, Cell
 from threadserver.comparison.contestants import Contestant
@@ -20,13 +20,13 @@ from threadserver.comparison.results import Memory, Run, Server
 from threadserver.comparison.running_contestant import NotStartedError, Site, Subject, offers, serving
 from threadserver.core.errors import KitError
 
-WEIGHED = 64
+MOST_WEIGHED = 64
 """So many processes are weighed while the load is on; more would take too long."""
-LAST = 1.2 * LOOK
+SECOND_COUNT = 1.2 * PROGRESS_INTERVAL
 """Seconds before the end of the measured time in which the kernel's counts are taken for the second time."""
-FIRST = 15.0
+FIRST_CLIENT_LIMIT = 15.0
 """Seconds that the first client has for its answer: a server that is merely slow is not hung."""
-PATIENT = 2
+PATIENCE = 2
 """So many times as long as the first client waited, who was alone, the others wait for their last answers at least."""
 
 Tick = Callable[[], None]
@@ -61,12 +61,12 @@ def _examine(run_: Run, subject: Subject, plan: Plan, tick: Tick) -> Run | None:
     """Load a server that listens, and judge what became of it."""
     begun = monotonic()
     try:
-        if not offers(subject.address, SERVICE[plan.workload], FIRST):
+        if not offers(subject.address, SERVICE[plan.workload], FIRST_CLIENT_LIMIT):
             return run_.failed("not offered", f"it does not offer {SERVICE[plan.workload]}")
     except (KitError, OSError) as error:
-        return _with_output(outcome.of_first_client(run_, subject, error, FIRST), subject)
-    plan = replace(plan, timeout=max(plan.timeout, min(PATIENT * (monotonic() - begun), FIRST)))
-    before, weights = counters.sample(subject.keeper), counters.weigh(subject.keeper)
+        return _with_output(outcome.of_first_client(run_, subject, error, FIRST_CLIENT_LIMIT), subject)
+    plan = replace(plan, timeout=max(plan.timeout, min(PATIENCE * (monotonic() - begun), FIRST_CLIENT_LIMIT)))
+    before, weights = counters.sample(subject.keeper), counters.memory_by_process(subject.keeper)
     watch = _Watch(subject.keeper, plan.seconds, tick)
     try:
         finished = _idle(run_, subject, plan) if plan.workload == "idle" else _loaded(run_, plan, watch)
@@ -104,7 +104,7 @@ def _idle(run_: Run, subject: Subject, plan: Plan) -> Run:
     with holding(plan) as held:
         full = counters.memory(subject.keeper)
         counted = counters.sample(subject.keeper)
-        run_.errors = held.let_go()
+        run_.errors = held.release()
     run_.server = Server(tasks=counted.tasks, processes=counted.processes)
     run_.served = plan.connections - sum(run_.errors.values())
     if few is not None and full is not None and run_.served:
@@ -128,8 +128,8 @@ class _Watch:
         self.tick()
         if what == "measuring" and self.first is None:
             self.first = counters.sample(self.keeper)
-            self.weights = counters.weigh(self.keeper) if self.first.processes <= WEIGHED else None
-        elif self.first and self.last is None and (what != "measuring" or (1 - done) * self.seconds < LAST):
+            self.weights = counters.memory_by_process(self.keeper) if self.first.processes <= MOST_WEIGHED else None
+        elif self.first and self.last is None and (what != "measuring" or (1 - done) * self.seconds < SECOND_COUNT):
             self.last = counters.sample(self.keeper)
 
     def counted(self, result: Result) -> Server | None:

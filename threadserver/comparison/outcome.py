@@ -11,9 +11,9 @@ from threadserver.clients.client_conversation import ClosedError, ProtocolError,
 from threadserver.clients.load import Latency, Plan, error_kinds
 from threadserver.comparison import leaks
 from threadserver.comparison.counters import Sample
+from threadserver.comparison.number_format import amount
 from threadserver.comparison.results import Run
 from threadserver.comparison.running_contestant import AnswerError, Subject
-from threadserver.comparison.wording import amount
 from threadserver.core.errors import KitError, reason
 
 KEEPING_UP = 0.9
@@ -48,9 +48,7 @@ def _why(error: KitError | OSError, cause: BaseException | None, patience: float
     return str(error) if isinstance(error, KitError) else reason(error)
 
 
-def of_load(
-    run_: Run, subject: Subject, plan: Plan, before: Sample, weights: tuple[leaks.Weights, leaks.Weights]
-) -> Run:
+def of_load(run_: Run, subject: Subject, plan: Plan, before: Sample, weights: tuple[leaks.Memory, leaks.Memory]) -> Run:
     """Find the word; ``before`` is the state to come back to, ``weights`` are the memory before and under load."""
     slow: dict[str, int] = run_.load["slow"]["errors"] if run_.load and run_.load["slow"] else {}
     errors = run_.errors.keys() | slow.keys()
@@ -60,7 +58,7 @@ def of_load(
     if errors & _LIES:
         return run_.failed("wrong answers", faults)
     if not run_.served:
-        return run_.failed(_nobody(run_, errors), faults or "nothing was answered")
+        return run_.failed(_none_served(run_, errors), faults or "nothing was answered")
     if not _kept(run_):
         hung = error_kinds.TIMEOUT in errors
         why = (
@@ -70,7 +68,7 @@ def of_load(
     if leaked := leaks.held(subject, before, plan):
         return run_.failed("leaked", leaked)
     if errors:
-        return _short(run_, faults)
+        return _partly(run_, faults)
     if leaked := leaks.grown(subject, *weights, plan, run_.requests):
         return run_.failed("leaked", leaked)
     if why := _not_computing(run_, plan):
@@ -85,7 +83,7 @@ def _counted(errors: dict[str, int]) -> list[str]:
     return [f"{count} {kind}{'s' if kind in _NOUNS and count > 1 else ''}" for kind, count in sorted(errors.items())]
 
 
-def _nobody(run_: Run, errors: Iterable[str]) -> str:
+def _none_served(run_: Run, errors: Iterable[str]) -> str:
     """Tell why nobody was served: refused before, or dropped after, a connection was there."""
     if not _REFUSALS.intersection(errors):
         return "hung"
@@ -113,10 +111,10 @@ def _late(run_: Run, plan: Plan) -> str:
     missing = max(quickest - plan.warm_up, 0.0) / plan.seconds
     if run_.requests >= KEEPING_UP * due * (1 - missing):
         return ""
-    return f"{_laggard(run_)} did not keep up with the rate: {run_.requests} answers came while {due} were due"
+    return f"{_late_side(run_)} did not keep up with the rate: {run_.requests} answers came while {due} were due"
 
 
-def _laggard(run_: Run) -> str:
+def _late_side(run_: Run) -> str:
     return "the generator" if run_.load and run_.load["generator"]["limited_by"] else "it"
 
 
@@ -125,10 +123,10 @@ def _kept(run_: Run) -> int:
     return int(run_.load["kept"]) if run_.load else run_.served
 
 
-def _short(run_: Run, faults: str) -> Run:
+def _partly(run_: Run, faults: str) -> Run:
     """Say of a server that answered, but not everybody and everything, in what it fell short."""
     if run_.errors.keys() == {error_kinds.NOT_SENT}:
-        return run_.failed("overrun", f"{_laggard(run_)} did not keep up with the rate: {faults}")
+        return run_.failed("overrun", f"{_late_side(run_)} did not keep up with the rate: {faults}")
     kept, connections = _kept(run_), run_.cell.connections
     served = min(run_.served, kept)
     if served == connections:

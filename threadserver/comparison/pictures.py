@@ -4,12 +4,12 @@ from collections.abc import Callable
 from itertools import groupby
 
 from threadserver.clients.load import Latency
-from threadserver.comparison import findings, stevens
+from threadserver.comparison import classic_table, findings
 from threadserver.comparison.cells import TITLES, Cell
 from threadserver.comparison.charts import Bar, Bars, Curve, Curves, Group, Picture, Point
 from threadserver.comparison.intervals import Estimate, paired
+from threadserver.comparison.number_format import amount, interval, listed, number
 from threadserver.comparison.summary import FIGURES, Summary
-from threadserver.comparison.wording import amount, interval, listed, number
 
 LAST = 99.9
 """The percentile at which a curve of latencies ends: beyond it a short run has too few requests."""
@@ -237,14 +237,16 @@ def _spin(summary: Summary) -> Group:
 
 def _octets(summary: Summary) -> Group:
     group = Group(
-        "octets", "The classic table", f"CPU seconds over the iterative server for {stevens.CONNECTIONS} connections, "
-        "each asking once for 4000 bytes: what concurrency itself costs (Stevens, Fenner, Rudoff: UNIX Network "
+        "octets", "The classic table",
+        f"CPU seconds over the iterative server for {classic_table.CONNECTIONS} connections, each asking once for 4000 bytes: what concurrency itself costs (Stevens, Fenner, Rudoff: UNIX Network "
         "Programming, volume 1, third edition, 2003, figure 30.1). The book's servers are in C and on a processor of "
         "its time: compare the order, not the seconds.",
     )  # fmt: skip
-    cell = stevens.cell_of(summary)
+    cell = classic_table.cell_of(summary)
     if cell:
-        estimates = {name: stevens.today(summary, name, cell) for name in summary.results.names if name != "iterative"}
+        estimates = {
+            name: classic_table.today(summary, name, cell) for name in summary.results.names if name != "iterative"
+        }
         if any(estimates.values()):
             chart = ordered(bars(summary, cell, estimates, "seconds"), more_is_better=False)
             group.pictures.append(Picture(str(cell), findings.octets(summary, cell), chart, "octets"))

@@ -123,42 +123,42 @@ def _make(folder: Path) -> None:
 def _measure(schedule: Schedule, site: Site, file: Path, results: Results, show: Show) -> bool:
     """Make every run; False when one was cut short."""
     clock = _Clock(schedule, show)
-    patience = _Patience()
+    attempts = _Attempts()
     for number, cell, contestant in schedule.runs():
         clock.what = f"round {number + 1} of {schedule.rounds}: {contestant.name}, {cell}"
         clock.tick()
-        if patience.has_left(contestant.name, cell):
+        if attempts.may_try(contestant.name, cell):
             run = measure(contestant, cell, number, site, schedule.pace, clock.tick)
             if run is None:
                 return False
             results.runs.append(run)
-            patience.learn(run)
+            attempts.record(run)
         if contestant is schedule.entering(cell)[-1]:  # after each would take as long as the runs themselves
             results.write(file)
         clock.done += schedule.cost(cell)
     return True
 
 
-class _Patience:
+class _Attempts:
     """Knows where another round would tell nothing new: each would cost the seconds that it takes to give one up."""
 
     def __init__(self) -> None:
         self._settled: set[tuple[str, Cell]] = set()
-        self._in_vain: Counter[str] = Counter()
+        self._failures: Counter[str] = Counter()
         """How often in a row nobody was answered, or nothing came to listen."""
 
-    def has_left(self, name: str, cell: Cell) -> bool:
+    def may_try(self, name: str, cell: Cell) -> bool:
         """Tell whether a contestant is to be tried in a cell."""
-        return (name, cell) not in self._settled and self._in_vain[name] < TRIES
+        return (name, cell) not in self._settled and self._failures[name] < TRIES
 
-    def learn(self, run: Run) -> None:
+    def record(self, run: Run) -> None:
         """Take what a run has shown."""
         if run.outcome in FINAL:
             self._settled.add((run.contestant, run.cell))
         if run.outcome in ("not started", "hung") and run.load is None:
-            self._in_vain[run.contestant] += 1
+            self._failures[run.contestant] += 1
         else:
-            self._in_vain[run.contestant] = 0
+            self._failures[run.contestant] = 0
 
 
 class _Clock:

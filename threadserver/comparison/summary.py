@@ -136,11 +136,11 @@ class Summary:
         sign = -1 if FIGURES[figure].more_is_better else 1
         return sorted(((n, e) for n, e in found if e is not None), key=lambda one: sign * one[1].median)
 
-    def whole(self, figure: str, cell: Cell) -> list[tuple[str, Estimate]]:
+    def faultless(self, figure: str, cell: Cell) -> list[tuple[str, Estimate]]:
         """Give the ranking of those with whom nothing went wrong."""
-        return [(name, found) for name, found in self.ranking(figure, cell) if not self.fell_short(name, cell)]
+        return [(name, found) for name, found in self.ranking(figure, cell) if not self.has_fault(name, cell)]
 
-    def fell_short(self, name: str, cell: Cell) -> bool:
+    def has_fault(self, name: str, cell: Cell) -> bool:
         """Whether anything went wrong in any round: what was measured beside that is no fair comparison."""
         return any(run.outcome not in FAIR for run in self.runs(name, cell))
 
@@ -149,7 +149,7 @@ class Summary:
         ratio = paired(self.values(figure, one, cell), self.values(figure, other, cell))
         if ratio is None:
             return None
-        if self.fell_short(one, cell) or self.fell_short(other, cell):
+        if self.has_fault(one, cell) or self.has_fault(other, cell):
             return Verdict(ratio, NOT_WELL)
         if not ratio.bounded:
             return Verdict(ratio, TOO_FEW)

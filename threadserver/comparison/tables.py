@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from threadserver.comparison import stevens
+from threadserver.comparison import classic_table
 from threadserver.comparison.intervals import Estimate
 from threadserver.comparison.summary import FIGURES, Summary
 
@@ -80,18 +80,18 @@ def _comparisons(summary: Summary) -> Iterator[Row]:
 
 
 def _octets(summary: Summary) -> Iterator[Row]:
-    cell = stevens.cell_of(summary)
+    cell = classic_table.cell_of(summary)
     if cell is None:
         return
-    for design in stevens.TABLE:
-        found = stevens.today(summary, design.model, cell)
+    for design in classic_table.TABLE:
+        found = classic_table.today(summary, design.model, cell)
         today = _values(found)[:3] if found else (None, None, None)
         yield (design.row, design.title, design.model, design.seconds, *today)
 
 
 def _orders(summary: Summary) -> Iterator[Row]:
-    cell = stevens.cell_of(summary)
-    for order in stevens.orders(summary, cell) if cell else ():
+    cell = classic_table.cell_of(summary)
+    for order in classic_table.orders(summary, cell) if cell else ():
         word = {True: "holds", False: "turned round", None: "cannot be told"}[order.holds]
         yield order.cheaper.model, order.dearer.model, word
 

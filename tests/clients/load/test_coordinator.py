@@ -15,7 +15,7 @@ import pytest
 from tests.conftest import eventually, read_line
 from threadserver import serving
 from threadserver.clients.load import LoadError, Plan, error_kinds, holding, run
-from threadserver.clients.load.dawdling import Dawdlers
+from threadserver.clients.load.slow_clients import SlowClients
 from threadserver.core import services
 from threadserver.core.address import Address
 from threadserver.core.errors import KitError
@@ -501,7 +501,7 @@ def test_holding_keeps_connections_until_the_block_is_left(workload):
         with holding(Plan(server.address, workload, connections=20, processes=2)) as held:
             assert held.connected == 20
             assert len(server.conversations) == 20
-            assert held.let_go() == {}
+            assert held.release() == {}
         eventually(lambda: not server.conversations, "all have left")
 
 
@@ -544,9 +544,9 @@ def test_what_goes_wrong_with_slow_clients_is_counted_too():
             connection.sendall(line.upper())
 
     with peers(converse) as address:
-        dawdlers = Dawdlers(Plan(Address.parse(address), "slow"), 4)
-        eventually(lambda: sum(dawdlers.errors.values()) == 4, "each has seen that it is wrong")
-    assert set(dawdlers.errors) == {error_kinds.WRONG}
+        slow_clients = SlowClients(Plan(Address.parse(address), "slow"), 4)
+        eventually(lambda: sum(slow_clients.errors.values()) == 4, "each has seen that it is wrong")
+    assert set(slow_clients.errors) == {error_kinds.WRONG}
 
 
 def test_a_thousand_connections():

@@ -3,7 +3,7 @@ import json
 import pytest
 
 from threadserver.clients.load import SERVICE, WORKLOADS, Plan
-from threadserver.clients.load.workloads import Requests, random_lines
+from threadserver.clients.load.load_requests import Requests, random_lines
 from threadserver.core.errors import UsageError
 from threadserver.core.services import SERVICES
 

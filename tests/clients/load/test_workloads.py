@@ -5,7 +5,7 @@ from itertools import islice
 import pytest
 
 from threadserver.clients.load import Plan
-from threadserver.clients.load.workloads import DISTINCT, Requests
+from threadserver.clients.load.load_requests import DISTINCT_LINES, Requests
 
 
 def asked(payload, count):
@@ -22,7 +22,7 @@ def test_a_line_is_not_like_those_shortly_before(payload):
         assert lines[at] not in lines[at - few + 1 : at]
 
 
-@pytest.mark.parametrize("connections", [1, 16, DISTINCT - 1, DISTINCT, DISTINCT + 1, 2 * DISTINCT, 1000])
+@pytest.mark.parametrize("connections", [1, 16, *(DISTINCT_LINES + n for n in (-1, 0, 1)), 2 * DISTINCT_LINES, 1000])
 @pytest.mark.parametrize("payload", [64, 65_536])
 def test_however_many_take_turns_none_is_always_asked_the_same(payload, connections):
     lines = asked(payload, 20 * connections)

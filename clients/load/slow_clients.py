@@ -16,8 +16,8 @@ from threadserver.clients.client import Client, DisconnectedError
 from threadserver.clients.client_conversation import ProtocolError
 from threadserver.clients.load import error_kinds
 from threadserver.clients.load.buckets import Buckets
+from threadserver.clients.load.load_requests import random_lines
 from threadserver.clients.load.plan import Plan
-from threadserver.clients.load.workloads import random_lines
 from threadserver.core.errors import KitError
 
 PAUSE = 0.2
@@ -30,55 +30,55 @@ START = 1.0
 """Seconds after which slow clients that have not been greeted are not waited for."""
 
 
-class Dawdlers:
+class SlowClients:
     """Some slow clients; they begin when they are made."""
 
     def __init__(self, plan: Plan, count: int) -> None:
         self._stopping = Event()
         self._patience = max(plan.timeout, PATIENCE)
-        self._dawdlers = [_Dawdler(plan, number, self._stopping) for number in range(count)]
-        for dawdler in self._dawdlers:
-            dawdler.start()
+        self._clients = [_SlowClient(plan, number, self._stopping) for number in range(count)]
+        for client in self._clients:
+            client.start()
         deadline = monotonic() + START
-        for dawdler in self._dawdlers:
-            dawdler.started.wait(max(0.0, deadline - monotonic()))
+        for client in self._clients:
+            client.started.wait(max(0.0, deadline - monotonic()))
 
     @property
-    def dawdling(self) -> int:
+    def connected(self) -> int:
         """How many have been greeted, and are not lost."""
-        return sum(dawdler.dawdling for dawdler in self._dawdlers)
+        return sum(client.connected for client in self._clients)
 
     def stop(self) -> None:
         """Tell them to leave after the request that they are at, and wait for that: not for ever."""
         self._stopping.set()
         deadline = monotonic() + self._patience
-        for dawdler in self._dawdlers:
-            dawdler.join(max(0.0, deadline - monotonic()))
-            if dawdler.is_alive():
-                dawdler.error = error_kinds.TIMEOUT if dawdler.dawdling else error_kinds.NO_HELLO
+        for client in self._clients:
+            client.join(max(0.0, deadline - monotonic()))
+            if client.is_alive():
+                client.error = error_kinds.TIMEOUT if client.connected else error_kinds.NO_HELLO
 
     @property
     def latencies(self) -> Buckets:
         """Latencies of all."""
         total = Buckets()
-        for dawdler in self._dawdlers:
-            total.latest.extend(dawdler.latencies)
+        for client in self._clients:
+            total.latest.extend(client.latencies)
         total.fold()
         return total
 
     @property
     def errors(self) -> Counter[str]:
         """What went wrong, by kind."""
-        return Counter(dawdler.error for dawdler in self._dawdlers if dawdler.error)
+        return Counter(client.error for client in self._clients if client.error)
 
 
-class _Dawdler(Thread):
+class _SlowClient(Thread):
     def __init__(self, plan: Plan, number: int, stopping: Event) -> None:
         super().__init__(name=f"slow client {number}", daemon=True)
         self.plan = plan
         self.stopping = stopping
         self.started = Event()
-        self.dawdling = False
+        self.connected = False
         self.latencies: list[int] = []
         self.error: str | None = None
         self._ask = self._send_half if number % 2 == 0 else self._leave_unread
@@ -88,15 +88,15 @@ class _Dawdler(Thread):
     def run(self) -> None:
         try:
             with Client(self.plan.address, confirm=self.plan.confirm, timeout=self.plan.timeout) as client:
-                self.dawdling = True
-                self._dawdle(client)
+                self.connected = True
+                self._run_slow_clients(client)
         except (KitError, OSError, _WrongError) as error:
             self.error = _kind(error)
         finally:
-            self.dawdling = False
+            self.connected = False
             self.started.set()
 
-    def _dawdle(self, client: Client) -> None:
+    def _run_slow_clients(self, client: Client) -> None:
         client.socket.settimeout(None)
         while not self.stopping.is_set():
             began = perf_counter_ns()

@@ -8,7 +8,7 @@ import sys
 from contextlib import suppress
 from typing import Any
 
-from threadserver.clients.load.task import Task
+from threadserver.clients.load.process_plan import ProcessPlan
 from threadserver.core.errors import KitError, reason
 
 
@@ -16,10 +16,10 @@ class LoadError(KitError):
     """The generator could not do its work, whatever the server is like; the message says why."""
 
 
-class Process:
+class GeneratorProcess:
     """Leaving the block ends it, whatever it does."""
 
-    def __init__(self, task: Task) -> None:
+    def __init__(self, share: ProcessPlan) -> None:
         try:
             self._process = subprocess.Popen(
                 [sys.executable, "-P", "-m", "threadserver.clients.load.generator"],
@@ -33,9 +33,9 @@ class Process:
             raise LoadError(f"cannot start a generating process: {reason(error)}") from error
         self._output = self._process.stdout.fileno() if self._process.stdout else -1
         self._heard = bytearray()
-        self.send(json.dumps(task.as_dict()))
+        self.send(json.dumps(share.as_dict()))
 
-    def __enter__(self) -> "Process":
+    def __enter__(self) -> "GeneratorProcess":
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -49,7 +49,7 @@ class Process:
             if stdin:
                 stdin.write(line.encode() + b"\n")
 
-    def has_said(self, seconds: float) -> bool:
+    def has_output(self, seconds: float) -> bool:
         """Wait so long at most until it says something, or ends."""
         return bool(self._heard) or bool(select.select([self._output], [], [], seconds)[0])
 

@@ -1,9 +1,9 @@
 """Where, with what and how it was measured, and what a reader should know before believing it."""
 
 from threadserver.comparison.intervals import ENOUGH
+from threadserver.comparison.number_format import amount, listed, number
 from threadserver.comparison.results import Results
 from threadserver.comparison.summary import Summary
-from threadserver.comparison.wording import amount, listed, number
 
 BUSY = 0.5
 """From this load for each core on a machine is not idle enough to be believed without a word."""

@@ -9,11 +9,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from threadserver.comparison.cells import Cell
+from threadserver.comparison.comparison_notes import interpreter
 from threadserver.comparison.intervals import Estimate
+from threadserver.comparison.number_format import amount, interval, times
 from threadserver.comparison.results import Results
 from threadserver.comparison.summary import FIGURES, Summary
-from threadserver.comparison.telling import interpreter
-from threadserver.comparison.wording import amount, interval, times
 
 COMPARED = ("throughput", "p50", "p99", "cpu", "memory", "tasks")
 
@@ -29,14 +29,14 @@ class Change:
     after: Estimate
 
     @property
-    def tellable(self) -> bool:
+    def has_intervals(self) -> bool:
         """Whether there are rounds enough, then and now, for an interval."""
         return self.before.bounded and self.after.bounded
 
     @property
     def claimed(self) -> bool:
         """Whether the intervals have nothing in common."""
-        if not self.tellable:
+        if not self.has_intervals:
             return False
         return self.before.high < self.after.low or self.after.high < self.before.low
 
@@ -63,7 +63,7 @@ def changes(before: Summary, after: Summary) -> list[Change]:
     return found
 
 
-def told(before: Summary, after: Summary) -> Iterator[str]:
+def describe_changes(before: Summary, after: Summary) -> Iterator[str]:
     """Say what has changed, line by line."""
     yield from (f"not the same: {line}" for line in _circumstances(before.results, after.results))
     both = changes(before, after)
@@ -72,13 +72,13 @@ def told(before: Summary, after: Summary) -> Iterator[str]:
     for cell in after.cells:
         for name in after.results.names:
             yield from _outcome(before, after, name, cell)
-    tellable = [change for change in both if change.tellable]
+    has_intervals = [change for change in both if change.has_intervals]
     if not both:
         yield "no server has been measured in the same load in both"
-    elif not tellable:
+    elif not has_intervals:
         yield "too few rounds to tell differences"
     else:
-        yield f"no difference seen in {len(tellable) - len(claimed)} of {len(tellable)} figures"
+        yield f"no difference seen in {len(has_intervals) - len(claimed)} of {len(has_intervals)} figures"
 
 
 def _outcome(before: Summary, after: Summary, name: str, cell: Cell) -> Iterator[str]:

@@ -10,7 +10,7 @@ SPARE = 16
 
 
 @dataclass(frozen=True)
-class Task:
+class ProcessPlan:
     """A process's share of a plan."""
 
     plan: dict[str, Any]
