@@ -1,4 +1,4 @@
-"""The load generator: how many requests a server answers, and how soon.
+"""The load generator: how many requests a server answers, and how fast.
 
 ::
 

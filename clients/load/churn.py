@@ -1,4 +1,4 @@
-"""Churn: each client connects, asks once, closes, and begins again. What it costs a server to meet somebody."""
+"""Churn: each client connects, asks once, closes, and starts over. It shows what a new connection costs a server."""
 
 from time import perf_counter_ns
 from typing import Any
@@ -7,11 +7,11 @@ from threadserver.clients.load.connections import TICK
 from threadserver.clients.load.load_loop import Loop
 
 RETRY_DELAY = 0.005
-"""Seconds for which a client that failed does nothing, so that nobody is hammered."""
+"""Seconds that a client waits after a failure, so that it does not hammer the server."""
 
 
 class Churn(Loop):
-    """So many clients at once, each with one connection after the other; latency counts from connecting."""
+    """Clients that each make one connection after another; latency counts from connecting."""
 
     def __init__(self, *arguments: Any, clients: int) -> None:  # noqa: ANN401
         super().__init__(*arguments)
@@ -22,14 +22,14 @@ class Churn(Loop):
         self.client: dict[int, int] = {}
 
     def connect(self, count: int) -> None:
-        """Make no connection beforehand."""
+        """Make no connection in advance."""
 
     def start(self, now: int) -> None:
-        """Let every client connect."""
+        """Connect every client."""
         self._wake(now)
 
     def drive(self, until: int) -> None:
-        """Connect, ask and close until then."""
+        """Connect, ask and close until ``until``."""
         while (now := perf_counter_ns()) < until:
             if self.resting and now >= self.wake_at:
                 self._wake(now)
@@ -52,11 +52,11 @@ class Churn(Loop):
             self.client[fd] = client
 
     def ready(self, fd: int, now: int) -> None:  # noqa: ARG002
-        """Ask; the latency has begun with the connection."""
+        """Send the request; the latency already counts from connecting."""
         self.ask(fd, self.since[fd])
 
     def right(self, fd: int, now: int) -> None:
-        """Count the connection, close it, and begin another."""
+        """Count the connection, close it, and make the next one."""
         self.latencies.latest.append(now - self.since[fd])
         client = self.client[fd]
         self.served[client] += 1
@@ -65,7 +65,7 @@ class Churn(Loop):
             self._begin(client)
 
     def wrong(self, fd: int, now: int) -> None:  # noqa: ARG002
-        """Close the connection, which has been counted as an error."""
+        """Close the connection; the error is already counted."""
         self.close(fd)
         self.lost(fd)
 
@@ -74,7 +74,7 @@ class Churn(Loop):
         self.resting.append(self.client[fd])
 
     def drain(self, give_up: int) -> None:
-        """Wait for the connections under way."""
+        """Wait for the connections that are still open."""
         while self.open and perf_counter_ns() < give_up:
             self.poll_once(TICK)
         self.kept = len(self.served) - len(self.open)
@@ -82,5 +82,5 @@ class Churn(Loop):
             self.errors[self.missing(fd)] += 1
 
     def answer_counts(self) -> list[int]:
-        """Tell how many connections were served so far, for each client."""
+        """Return the number of connections served so far, for each client."""
         return self.served.copy()

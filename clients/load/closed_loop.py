@@ -1,8 +1,8 @@
-"""Closed loop: each connection asks again as soon as it was answered. As fast as the server, and no faster.
+"""Closed loop: each connection sends its next request as soon as it has its answer, so the server sets the pace.
 
-`drive` is the hot path of the whole generator. It is one function without calls to others, since a call costs as much
-as its work; whatever is rare is left to `Connections`. It waits without a time limit, since Python takes longer over
-one than over reading an answer: when the time has come, an alarm writes into a pipe that epoll watches, too.
+`drive` is the hot path of the whole generator. It is one function without calls to other Python functions, because a
+call costs as much as the work itself; `Connections` handles everything rare. It waits without a timeout, because in
+Python a timeout takes longer than reading an answer: at the end an alarm writes into a pipe that epoll watches too.
 """
 
 import os
@@ -16,11 +16,11 @@ from threadserver.clients.load.connections import TICK
 from threadserver.clients.load.load_loop import Loop
 
 ALARM_MARGIN = 0.001
-"""Seconds by which the alarm is later than the end, so that it has come when the alarm rings."""
+"""Seconds between the end and the alarm, so that the end has passed when the alarm rings."""
 
 
 class ClosedLoop(Loop):
-    """As many requests under way as there are connections. For the main thread: signal(7)."""
+    """One request in flight on each connection. Runs in the main thread only, because of signal(7)."""
 
     def __init__(self, *arguments: Any) -> None:  # noqa: ANN401
         super().__init__(*arguments)
@@ -31,12 +31,12 @@ class ClosedLoop(Loop):
         self._make_room(ring)
 
     def start(self, now: int) -> None:
-        """Ask on every connection that is ready."""
+        """Send a request on every connection that is ready."""
         for fd in sorted(self.open - self.ungreeted):
             self.ask(fd, now)
 
     def drive(self, until: int) -> None:
-        """Ask and take answers until then."""
+        """Send requests and take answers until ``until``."""
         if self.requests.least:
             self._drive_slowly(until)
             return
@@ -71,23 +71,23 @@ class ClosedLoop(Loop):
                 self.latencies.fold()
 
     def _drive_slowly(self, until: int) -> None:
-        """Take answers of which each is looked at, whether it can be right yet: these are never many."""
+        """Check for each answer that it is not too early: such answers are never many."""
         while (left := until - perf_counter_ns()) > 0:
             self.poll_once(min(TICK, left / 1e9))
 
     def other_bytes(self, fd: int, data: bytes, now: int) -> None:
-        """Take the alarm, which is only to wake the loop, or what is no plain answer."""
+        """Ignore the alarm, which only wakes the loop; handle all other bytes."""
         if fd != self.alarm:
             super().other_bytes(fd, data, now)
 
     def right(self, fd: int, now: int) -> None:
-        """Count a right answer that came in pieces, or late."""
+        """Count a right answer that came in pieces or late."""
         self.latencies.latest.append(now - self.since[fd])
         self.answered[fd] += 1
         self.wrong(fd, now)
 
     def wrong(self, fd: int, now: int) -> None:
-        """Ask again."""
+        """Send the next request."""
         if self.asking:
             self.ask(fd, now)
         else:

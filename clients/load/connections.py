@@ -1,8 +1,8 @@
-"""Connections that are driven by one event loop: making them, greeting, answers in pieces, losing them.
+"""The connections of one event loop: connecting, HELLO, answers in pieces, loss.
 
 The hot path is in the loops (`closed_loop`, `open_loop`): read, compare with the answer that is due, count, ask again.
-It asks nothing of a connection but this: are the bytes that came the answer that is due? Whatever else happens comes
-here, since it is rare: half an answer, a HELLO, an ERROR, the end, a full buffer. So the loops need no states::
+It asks one question: are these bytes the answer that is due? Everything else is rare and is handled here: half an
+answer, a HELLO, an ERROR, the end, a full buffer. So the loops need no states::
 
                  ┌──────────────── the loop ─────────────────┐
     epoll ──▶ read() ──▶ the answer that is due? ──yes──▶ count, ask again
@@ -10,7 +10,7 @@ here, since it is rare: half an answer, a HELLO, an ERROR, the end, a full buffe
                  │ OSError          ▼
                  └──▶ call_failed   other_bytes
 
-A connection is its descriptor, and what is known of it stands in lists at that index: nothing is faster in Python.
+A connection is its descriptor, and lists hold its data at that index: nothing is faster in Python.
 """
 
 import errno
@@ -30,23 +30,23 @@ from threadserver.core.address import Endpoint
 from threadserver.core.conversation import FULL, MAX_LINE
 
 TICK = 0.05
-"""Seconds after which a loop looks at the clock although nothing has happened."""
+"""Seconds after which a loop checks the clock even if nothing happens."""
 CONNECTING_AT_ONCE = 64
-"""How many may be on their way at once: more would overflow a short backlog, and wait a second for it each."""
+"""Connections in progress at once: more would overflow a short backlog, and each would wait a second to retry."""
 PATIENCE = 0.1
-"""Seconds after which one that is on its way is held up by the server, so that the next may start."""
+"""Seconds after which a connection in progress counts as delayed by the server, so that the next one may start."""
 RARE_READ_SIZE = 512
-"""Bytes asked of one read outside the hot path: a HELLO fits in."""
+"""Bytes to read at once outside the hot path: enough for a HELLO."""
 
 
 class StoppedError(Exception):
-    """The loop is to end now: it was told to, or no connection is left."""
+    """The loop must end now: its parent said so, or no connection is left."""
 
 
 class Connections:
-    """Some connections to one server, and what has come of them. Loops subclass it.
+    """Connections to one server, with their answers and errors. Loops subclass it.
 
-    ``control`` is a descriptor that becomes readable when the loop is to stop.
+    ``control`` is a descriptor that becomes readable when the loop must stop.
     """
 
     def __init__(self, plan: Plan, endpoint: Endpoint, control: int) -> None:
@@ -55,55 +55,55 @@ class Connections:
         self.control = control
         self.requests = Requests(plan)
         self.read_size = min(self.requests.answer_size + 1, MAX_LINE)
-        """One byte more than is due, so that too much is noticed."""
+        """One byte more than is due, so that an answer that is too long shows."""
         self.poll = select.epoll()
         self.expected: list[bytes | None] = []
-        """The answer that is due; None where none is."""
+        """The answer that is due, or None."""
         self.since: list[int] = []
-        """When it began to be due, in nanoseconds of the monotonic clock."""
+        """When that answer became due, in nanoseconds of the monotonic clock."""
         self.answered: list[int] = []
-        """How many right answers came."""
+        """Number of right answers."""
         self.open: set[int] = set()
         self.ungreeted: set[int] = set()
-        """Those of them for which the HELLO, or the connection itself, has not come yet."""
+        """Open connections that are still waiting for their HELLO, or to be established."""
         self.unready: set[int] = set()
-        """Those of them that `connect` waits for."""
+        """Open connections that `connect` waits for."""
         self.made: set[int] = set()
-        """Every connection that there has been."""
+        """Every connection ever made."""
         self.partial: dict[int, bytes] = {}
         self.unsent: dict[int, bytes] = {}
         self.latencies = Buckets()
         self.errors: Counter[str] = Counter()
         self.asking = False
-        """Whether an answer is followed by the next request."""
+        """Whether the next request follows an answer."""
         self._make_room(control)
         self.poll.register(control, select.EPOLLIN)
 
-    # What loops do differently.
+    # What each loop defines.
 
     def ready(self, fd: int, now: int) -> None:
-        """Do what is to be done with a connection that is established."""
+        """Handle a connection that has just been established."""
         self.unready.discard(fd)
         if self.asking:
             self.ask(fd, now)
 
     def right(self, fd: int, now: int) -> None:
-        """Count a right answer, and do what follows it."""
+        """Count a right answer, and go on."""
         raise NotImplementedError
 
     def wrong(self, fd: int, now: int) -> None:
-        """Do what follows an answer that was not right, and has been counted as such."""
+        """Go on after a wrong answer, which is already counted."""
         raise NotImplementedError
 
     def lost(self, fd: int) -> None:  # noqa: ARG002
-        """Do what follows the loss of a connection. Raises StoppedError when it was the last one."""
+        """Go on after the loss of a connection. Raises StoppedError when it was the last one."""
         if self.asking and not self.open:
             raise StoppedError
 
     # Making connections.
 
     def connect(self, count: int) -> None:
-        """Make connections until all are ready or have failed, or none was for the plan's timeout."""
+        """Make connections until each is ready or has failed, or until none makes progress for the plan's timeout."""
         begun, progress, last = 0, (0, 0), perf_counter_ns()
         while begun < count or self.unready:
             now = perf_counter_ns()
@@ -112,7 +112,7 @@ class Connections:
             if now > last + self.plan.timeout * 1e9:
                 break
             room = CONNECTING_AT_ONCE - sum(now < self.since[fd] + PATIENCE * 1e9 for fd in self.unready)
-            with suppress(BlockingIOError):  # a local socket's backlog is full
+            with suppress(BlockingIOError):  # the backlog of a Unix socket is full
                 for _ in range(min(room, count - begun)):
                     self.dial(now)
                     begun += 1
@@ -122,7 +122,7 @@ class Connections:
             self.errors[self.missing(fd)] += 1
 
     def missing(self, fd: int) -> str:
-        """Say what a connection that is open has not got in time."""
+        """Return the error kind for what an open connection did not get in time."""
         if fd not in self.ungreeted:
             return error_kinds.TIMEOUT
         with socket.socket(fileno=os.dup(fd)) as connection, suppress(OSError):
@@ -131,9 +131,9 @@ class Connections:
         return error_kinds.NOT_CONNECTED
 
     def dial(self, now: int) -> int | None:
-        """Begin a connection; give its descriptor, or None when it failed at once.
+        """Start a connection; return its descriptor, or None when it failed at once.
 
-        Raises BlockingIOError when a local socket's backlog is full: TCP would try again by itself.
+        Raises BlockingIOError when the backlog of a Unix socket is full: TCP would retry by itself.
         """
         try:
             connection = socket.socket(*self.endpoint[:3])
@@ -164,10 +164,10 @@ class Connections:
             self.since.append(0)
             self.answered.append(0)
 
-    # Whatever is no plain answer.
+    # Everything but a whole answer.
 
     def poll_once(self, seconds: float) -> None:
-        """Wait so long at most, then take what has come, without a hot path."""
+        """Wait up to ``seconds``, then handle all events, off the hot path."""
         for fd, _ in self.poll.poll(seconds):
             try:
                 self.other_bytes(fd, os.read(fd, max(self.read_size, RARE_READ_SIZE)), perf_counter_ns())
@@ -177,7 +177,7 @@ class Connections:
             self.latencies.fold()
 
     def other_bytes(self, fd: int, data: bytes, now: int) -> None:
-        """Take bytes that are not, or are not known to be, the whole answer that is due."""
+        """Handle bytes that are not, or may not be, the whole answer that is due."""
         if fd == self.control:
             raise StoppedError
         if not data:
@@ -196,7 +196,7 @@ class Connections:
             self._refused(fd, data, now)
 
     def complete(self, fd: int, now: int) -> None:
-        """Take the answer that was due: an echo server gives that of sleep and spin, too, but too early."""
+        """Take the answer that was due: an echo server returns the answers of sleep and spin too, but too early."""
         if now - self.since[fd] < self.requests.least:
             self.errors[error_kinds.EARLY] += 1
             self.wrong(fd, now)
@@ -241,13 +241,13 @@ class Connections:
             self.ready(fd, now)
 
     def call_failed(self, fd: int, error: OSError, now: int) -> None:
-        """Take the failure of a call on a connection: most often there is only nothing to read."""
+        """Handle a failed call on a connection: usually there is just nothing to read."""
         if not isinstance(error, BlockingIOError):
             self.lose(fd, error_kinds.kind(error))
         elif fd in self.unsent:
             self.poll.modify(fd, select.EPOLLIN)
             self.send(fd, self.unsent.pop(fd))
-        elif fd in self.ungreeted and not self.plan.confirm:  # it has become writable: it is connected
+        elif fd in self.ungreeted and not self.plan.confirm:  # now writable, so it is connected
             self.poll.modify(fd, select.EPOLLIN)
             self.ungreeted.discard(fd)
             self.ready(fd, now)
@@ -255,13 +255,13 @@ class Connections:
     # Asking.
 
     def ask(self, fd: int, now: int) -> None:
-        """Send the next request, whose answer is due from ``now`` on."""
+        """Send the next request; its latency counts from ``now``."""
         self.expected[fd] = due = self.requests.next()
         self.since[fd] = now
         self.send(fd, self.requests.question or due)
 
     def send(self, fd: int, data: bytes) -> None:
-        """Send bytes; what does not fit is sent as soon as there is room."""
+        """Send bytes; those that do not fit are sent when there is room."""
         try:
             sent = os.write(fd, data)
         except BlockingIOError:
@@ -273,20 +273,20 @@ class Connections:
             self.buffer(fd, data[sent:])
 
     def buffer(self, fd: int, data: bytes) -> None:
-        """Keep bytes until there is room for them."""
+        """Keep bytes until the socket has room for them."""
         self.unsent[fd] = self.unsent.get(fd, b"") + data
         self.poll.modify(fd, select.EPOLLIN | select.EPOLLOUT)
 
     # The end.
 
     def lose(self, fd: int, kind: str) -> None:
-        """Close a connection that is of no more use, and say why."""
+        """Close a connection that is no longer usable, and count the error."""
         self.errors[kind] += 1
         self.close(fd)
         self.lost(fd)
 
     def close(self, fd: int) -> None:
-        """Close a connection, and forget what it owed."""
+        """Close a connection, and forget its pending answer."""
         with suppress(OSError):
             self.poll.unregister(fd)
         os.close(fd)
@@ -298,5 +298,5 @@ class Connections:
 
     @property
     def owed(self) -> int:
-        """How many answers are due."""
+        """Number of answers that are due."""
         return sum(self.expected[fd] is not None for fd in self.open)

@@ -1,4 +1,4 @@
-"""Running a plan: processes of its own are started, set going together, and their results merged."""
+"""Run a plan: start generating processes, let them begin together, and merge their results."""
 
 import json
 import socket
@@ -20,14 +20,14 @@ from threadserver.core.address import Address
 __all__ = ["Held", "LoadError", "Progress", "holding", "run"]
 
 Progress = Callable[[str, float], None]
-"""Called now and then with what is done ("connecting", "warming up", "measuring", …) and how much of it, 0 to 1."""
+"""Called from time to time with the current phase ("connecting", "measuring", …) and its progress from 0 to 1."""
 
 START_DELAY = 0.02
-"""Seconds from the word to the start, so that all processes have heard it."""
+"""Seconds between the message and the start, so that all processes have read it in time."""
 PROGRESS_INTERVAL = 0.1
 """Seconds between two calls of `Progress`."""
 PROBE_TIMEOUT = 1.0
-"""Seconds in which one of a name's several addresses must take a connection."""
+"""Seconds in which one of several addresses of a name must accept a connection."""
 
 
 @dataclass(frozen=True)
@@ -35,17 +35,17 @@ class Held:
     """Connections that are held open."""
 
     connected: int
-    """How many were made, greeted, and answered once."""
+    """Number of connections that were made, greeted, and answered once."""
     release: Callable[[], dict[str, int]]
-    """Close them, and tell how many were not had, or were lost while they were held, by kind."""
+    """Close the connections; return how many failed or were lost while they were held, by kind."""
 
 
 def run(plan: Plan, progress: Progress | None = None) -> Result:
-    """Load a server, and say how it fared. Blocks for the plan's seconds and a little more.
+    """Load a server, and return the result. Blocks for the plan's seconds and a little more.
 
-    A server that refuses, resets, hangs or lies is no error but a result. Ctrl-C ends it early: what was measured until
-    then is returned, with ``interrupted``. Raises LoadError when the generator itself cannot work: too few
-    descriptors allowed, no such host, no process to be had.
+    A server that refuses, resets, hangs or answers wrongly is a result, not an error. Ctrl-C ends the run early: the
+    result then holds everything up to that point, with ``interrupted`` set. Raises LoadError when the generator itself
+    cannot work: it has too few descriptors, the host does not exist, or no process can start.
     """
     with _Generators(plan, progress or _ignore) as generators:
         interrupted = False
@@ -59,9 +59,9 @@ def run(plan: Plan, progress: Progress | None = None) -> Result:
 
 @contextmanager
 def holding(plan: Plan, progress: Progress | None = None) -> Iterator[Held]:
-    """Connect all of a plan's connections and keep them, idle, until the block is left.
+    """Make all connections of a plan and hold them, idle, until the block ends.
 
-    Each has been answered one request of the workload, so that the server has set aside whatever it sets aside for a
+    Each has had one request of the workload answered, so that the server has allocated everything it needs for a
     client. Raises LoadError as `run` does.
     """
     with _Generators(plan, progress or _ignore, role="hold") as generators:
@@ -74,7 +74,7 @@ def _ignore(what: str, part: float) -> None:
 
 
 class _Generators:
-    """The processes that share a plan."""
+    """The generating processes that share a plan."""
 
     def __init__(self, plan: Plan, progress: Progress, role: str = "load") -> None:
         self.plan = replace(plan, address=_reachable(plan.address))
@@ -97,7 +97,7 @@ class _Generators:
         if plan.workload == "slow" and self.role == "load":
             self.slow = self._start(ProcessPlan(plan.as_dict(), plan.slow_clients, "slow"))
             self.slow_ready = int(self.slow.receive()["ready"])
-        for share in _tasks(plan, self.role):
+        for share in _shares(plan, self.role):
             self.processes.append(self._start(share))
         self.progress("connecting", 0.0)
         for number, process in enumerate(self.processes, 1):
@@ -105,7 +105,7 @@ class _Generators:
             self.progress("connecting", number / len(self.processes))
 
     def go(self) -> None:
-        """Let them load, and wait until they have."""
+        """Start the load, and wait until it is over."""
         plan = self.plan
         start = perf_counter_ns() + int(START_DELAY * 1e9)
         begin = start + int(plan.warm_up * 1e9)
@@ -118,13 +118,13 @@ class _Generators:
                 self.progress(*_phase(times, perf_counter_ns()))
 
     def release(self) -> dict[str, int]:
-        """End it where connections are only held; give the errors by kind."""
+        """Close connections that are only held; return the errors by kind."""
         for process in self.processes:
             process.send(STOP)
         return _sum([process.report() for process in self.processes], "errors")
 
     def result(self, *, interrupted: bool) -> Result:
-        """End it, and merge the reports."""
+        """End the load, and merge the reports."""
         slow = self._slow() if self.slow else None
         if interrupted:
             for process in self.processes:
@@ -163,8 +163,8 @@ class _Generators:
         return self._stack.enter_context(GeneratorProcess(share))
 
 
-def _tasks(plan: Plan, role: str) -> Iterator[ProcessPlan]:
-    """Share a plan out among processes: those that would have no connection are left out."""
+def _shares(plan: Plan, role: str) -> Iterator[ProcessPlan]:
+    """Divide a plan among processes, each with at least one connection."""
     count = min(plan.processes, plan.connections)
     cpus = sorted(plan.cpus or ())
     for number in range(count):
@@ -180,7 +180,7 @@ def _tasks(plan: Plan, role: str) -> Iterator[ProcessPlan]:
 
 
 def _phase(times: Times, now: int) -> tuple[str, float]:
-    """Say what is done at this time, and how much of it."""
+    """Return the current phase and its progress."""
     for what, since, until in (
         ("warming up", times.start, times.begin),
         ("measuring", times.begin, times.end),
@@ -192,7 +192,7 @@ def _phase(times: Times, now: int) -> tuple[str, float]:
 
 
 def _reachable(address: Address | str) -> Address:
-    """Choose one of the addresses that a name stands for: the first that takes a connection, else the first."""
+    """Choose one of the addresses of a name: the first that accepts a connection, else the first."""
     address = Address.parse(str(address))
     endpoints = address.resolve()
     if len(endpoints) == 1:

@@ -1,14 +1,14 @@
 """A generating process: ``python -m threadserver.clients.load.generator``, which `coordinator` starts.
 
-It is a fresh interpreter, so that nothing of the program that measures, its threads, its memory or its garbage
-collector, is in the way. It is told what to do on standard input and answers on standard output, a line of JSON each::
+It is a fresh interpreter, so that the threads, the memory and the garbage collector of the measuring program do not
+disturb it. It reads messages on standard input and answers on standard output, each a line of JSON::
 
     parent>  {"plan": …, "connections": 5, …}                  a ProcessPlan
-    process> {"ready": 5}                                      it has connected
+    process> {"ready": 5}                                      its connections are made
     parent>  [start, begin, end, give up]                      the Times
     process> {"errors": …, "latencies": …, "answered": …}      its report
 
-Anything more on standard input, or its end, stops it: nobody is left loading a server when the parent has died.
+Any further input, or the end of input, stops it: the load ends when the parent dies.
 """
 
 import gc
@@ -39,8 +39,8 @@ CONTROL = 0  # standard input
 
 
 def main() -> None:
-    """Do what standard input says."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent says when it is over
+    """Follow the messages on standard input."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides when to stop
     with suppress(BrokenPipeError):
         try:
             share = ProcessPlan(**json.loads(_read_line()))
@@ -51,15 +51,15 @@ def main() -> None:
 
 
 def _settle(share: ProcessPlan) -> None:
-    """Take a core, descriptors, and timers that ring when they should."""
+    """Pin this process to its core, raise its limit of descriptors, and make its timers exact."""
     if share.cpu is not None:
         try:
             os.sched_setaffinity(0, {share.cpu})
         except OSError as error:
             allowed = ", ".join(map(str, sorted(os.sched_getaffinity(0))))
-            raise KitError(f"cannot pin to core {share.cpu}: {reason(error)}; allowed are {allowed}") from error
+            raise KitError(f"cannot pin to core {share.cpu}: {reason(error)}; allowed: {allowed}") from error
     _raise_descriptors(share.connections + SPARE)
-    with suppress(OSError):  # else select() may sleep 50 microseconds longer than it was told to: prctl(2)
+    with suppress(OSError):  # else select() may sleep 50 microseconds too long: prctl(2)
         Path("/proc/self/timerslack_ns").write_text("1")
 
 
@@ -71,7 +71,7 @@ def _raise_descriptors(needed: int) -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (needed, max(hard, needed)))
     except (ValueError, OSError) as error:  # only root may raise the hard limit
         raise KitError(
-            f"{needed - SPARE} connections in one process need {needed} descriptors, and {hard} are allowed "
+            f"{needed - SPARE} connections in one process need {needed} descriptors, but the limit is {hard} "
             "(ulimit -Hn): use fewer connections or more processes"
         ) from error
 
@@ -101,10 +101,10 @@ def _loop(share: ProcessPlan, plan: Plan) -> Loop:
 
 
 def _follow(share: ProcessPlan, loop: Loop) -> None:
-    """Do what is done with connections that have been made."""
+    """Load the server over the connections that have been made."""
     gc.collect()
     gc.freeze()
-    gc.disable()  # nothing that the loop makes is a cycle, and a collection would be a stall of our own
+    gc.disable()  # the loop creates no cycles, and a collection would stall the generator itself
     if share.role == "hold":
         loop.drive(maxsize)
     elif (said := _read_line()) != STOP:
@@ -137,7 +137,7 @@ def _counts(buckets: Buckets) -> list[tuple[int, int]]:
 
 
 def _read_line() -> str:
-    """Read a message; the end of input says the same as `STOP`. Not a byte more: what follows is for the loop."""
+    """Read one message and no byte more: the rest is for the loop. The end of input means `STOP`."""
     line = b""
     while not line.endswith(b"\n"):
         if not (byte := os.read(CONTROL, 1)):

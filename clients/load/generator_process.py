@@ -1,4 +1,4 @@
-"""A generating process, as its parent sees it: started, told, listened to, ended."""
+"""A generating process, as its parent sees it: start it, send it messages, read its reports, end it."""
 
 import json
 import os
@@ -13,11 +13,11 @@ from threadserver.core.errors import KitError, reason
 
 
 class LoadError(KitError):
-    """The generator could not do its work, whatever the server is like; the message says why."""
+    """The generator itself could not work, whatever the server does; the message says why."""
 
 
 class GeneratorProcess:
-    """Leaving the block ends it, whatever it does."""
+    """A generating process; leaving the block kills it."""
 
     def __init__(self, share: ProcessPlan) -> None:
         try:
@@ -27,7 +27,7 @@ class GeneratorProcess:
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
                 bufsize=0,
-                process_group=0,  # Ctrl-C is for us: we tell it
+                process_group=0,  # Ctrl-C reaches only the parent, which tells the process
             )
         except OSError as error:
             raise LoadError(f"cannot start a generating process: {reason(error)}") from error
@@ -43,18 +43,18 @@ class GeneratorProcess:
         self._process.communicate()
 
     def send(self, line: str) -> None:
-        """Tell it something. If it is dead, whoever listens to it will be told."""
+        """Send a line. If the process is dead, the next `receive` reports that."""
         stdin = self._process.stdin
         with suppress(BrokenPipeError):
             if stdin:
                 stdin.write(line.encode() + b"\n")
 
     def has_output(self, seconds: float) -> bool:
-        """Wait so long at most until it says something, or ends."""
+        """Wait up to ``seconds`` for output, or for the end of the process."""
         return bool(self._heard) or bool(select.select([self._output], [], [], seconds)[0])
 
     def receive(self) -> dict[str, Any]:
-        """Wait for its next message. Raises LoadError when that is an error, or it has ended without one."""
+        """Wait for the next message. Raises LoadError if it is an error, or if the process ended without one."""
         while b"\n" not in self._heard:
             self._listen()
         line, _, self._heard = self._heard.partition(b"\n")
@@ -64,7 +64,7 @@ class GeneratorProcess:
         return message
 
     def report(self) -> dict[str, Any]:
-        """Wait for its last message, which holds what it has measured."""
+        """Wait for the last message, which holds the measurements."""
         while "latencies" not in (message := self.receive()):
             pass
         return message
@@ -74,5 +74,5 @@ class GeneratorProcess:
         if not data:
             _, said = self._process.communicate()
             why = said.decode("utf-8", "replace").strip().rpartition("\n")[2] or f"exit code {self._process.returncode}"
-            raise LoadError(f"a generating process has ended: {why}")
+            raise LoadError(f"a generating process ended: {why}")
         self._heard += data

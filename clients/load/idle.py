@@ -1,4 +1,4 @@
-"""Idle: connections that were answered once, and are held. What it costs a server to know somebody."""
+"""Idle: connections that had one answer and are then held. They show what an open connection costs a server."""
 
 from time import perf_counter_ns
 
@@ -7,25 +7,25 @@ from threadserver.clients.load.load_loop import Loop
 
 
 class Idle(Loop):
-    """Connections that say nothing."""
+    """Connections that stay silent."""
 
     def ready(self, fd: int, now: int) -> None:
-        """Ask once, so that the server has set aside all that it sets aside for a client."""
+        """Ask once, so that the server has allocated everything it needs for a client."""
         self.ask(fd, now)
 
     def right(self, fd: int, now: int) -> None:  # noqa: ARG002
-        """Be silent from now on."""
+        """Stay silent from now on."""
         self.expected[fd] = None
         self.unready.discard(fd)
 
     def wrong(self, fd: int, now: int) -> None:  # noqa: ARG002
-        """Close a connection that was not answered as it should be: it has been counted as an error."""
+        """Close a connection with a wrong answer; the error is already counted."""
         self.close(fd)
 
     def start(self, now: int) -> None:
-        """Ask nothing."""
+        """Send no request."""
 
     def drive(self, until: float) -> None:
-        """Hold them until then, and notice which are closed."""
+        """Hold the connections until ``until``, and notice which ones the server closes."""
         while (left := until - perf_counter_ns()) > 0:
             self.poll_once(min(TICK, left / 1e9))

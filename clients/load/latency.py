@@ -1,4 +1,4 @@
-"""Latencies, as an HDR histogram of nanoseconds: what is said of them is said in seconds."""
+"""Latencies as an HDR histogram of nanoseconds; its figures are in seconds."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -20,7 +20,7 @@ class Latency:
 
     @classmethod
     def of(cls, counts: Mapping[int, int]) -> "Latency":
-        """Make one of the counts that a generating process has recorded, `threadserver.clients.load.buckets`."""
+        """Make a histogram from the counts of a generating process, `threadserver.clients.load.buckets`."""
         latency = cls()
         for value, count in nanoseconds(counts):
             latency._histogram.record_value(min(value, LONGEST), count)
@@ -28,30 +28,30 @@ class Latency:
 
     @property
     def count(self) -> int:
-        """How many latencies it holds."""
+        """Number of latencies."""
         return int(self._histogram.get_total_count())
 
     def percentile(self, percent: float) -> float | None:
-        """Give the seconds that so many of a hundred requests did not exceed; None when it is empty."""
+        """Return the seconds that ``percent`` of the requests did not exceed; None when empty."""
         return self._histogram.get_value_at_percentile(percent) / 1e9 if self.count else None
 
     @property
     def max(self) -> float | None:
-        """The longest, in seconds; None when it is empty."""
+        """The longest latency in seconds; None when empty."""
         return self._histogram.get_max_value() / 1e9 if self.count else None
 
     @property
     def mean(self) -> float | None:
-        """The mean, in seconds; None when it is empty."""
+        """The mean in seconds; None when empty."""
         least, most = self._histogram.get_value_from_index, self._histogram.get_highest_equivalent_value
-        counts = self._histogram.counts[:]  # the library's own iterators take many times as long
+        counts = self._histogram.counts[:]  # the library's own iterators are many times slower
         doubled = sum(count * (least(index) + most(least(index))) for index, count in enumerate(counts) if count)
         return doubled / 2 / self.count / 1e9 if self.count else None
 
     def curve(self, points: int = 10) -> list[tuple[float, float]]:
-        """Give points (percent, seconds) from which the distribution is drawn.
+        """Return points (percent, seconds) for drawing the distribution.
 
-        ``points`` for each halving of what is left to 100 %, so that the tail has as many as the middle.
+        ``points`` for each halving of the distance to 100 %, so that the tail has as many as the middle.
         """
         total, reached, gap = self.count, 0, 100.0
         curve = []
@@ -66,16 +66,16 @@ class Latency:
 
     @classmethod
     def merged(cls, several: Iterable["Latency"]) -> "Latency":
-        """Add several up, as those of processes or of rounds: percentiles cannot be averaged, histograms can."""
+        """Merge the histograms of processes or rounds: percentiles cannot be averaged, histograms can be added."""
         total = cls()
         for one in several:
             total._histogram.add(one._histogram)  # noqa: SLF001
         return total
 
     def as_dict(self) -> dict[str, Any]:
-        """Give count, mean, p50, p90, p99, p99.9 and max in seconds, and under ``hdr`` the whole, encoded.
+        """Return count, mean, p50, p90, p99, p99.9 and max in seconds, and under ``hdr`` the whole histogram.
 
-        ``hdr`` is the compressed V2 form of HdrHistogram in base64, of nanoseconds: its tools in any language read it.
+        ``hdr`` is HdrHistogram's compressed V2 format in base64, in nanoseconds: its tools in any language read it.
         """
         percentiles = {f"p{percent:g}": self.percentile(percent) for percent in PERCENTS}
         encoded = self._histogram.encode().decode("ascii")
@@ -83,10 +83,10 @@ class Latency:
 
     @classmethod
     def from_dict(cls, given: Mapping[str, Any]) -> "Latency":
-        """Read what `as_dict` wrote, to draw or merge it again. Raises ValueError for what is none."""
+        """Read the output of `as_dict`, to draw or merge it again. Raises ValueError if it is not a histogram."""
         latency = cls()
         try:
             latency._histogram.decode_and_add(given["hdr"])
         except (HdrCookieException, HdrLengthException) as error:
-            raise ValueError(f"no HDR histogram: {error}") from error
+            raise ValueError(f"not an HDR histogram: {error}") from error
         return latency

@@ -1,4 +1,4 @@
-"""A result as a table in the terminal."""
+"""Show a result as a table in the terminal."""
 
 from collections.abc import Iterator
 
@@ -13,16 +13,16 @@ from threadserver.clients.load.workloads import CONNECTION_PER_REQUEST
 
 
 def table(result: Result) -> RenderableType:
-    """Show what was measured, and below it what a reader must know before quoting it."""
+    """Return the figures, and below them the caveats."""
     return Group(Text(title(result), style="bold"), _figures(result), *map(Text, _remarks(result)))
 
 
 def title(result: Result) -> str:
-    """Say in a line what was done."""
+    """Return a line that says what was measured."""
     plan = result.plan
     service = {"sleep": f"sleep {plan.milliseconds}", "spin": f"spin {plan.milliseconds}"}.get(plan.workload)
     what = service or (plan.workload if plan.workload == "idle" else f"{plan.workload}, {plan.payload} bytes")
-    connections = f"{plan.connections} connection" + "s" * (plan.connections != 1)
+    connections = _plural(plan.connections, "connection")
     return f"{plan.address}: {what}, {connections}, {_pace(plan)}, {result.seconds:.2f} s measured"
 
 
@@ -44,20 +44,20 @@ def _figures(result: Result) -> Table:
 def _rows(result: Result) -> Iterator[tuple[str, str]]:
     if result.plan.workload != "idle":
         unit = "connections" if result.plan.workload in CONNECTION_PER_REQUEST else "requests"
-        yield f"{unit}/s", f"{result.requests_per_second:,.0f}  ({result.requests:,} in all)".replace(",", " ")
+        yield f"{unit}/s", f"{result.requests_per_second:,.0f}  ({result.requests:,} in total)".replace(",", " ")
         if result.due is not None:
-            yield "due", f"{result.due:,}, of which {result.unanswered:,} were never answered".replace(",", " ", 1)
+            yield "due", _due(result.due, result.unanswered or 0)
         yield "latency", _latency(result.latency)
     if result.slow:
         slow = result.slow
-        yield "slow clients", f"{slow.connected} of {slow.clients} connected, {slow.requests} requests"
-        yield "their latency", _latency(slow.latency)
+        yield "slow clients", f"{slow.connected} of {slow.clients} connected, {_plural(slow.requests, 'request')}"
+        yield "slow latency", _latency(slow.latency)
     if result.fairness is not None and len(result.per_connection) > 1:
         least, most = min(result.per_connection), max(result.per_connection)
-        yield "fairness", f"{result.fairness:.3f}  ({least} to {most} answers on a connection)"
+        yield "fairness", f"{result.fairness:.3f}  ({least} to {most} answers per connection)"
     yield "connected", f"{result.connected} of {result.plan.connections}"
     slow_errors = result.slow.errors if result.slow else {}
-    every = {"errors": result.errors, "in the warm-up": result.warm_up_errors, "their errors": slow_errors}
+    every = {"errors": result.errors, "warm-up errors": result.warm_up_errors, "slow errors": slow_errors}
     for whose, errors in every.items():
         if errors or whose == "errors":
             yield whose, ", ".join(f"{kind} {count}" for kind, count in sorted(errors.items())) or "none"
@@ -65,15 +65,24 @@ def _rows(result: Result) -> Iterator[tuple[str, str]]:
     yield "generator", f"{shares} of a core" if shares else "not started"
 
 
+def _due(due: int, unanswered: int) -> str:
+    total, missing = (f"{count:,}".replace(",", " ") for count in (due, unanswered))
+    return f"{total} requests, {missing} never answered"
+
+
+def _plural(count: int, noun: str) -> str:
+    return f"{count} {noun}" + "s" * (count != 1)
+
+
 def _latency(latency: Latency) -> str:
     if not latency.count:
-        return "none was answered"
+        return "no answers"
     percentiles = [(f"p{percent:g}", latency.percentile(percent)) for percent in PERCENTS]
     return "  ".join(f"{name} {_time(value)}" for name, value in [*percentiles, ("max", latency.max)])
 
 
 def _time(seconds: float | None) -> str:
-    """Write a length of time with three digits, in the unit that suits it."""
+    """Format a duration with three digits, in the unit that fits."""
     if seconds is None:
         return "-"
     scale, unit = next(((s, u) for s, u in ((1, "s"), (1e3, "ms"), (1e6, "µs")) if seconds * s >= 1), (1e6, "µs"))
@@ -83,6 +92,6 @@ def _time(seconds: float | None) -> str:
 
 def _remarks(result: Result) -> Iterator[str]:
     if result.interrupted:
-        yield "It was interrupted: this is what was measured until then."
+        yield "Interrupted: these are the figures up to that point."
     if result.limited_by:
         yield f"The generator may be the limit, not the server: {result.limited_by}."

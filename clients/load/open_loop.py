@@ -1,15 +1,15 @@
-"""Open loop: requests are due at a fixed rate, whatever the server does, as from people who know nothing of it.
+"""Open loop: requests are due at a fixed rate, whatever the server does, as from independent users.
 
-The requests take turns on the connections: with n connections, request number k is the business of connection k mod n,
-and is due k/rate seconds after the start. A connection that still waits for an answer is late with its next request,
-and the latency of that one counts from when it was due, not from when it could be sent. So a server that stalls for a
-second spoils a second's worth of requests, as it would in the world, and not one for each connection. (G. Tene called
-leaving them out coordinated omission, and wrote wrk2 to show it.)
+The requests take turns on the connections: with n connections, request number k goes to connection k mod n, and is due
+k/rate seconds after the start. A connection that still waits for an answer sends its next request late, and the latency
+of that request counts from when it was due, not from when it was sent. So a server that stalls for a second spoils a
+second's worth of requests, as it would in practice, and not one for each connection. (G. Tene calls leaving them out
+coordinated omission, and wrote wrk2 to show it.)
 
-A request that is never answered, since the server hangs or does not keep up, took at least as long as from when it was
-due until nobody waits for it any more; where the connection is gone, until the end of the measured time. So it is
-counted among the latencies, else a server would look better that answers nobody instead of late. What was answered
-wrongly is no latency.
+Some requests are never answered, because the server hangs or does not keep up. Such a request took at least the time
+from when it was due until the generator gives up, or until the end of the measured time if its connection is gone. It
+counts as a latency of that length: otherwise a server that never answers would look better than one that answers late.
+A wrong answer is not a latency.
 """
 
 import os
@@ -23,8 +23,8 @@ from threadserver.clients.load.buckets import FOLD, Buckets
 from threadserver.clients.load.connections import StoppedError
 from threadserver.clients.load.load_loop import Loop
 
-TOLD_APART = 1000
-"""So many of a connection's latencies are told apart, of requests that were never answered: there may be millions."""
+MOST_SINGLE = 1000
+"""Unanswered requests of a connection whose latencies are recorded one by one: there may be millions of them."""
 
 
 class OpenLoop(Loop):
@@ -39,15 +39,15 @@ class OpenLoop(Loop):
         self.lateness = Buckets()
         self.until = 0
         self.passed = 0
-        """How many turns have been due."""
+        """Number of turns that have been due."""
         self.turn: dict[int, int] = {}
-        """The turn that a connection is at: asked already, or to be asked when it is due."""
+        """The current turn of each connection: already sent, or waiting until it is due."""
         self.busy = 0
-        """How many connections owe an answer: when all do, no request can be sent, whatever is due."""
+        """Number of connections that wait for an answer: when all do, no request can be sent, whatever is due."""
         self.overdue: set[int] = set()
-        """Connections that were asked after the end: the server is late, but it does not hang."""
+        """Connections that sent a request after the end: the server is late, but it does not hang."""
         self.lost_turns: list[int] = []
-        """Turns whose answer was owed when the connection was lost."""
+        """Turns that were waiting for an answer when their connection was lost."""
 
     def start(self, now: int) -> None:
         """Begin the schedule."""
@@ -58,11 +58,11 @@ class OpenLoop(Loop):
             raise StoppedError
 
     def due(self, turn: int) -> int:
-        """When a turn is due, in nanoseconds of the monotonic clock."""
+        """Return when a turn is due, in nanoseconds of the monotonic clock."""
         return int(self.origin + turn * self.interval)
 
     def ready(self, fd: int, now: int) -> None:  # noqa: ARG002
-        """Leave out a connection that is established after the start: it has no turn."""
+        """Ignore a connection that is established after the start: it has no turn."""
         self.unready.discard(fd)
 
     def turns_before(self, moment: int) -> int:
@@ -75,20 +75,20 @@ class OpenLoop(Loop):
         return turn
 
     def drive(self, until: int) -> None:
-        """Ask what is due before then, and take answers; while nobody is there to be asked, the schedule goes on."""
+        """Send the requests due before ``until``, and take answers; without free connections the schedule goes on."""
         self.until = until
         while (now := perf_counter_ns()) < until and self.open:
-            next_due = self._ask_what_is_due(now, until)
+            next_due = self._send_due_requests(now, until)
             wake = until if self.busy == len(self.open) else min(next_due, until)
             self.poll_once((wake - perf_counter_ns()) / 1e9)
-        self._ask_what_is_due(until, until)
+        self._send_due_requests(until, until)
 
-    def _ask_what_is_due(self, now: int, until: int) -> int:
-        """Ask on each connection whose turn has come and that is free; return when the next turn is due."""
-        all_had_theirs = self.passed + len(self.order)
+    def _send_due_requests(self, now: int, until: int) -> int:
+        """Send a request on each free connection whose turn has come; return when the next turn is due."""
+        round_complete = self.passed + len(self.order)
         while (due := self.due(self.passed)) <= now and due < until:
-            if self.passed == all_had_theirs:  # nobody is free any more
-                self._let_pass(now + 1)
+            if self.passed == round_complete:  # no connection is free
+                self._skip_to(now + 1)
                 continue
             fd = self.order[self.passed % len(self.order)]
             self.passed += 1
@@ -99,19 +99,19 @@ class OpenLoop(Loop):
                 self.ask(fd, due)
         return due
 
-    def _let_pass(self, moment: int) -> None:
-        """Let what is due before a moment only pass, since no connection is free: each is asked when it is answered."""
+    def _skip_to(self, moment: int) -> None:
+        """Let the turns before a moment pass, as no connection is free: each sends its request after its answer."""
         self.passed = max(self.passed, self.turns_before(min(moment, self.until)))
 
     def poll_once(self, seconds: float) -> None:
-        """Wait so long at most, then take what has come.
+        """Wait up to ``seconds``, then handle all events.
 
-        Python's epoll waits for whole milliseconds, so another call waits for it: select() takes microseconds.
+        Python's epoll waits in whole milliseconds, so select(), which waits in microseconds, waits for it.
         """
         if seconds > 0 and not select.select([self.poll], [], [], seconds)[0]:
             return
         if self.asking and self.busy == len(self.open):
-            self._let_pass(perf_counter_ns())
+            self._skip_to(perf_counter_ns())
         expected, read, size = self.expected, os.read, self.read_size
         for fd, _ in self.poll.poll(0):
             try:
@@ -134,7 +134,7 @@ class OpenLoop(Loop):
         self.wrong(fd, now)
 
     def wrong(self, fd: int, now: int) -> None:  # noqa: ARG002
-        """Ask the next request of this connection if it is due already."""
+        """Send the next request of this connection if it is already due."""
         self.turn[fd] = turn = self.turn[fd] + len(self.order)
         if turn < self.passed:
             if not self.asking:
@@ -145,7 +145,7 @@ class OpenLoop(Loop):
             self.expected[fd] = None
 
     def lose(self, fd: int, kind: str) -> None:
-        """Close a connection; the request that it owed is counted as an error of this kind."""
+        """Close a connection; its pending request counts as an error of this kind."""
         if self.expected[fd] is not None:
             self.busy -= 1
             self.lost_turns.append(self.turn[fd])
@@ -153,23 +153,23 @@ class OpenLoop(Loop):
         super().lose(fd, kind)
 
     def lost(self, fd: int) -> None:
-        """Go on, though it was the last one: what is due from now on is not sent."""
+        """Go on even without connections: requests due from now on are not sent."""
 
     def interrupted(self, now: int) -> None:
-        """Count what was due until now; what is still waited for is no error yet."""
+        """Count the requests due so far; those still waiting for an answer are not yet errors."""
         self.until = now
-        self._ask_what_is_due(now, now)
+        self._send_due_requests(now, now)
         timeouts = self.errors[error_kinds.TIMEOUT]
         self._conclude(now)
         self.errors[error_kinds.TIMEOUT] = timeouts
 
     def drain(self, give_up: int) -> None:
-        """Take the answers that are owed, and ask what is overdue, until then; count what was never answered."""
+        """Take the answers still due and send overdue requests until ``give_up``; count requests never answered."""
         self.wait(give_up)
         self._conclude(give_up)
 
     def _conclude(self, give_up: int) -> None:
-        """Count what was due in the measured time, and what of it was never answered until then."""
+        """Count the requests due in the measured time, and those of them never answered until ``give_up``."""
         first = self.turns_before(self.measured_from)
         self.kept = len(self.open)
         self.due_in_time = max(0, self.passed - first)
@@ -184,13 +184,13 @@ class OpenLoop(Loop):
                 self.errors[error_kinds.NOT_SENT] -= self.turn[fd] >= first
 
     def _left(self, fd: int) -> range:
-        """Give the turns that a connection did not come to an end with."""
+        """Return the turns that a connection did not finish."""
         return range(self.turn[fd], self.passed, len(self.order))
 
     def _never_answered(self, turns: range, first: int, last: int) -> int:
-        """Count those of these turns that are of the measured time, whose first is given, and take their latencies."""
+        """Count the turns from ``first`` on, which belong to the measured time, and record their latencies."""
         measured = turns[max(0, ceil((first - turns.start) / turns.step)) :]
-        together = len(measured) // TOLD_APART + 1
+        together = len(measured) // MOST_SINGLE + 1
         for at in range(0, len(measured), together):
             self.latencies.add(last - self.due(measured[at]), min(together, len(measured) - at))
         self.unanswered += len(measured)

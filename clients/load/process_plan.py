@@ -1,28 +1,28 @@
-"""What a generating process is told, and what it needs: known to it and to its parent."""
+"""The message that starts a generating process, known to it and to its parent."""
 
 from dataclasses import asdict, dataclass
 from typing import Any
 
 STOP = "stop"
-"""The message that ends a process's work early."""
+"""The message that stops a process early."""
 SPARE = 16
 """Descriptors that a process needs beside its connections."""
 
 
 @dataclass(frozen=True)
 class ProcessPlan:
-    """A process's share of a plan."""
+    """One process's share of a plan."""
 
     plan: dict[str, Any]
     connections: int
     role: str = "load"
-    """load; hold: connect and hold; dawdle: be the slow clients."""
+    """load; hold: connect and hold; slow: run the slow clients."""
     part: float = 1.0
-    """Of the plan's rate."""
+    """This process's part of the plan's rate, 0 to 1."""
     offset: float = 0.0
-    """Open loop: how many of its own intervals after the start its first request is due: processes take turns."""
+    """Open loop: when the first request is due, in this process's intervals after the start: processes take turns."""
     cpu: int | None = None
 
     def as_dict(self) -> dict[str, Any]:
-        """Give the message that a process is sent."""
+        """Return the message for the process."""
         return asdict(self)

@@ -1,9 +1,9 @@
 """Slow clients, which make a server wait: every other one sends half a line, the rest do not read their answers.
 
-They are blocking clients in threads, in a process of their own, so that they cost the fast ones nothing but what the
-server makes them cost. Both kinds go on after a pause, and get what they are owed: slow, but no attack. Who does not
-read sends what fills the buffers of both sides, four megabytes at the most, and a server that blocks in send() then
-waits for that client until it reads.
+They are blocking clients in threads of a separate process, so that they slow the fast clients down only through the
+server. Both kinds go on after a pause and take their answers: slow, but not an attack. A client that does not read
+fills the buffers of both sides, with at most four megabytes; a server that blocks in send() then waits until that
+client reads.
 """
 
 import socket
@@ -21,17 +21,17 @@ from threadserver.clients.load.plan import Plan
 from threadserver.core.errors import KitError
 
 PAUSE = 0.2
-"""Seconds for which a slow client leaves the server waiting."""
+"""Seconds that a slow client makes the server wait."""
 UNREAD_LINE = 32_768
 UNREAD_LINES = 128
 PATIENCE = 2.0
-"""Seconds that a request which the last word finds under way has at least: it may be of four megabytes."""
+"""Least number of seconds to finish the current request at the end: it may be four megabytes long."""
 START = 1.0
-"""Seconds after which slow clients that have not been greeted are not waited for."""
+"""Seconds to wait for slow clients to be greeted."""
 
 
 class SlowClients:
-    """Some slow clients; they begin when they are made."""
+    """A group of slow clients; they start at once."""
 
     def __init__(self, plan: Plan, count: int) -> None:
         self._stopping = Event()
@@ -45,11 +45,11 @@ class SlowClients:
 
     @property
     def connected(self) -> int:
-        """How many have been greeted, and are not lost."""
+        """Number of slow clients that are greeted and still connected."""
         return sum(client.connected for client in self._clients)
 
     def stop(self) -> None:
-        """Tell them to leave after the request that they are at, and wait for that: not for ever."""
+        """Tell the clients to leave after their current request, and wait for that, up to a limit."""
         self._stopping.set()
         deadline = monotonic() + self._patience
         for client in self._clients:
@@ -59,7 +59,7 @@ class SlowClients:
 
     @property
     def latencies(self) -> Buckets:
-        """Latencies of all."""
+        """Latencies of all slow clients."""
         total = Buckets()
         for client in self._clients:
             total.latest.extend(client.latencies)
@@ -68,7 +68,7 @@ class SlowClients:
 
     @property
     def errors(self) -> Counter[str]:
-        """What went wrong, by kind."""
+        """Errors by kind."""
         return Counter(client.error for client in self._clients if client.error)
 
 
@@ -123,13 +123,13 @@ class _SlowClient(Thread):
         whole, part = divmod(sent, UNREAD_LINE)
         for line in lines[:whole]:
             self._take(client, line)
-        if part:  # only now is the server sure to read on
+        if part:  # only now does the server certainly read on
             client.send(lines[whole][part:])
             self._take(client, lines[whole])
 
     @staticmethod
     def _fill(client: Client, stream: bytes) -> int:
-        """Send until the buffers are full; return how much that was."""
+        """Send until the buffers are full; return the number of bytes sent."""
         sent = 0
         try:
             while sent < len(stream):
@@ -147,11 +147,11 @@ class _SlowClient(Thread):
 
 
 class _WrongError(Exception):
-    """An answer that is not the right one; its text is the kind."""
+    """A wrong answer; the text is the error kind."""
 
 
 def _kind(error: Exception) -> str:
-    """Name what a slow client failed with: a client's own error hides the kernel's, which is its cause."""
+    """Return the error kind of a failure: the kernel's error is the cause of the client's own."""
     cause = error.__cause__ or error
     match cause:
         case _WrongError():

@@ -1,12 +1,12 @@
-"""Workloads: what is asked of a server, and which of its services answers it.
+"""Workloads: what each asks of a server, and which service answers.
 
 ==========  ==========================================================================================
-echo        a line of random bytes, which must come back
+echo        a line of random bytes, which comes back
 churn       connect, one line, its answer, close: the rate is connections a second
-idle        connections that are held open and say nothing, after one line each: for memory
-sleep       a number of milliseconds for which the service blocks: a slow back end
-spin        a number of milliseconds for which the service computes: the GIL
-slow        echo, beside a few clients that send half a line and wait, or do not read their answers
+idle        connections that stay open and silent after one line each: for memory
+sleep       milliseconds for which the service blocks: a slow back end
+spin        milliseconds for which the service computes: shows the GIL
+slow        echo, next to a few clients that send half a line and wait, or do not read their answers
 octets      connect, a count n, an answer of n bytes, close: the classic table of server designs
 ==========  ==========================================================================================
 """
@@ -20,7 +20,7 @@ SERVICE = {
     "slow": "echo",
     "octets": "octets",
 }
-"""The service of the server that each workload needs."""
+"""The service that each workload needs."""
 
 WORKLOADS = tuple(SERVICE)
 
@@ -28,4 +28,4 @@ CONNECTION_PER_REQUEST = ("churn", "octets")
 """Workloads in which each request has a connection of its own."""
 
 MILLISECONDS = {"sleep": 10, "spin": 1}
-"""What is asked of these services unless the plan says otherwise."""
+"""Milliseconds that these services are asked for by default."""

@@ -14,7 +14,7 @@ from threadserver.core.models import thread
 SHORT = ("--seconds", "0.2", "--warm-up", "0", "--connections", "3")
 
 
-def test_a_table_for_a_person(threadserver):
+def test_it_prints_a_table(threadserver):
     with serving(thread.serve) as server:
         result = threadserver("load", server.address, *SHORT)
     assert (result.returncode, result.stderr) == (0, "")
@@ -22,7 +22,7 @@ def test_a_table_for_a_person(threadserver):
         assert part in result.stdout
 
 
-def test_json_for_a_program(threadserver):
+def test_it_prints_json(threadserver):
     with serving(thread.serve) as server:
         options = ("--rate", "100", "--processes", "2", "--payload", "100", "--seed", "5", "--timeout", "9")
         result = threadserver("load", server.address, *SHORT, *options, "--json")
@@ -48,7 +48,7 @@ def test_slow(threadserver):
     assert "2 of 2 connected" in result.stdout
 
 
-def test_something_went_wrong(threadserver):
+def test_the_exit_code_is_1_if_anything_went_wrong(threadserver):
     with serving(thread.serve, max_connections=1) as server:
         result = threadserver("load", server.address, *SHORT)
     assert (result.returncode, result.stderr) == (1, "")
@@ -63,7 +63,7 @@ def test_plain_lines(threadserver):
 @pytest.mark.parametrize(
     ("arguments", "code", "says"),
     [
-        (["tcp://127.0.0.1:1", *SHORT], 1, "nothing was answered by tcp://127.0.0.1:1: refused (3 times)\n"),
+        (["tcp://127.0.0.1:1", *SHORT], 1, "no answer from tcp://127.0.0.1:1: refused (3 times)\n"),
         (["tcp://no.such.host.invalid:1"], 1, "no such host"),
         (["nonsense"], 2, "bad address 'nonsense'"),
         (["udp://127.0.0.1:1"], 2, "a datagram socket has no connections"),
@@ -74,7 +74,7 @@ def test_plain_lines(threadserver):
         (["tcp://127.0.0.1:1", "--connections", "0"], 2, "0 is not in the range"),
     ],
 )  # fmt: skip
-def test_what_cannot_be_done_is_one_clear_line(threadserver, arguments, code, says):
+def test_an_impossible_load_is_one_clear_error_line(threadserver, arguments, code, says):
     result = threadserver("load", *arguments)
     assert result.returncode == code
     assert says in result.stderr
@@ -83,7 +83,7 @@ def test_what_cannot_be_done_is_one_clear_line(threadserver, arguments, code, sa
 
 
 @pytest.mark.parametrize("form", ["table", "json"])
-def test_ctrl_c_shows_what_was_measured_until_then(form):
+def test_ctrl_c_shows_the_figures_so_far(form):
     asked = []
 
     def service(line):
@@ -95,7 +95,7 @@ def test_ctrl_c_shows_what_was_measured_until_then(form):
     with serving(thread.serve, service=service) as server:
         command += [str(server.address), *(["--json"] if form == "json" else [])]
         with subprocess.Popen(command, **pipes, text=True, env=unmeasured()) as process:
-            eventually(lambda: len(asked) > 100, "it is under way")
+            eventually(lambda: len(asked) > 100, "the load is running")
             process.send_signal(signal.SIGINT)
             out, err = process.communicate(timeout=60)
         eventually(lambda: not server.conversations, "all have left")
@@ -106,7 +106,7 @@ def test_ctrl_c_shows_what_was_measured_until_then(form):
         assert 0 < given["requests"] <= len(asked)
         assert given["seconds"] < 1000
     else:
-        assert "It was interrupted" in out
+        assert "Interrupted" in out
 
 
 def test_help_has_an_example(threadserver):

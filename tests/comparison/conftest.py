@@ -3,8 +3,8 @@
 import pytest
 
 from tests.comparison.samples import results
+from threadserver.comparison.comparison_report import write
 from threadserver.comparison.pictures import groups
-from threadserver.comparison.report_files import write
 from threadserver.comparison.summary import Summary
 
 

@@ -150,5 +150,5 @@ def test_another_interpreter_is_asked_what_it_is():
     found = interpreter(sys.executable)
     assert found["version"] == ".".join(map(str, sys.version_info[:3]))
     assert found["gil"] is True
-    with pytest.raises(UsageError, match="no Python interpreter"):
+    with pytest.raises(UsageError, match="not a working Python interpreter"):
         interpreter("/bin/true")

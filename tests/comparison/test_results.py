@@ -75,8 +75,8 @@ def test_whatever_is_damaged_is_told_in_one_line(written, tmp_path, damage, opti
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("{", "is no results.json"),
-        ("[]", "is no results.json of this version"),
+        ("{", "is not a results.json"),
+        ("[]", "is not a results.json of this version"),
         ('{"schema": "threadserver-comparison/2"}', "'threadserver-comparison/2', not 'threadserver-comparison/1'"),
         ('{"schema": "threadserver-comparison/1", "cells": []}', "is damaged"),
     ],

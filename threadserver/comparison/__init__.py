@@ -1,7 +1,7 @@
-"""Which model, for what, at what cost: servers measured under the same load, and the result in numbers and pictures.
+"""Which model, for what, at what cost: measure servers under the same load, and report in numbers and pictures.
 
-Read in this order: ``workloads`` (what is asked), ``contestants`` (of whom), ``measuring`` (one run of one server),
-``schedule`` (all runs, in interleaved rounds), ``results`` (what is written down), ``intervals`` (what may be
-concluded), ``summary`` and ``findings`` (what is concluded, in words), then how it is shown: ``terminal``,
-``tables``, ``page``.
+Read in this order: ``cells`` (the loads), ``contestants`` (the servers), ``measuring`` (one run of one server),
+``schedule`` (all runs, in interleaved rounds), ``results`` (what is recorded), ``intervals`` (the statistics),
+``summary`` and ``findings`` (the conclusions, in words), then the output: ``comparison_table``, ``tables``,
+``comparison_page``.
 """

@@ -1,4 +1,4 @@
-"""Axes: where a value comes to lie, and which values are written beside."""
+"""Axes: where a value lies, and which values label the axis."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -6,12 +6,12 @@ from math import ceil, floor, log10
 from statistics import fmean
 
 BEYOND = 1e-6
-"""What a percentile leaves over at least: 100 % itself would lie at infinity."""
+"""Smallest share beyond a percentile: 100 % itself would lie at infinity."""
 
 
 @dataclass(frozen=True, slots=True)
 class Axis:
-    """Maps values from ``least`` to ``most`` on pixels from ``start`` to ``end``."""
+    """Maps values from ``least`` to ``most`` to pixels from ``start`` to ``end``."""
 
     least: float
     most: float
@@ -20,7 +20,7 @@ class Axis:
     scale: str = "linear"
 
     def __call__(self, value: float) -> float:
-        """Give the pixel of a value; what lies beyond the axis is put at its end."""
+        """Return the pixel of a value; a value beyond the axis lies at its end."""
         low, high = self._at(self.least), self._at(self.most)
         part = (self._at(value) - low) / (high - low) if high > low else 0.5
         return self.start + min(max(part, 0.0), 1.0) * (self.end - self.start)
@@ -32,7 +32,7 @@ class Axis:
 
 
 def nice(most: float, count: int) -> list[float]:
-    """Give about so many round values from zero up to beyond ``most``."""
+    """Return about ``count`` round values from zero to beyond ``most``."""
     if most <= 0:
         return [0.0, 1.0]
     rough = most / count
@@ -42,14 +42,14 @@ def nice(most: float, count: int) -> list[float]:
 
 
 def round_bounds(least: float, most: float) -> tuple[float, float]:
-    """Give the nearest of 1, 2, 5, 10, 20 … below and above a range, for a logarithmic axis."""
+    """Return the nearest of 1, 2, 5, 10, 20 … below and above a range, for a logarithmic axis."""
     steps = _steps(least, most)
     below = [step for step in steps if step <= least]
     return below[-1], next(step for step in steps if step >= most and step > below[-1])
 
 
 def logarithmic(least: float, most: float) -> list[float]:
-    """Give round values within bounds: powers of ten, and where these are few, 2 and 5 between them."""
+    """Return round values within bounds: powers of ten, and 2 and 5 between them if these are few."""
     steps = [step for step in _steps(least, most) if least <= step <= most]
     tens = [step for step in steps if f"{step:e}".startswith("1.0")]
     return tens if len(tens) > 3 else steps
@@ -61,12 +61,12 @@ def _steps(least: float, most: float) -> list[float]:
 
 
 def spread(wished: Sequence[float], gap: float, least: float, most: float) -> list[float]:
-    """Move places apart until they are ``gap`` from each other, as near to the wished as that allows. In order.
+    """Move positions apart until they are ``gap`` from each other, as close as possible to the wished ones. In order.
 
-    Places that would touch form a cluster, and each cluster lies where its members wish on average.
+    Positions that would touch form a cluster, and each cluster lies at the average wish of its members.
     """
     gap = min(gap, (most - least) / max(len(wished) - 1, 1))
-    clusters: list[list[float]] = []  # of each place: where its cluster would begin if it had its way
+    clusters: list[list[float]] = []  # for each position: where its cluster would begin if it alone decided
     for index, wish in enumerate(wished):
         clusters.append([wish - index * gap])
         while len(clusters) > 1 and fmean(clusters[-2]) > fmean(clusters[-1]):

@@ -1,4 +1,4 @@
-"""A comparison from the wish to the result: planned, room made, carried out with a progress bar."""
+"""A comparison from request to result: plan it, check the limits, and carry it out with a progress bar."""
 
 import sys
 from collections.abc import Sequence
@@ -22,16 +22,16 @@ from threadserver.comparison.schedule import PACE, TOUR_ROUNDS, Schedule, carry_
 
 ROUNDS = 6
 EVERY = 30.0
-"""Seconds between two lines of progress where there is no terminal."""
+"""Seconds between two lines of progress without a terminal."""
 
 
 def plan(
     contestants: Sequence[Contestant], workloads: Sequence[str], connections: Sequence[int], rounds: int | None,
     seconds: float | None, rate: float | None,
 ) -> Schedule:  # fmt: skip
-    """Plan what was wished; what was left open is as in the tour: about three minutes, three rounds.
+    """Plan a comparison; defaults are those of the tour: about three minutes, three rounds.
 
-    Where all models of the kit enter, `octets` is for the classic table: its other designs enter as well.
+    If all models of the kit take part, `octets` is for the classic table, and its other designs take part too.
     """
     wished = cells(workloads, connections, rate)
     octets = sum(cell.workload == CLASSIC for cell in wished)
@@ -47,7 +47,7 @@ def plan(
 
 
 def compare(schedule: Schedule, interpreter: str | None, folder: Path, console: Console) -> Results:
-    """Carry out a schedule; the result is kept in the folder while it grows."""
+    """Carry out a schedule; the folder holds the result as it grows."""
     for warning in make_room(max(cell.connections for cell in schedule.cells)):
         console.print(warning, style="yellow", highlight=False)
     place = site(interpreter or sys.executable)
@@ -56,7 +56,7 @@ def compare(schedule: Schedule, interpreter: str | None, folder: Path, console: 
 
 
 class _Bar(Progress):
-    """What runs now, how far we are, and how long it will still take; in a pipe or a log a line now and then."""
+    """Shows the current run, the progress and the time left; in a pipe or a log, as a line from time to time."""
 
     def __init__(self, console: Console) -> None:
         narrow = Column(ratio=1, no_wrap=True, overflow="ellipsis")
@@ -71,7 +71,7 @@ class _Bar(Progress):
         self._next_line = monotonic() + EVERY if off else inf
 
     def show(self, what: str, done: float, left: float) -> None:
-        """Show it."""
+        """Show the current run, the part done (0 to 1), and the seconds left."""
         minutes, seconds = divmod(round(left), 60)
         time_left = f"{minutes}:{seconds:02} left"
         self.update(self._task, completed=done, description=what, left=time_left)

@@ -1,8 +1,8 @@
-"""What has changed since another comparison: cell by cell, for who is in both.
+"""What has changed since another comparison: cell by cell, for each server in both.
 
-The two were not measured side by side, so their rounds are no pairs. A change is claimed only where the two 95 %
-intervals have nothing in common, which is stricter than it need be; and what else has changed, machine, kernel,
-interpreter, is said.
+The two were not measured side by side, so their rounds are not paired. A change is claimed only if the two 95 %
+intervals do not overlap, which is stricter than necessary. Changes of the machine, the kernel and the interpreter are
+reported too.
 """
 
 from collections.abc import Iterator
@@ -20,7 +20,7 @@ COMPARED = ("throughput", "p50", "p99", "cpu", "memory", "tasks")
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One figure of one contestant in one cell, then and now."""
+    """One figure of one contestant in one cell, before and after."""
 
     contestant: str
     cell: Cell
@@ -30,12 +30,12 @@ class Change:
 
     @property
     def has_intervals(self) -> bool:
-        """Whether there are rounds enough, then and now, for an interval."""
+        """Whether both comparisons have enough rounds for an interval."""
         return self.before.bounded and self.after.bounded
 
     @property
     def claimed(self) -> bool:
-        """Whether the intervals have nothing in common."""
+        """Whether the two intervals do not overlap."""
         if not self.has_intervals:
             return False
         return self.before.high < self.after.low or self.after.high < self.before.low
@@ -52,7 +52,7 @@ class Change:
 
 
 def changes(before: Summary, after: Summary) -> list[Change]:
-    """Give every figure that both have."""
+    """Return every figure that both comparisons have."""
     found = []
     for cell in after.cells:
         for name in after.results.names:
@@ -64,21 +64,22 @@ def changes(before: Summary, after: Summary) -> list[Change]:
 
 
 def describe_changes(before: Summary, after: Summary) -> Iterator[str]:
-    """Say what has changed, line by line."""
-    yield from (f"not the same: {line}" for line in _circumstances(before.results, after.results))
+    """Yield what has changed, line by line."""
+    yield from (f"different {line}" for line in _circumstances(before.results, after.results))
     both = changes(before, after)
     claimed = [change for change in both if change.claimed]
     yield from map(str, claimed)
     for cell in after.cells:
         for name in after.results.names:
             yield from _outcome(before, after, name, cell)
-    has_intervals = [change for change in both if change.has_intervals]
+    judged = [change for change in both if change.has_intervals]
     if not both:
-        yield "no server has been measured in the same load in both"
-    elif not has_intervals:
-        yield "too few rounds to tell differences"
+        yield "no server was measured under the same load in both comparisons"
+    elif not judged:
+        yield "too few rounds to judge differences"
     else:
-        yield f"no difference seen in {len(has_intervals) - len(claimed)} of {len(has_intervals)} figures"
+        figures = "1 figure" if len(judged) == 1 else f"{len(judged)} figures"
+        yield f"no clear difference in {len(judged) - len(claimed)} of {figures}"
 
 
 def _outcome(before: Summary, after: Summary, name: str, cell: Cell) -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""Charts before they are drawn: bars for one figure of each contestant, curves for how it goes."""
+"""Charts as data, before drawing: bars for one figure of each contestant, curves for its course."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True, slots=True)
 class Bar:
-    """One contestant's figure; without a value ``note`` says why there is none."""
+    """One contestant's figure; without a value, ``note`` says why."""
 
     name: str
     family: str
@@ -24,12 +24,12 @@ class Bars:
     bars: Sequence[Bar]
     unit: str
     mark: float | None = None
-    """Where a line is drawn across: what would be ideal."""
+    """Position of a line across the bars: the ideal value."""
 
 
 @dataclass(frozen=True, slots=True)
 class Point:
-    """One point of a curve, with its interval where it has one."""
+    """One point of a curve, with its interval if it has one."""
 
     x: float
     y: float
@@ -67,10 +67,10 @@ Chart = Bars | Curves
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """A chart with what is to be seen in it."""
+    """A chart, with a sentence that says what it shows."""
 
     choice: str
-    """Which workload and connections: what a switch shows."""
+    """The workload and its connections: the label of the switch."""
     sentence: str
     chart: Chart
     workload: str = ""
@@ -83,5 +83,5 @@ class Group:
     key: str
     title: str
     about: str
-    """What the figure is and how it was taken."""
+    """What the figure is and how it was measured."""
     pictures: list[Picture] = field(default_factory=list)

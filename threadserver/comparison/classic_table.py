@@ -1,9 +1,9 @@
-"""The classic table of server designs, measured again: what each costs over a server that has no process control.
+"""The classic table of server designs, measured again: what each costs beyond a server without process control.
 
 W. R. Stevens, B. Fenner, A. Rudoff: UNIX Network Programming, volume 1, third edition (2003), chapter 30, figure 30.1:
-CPU seconds over the iterative server for 5000 connections, on each of which one line asks for 4000 bytes; ten clients
-at a time, a pool of fifteen. The book's servers are in C, on one processor of its time, so only the order can be
-compared, never the seconds.
+CPU seconds beyond the iterative server's for 5000 connections, each with one request for 4000 bytes; ten clients at a
+time, a pool of fifteen. The book's servers are written in C and ran on one processor of their time, so only the order
+can be compared, never the seconds.
 """
 
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ from threadserver.comparison.summary import Summary
 from threadserver.core import models
 
 CONNECTIONS = 5000
-"""So many connections the seconds are for."""
+"""Number of connections that the seconds refer to."""
 BASELINE = "iterative"
 
 
@@ -26,9 +26,9 @@ class Design:
     row: int
     title: str
     seconds: float
-    """CPU seconds over the iterative server that the book found."""
+    """The book's CPU seconds beyond the iterative server's."""
     model: str
-    """The kit's model of this design, or the variant of one."""
+    """The kit's model of this design, or a variant of a model."""
 
 
 TABLE = (
@@ -46,31 +46,31 @@ TABLE = (
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """How the book's order of two designs fares today."""
+    """Whether the book's order of two designs holds today."""
 
     cheaper: Design
     dearer: Design
     holds: bool | None
-    """None: the rounds cannot tell."""
+    """None: too few rounds to judge."""
 
 
 def variants() -> list[str]:
-    """Name the designs that are variants of the kit's models, and here: the student edition has none of them."""
+    """Return the designs that are variants of the kit's models; the student edition has none."""
     return [design.model for design in TABLE if design.model in models.variants()]
 
 
 def cell_of(summary: Summary) -> Cell | None:
-    """Find the cell that the table is made of."""
+    """Return the cell of the table, or None."""
     return next((cell for cell in summary.cells if cell.workload == CLASSIC), None)
 
 
 def today(summary: Summary, name: str, cell: Cell) -> Estimate | None:
-    """Give CPU seconds over the baseline for `CONNECTIONS` connections; None where either was not measured."""
+    """Return CPU seconds beyond the baseline for `CONNECTIONS` connections; None if either was not measured."""
     return paired_difference(_seconds(summary, name, cell), _seconds(summary, BASELINE, cell))
 
 
 def orders(summary: Summary, cell: Cell) -> list[Order]:
-    """Take each pair of designs that both know, the baseline left out, and see whether the book's order holds."""
+    """Return for each pair of measured designs, without the baseline, whether the book's order holds."""
     known = [design for design in TABLE[1:] if summary.values("cpu", design.model, cell)]
     found = []
     for cheaper, dearer in combinations(sorted(known, key=lambda design: design.seconds), 2):

@@ -1,7 +1,7 @@
-"""Colours of the pictures, light and dark: the hue says what a model is made of, shade and mark which one it is.
+"""Colours of the pictures, light and dark: the hue shows the family of a model, shade and mark which model it is.
 
-A picture names its colours as variables (``var(--threads-0)``), so that a page can change all of them at once;
-`literal` puts the values in, for a file that stands alone.
+A picture names its colours as variables (``var(--threads-0)``), so that a page can change them all at once; `literal`
+puts the values in, for a file on its own.
 """
 
 import re
@@ -26,7 +26,7 @@ MARKS = ("circle", "square", "triangle", "diamond", "cross", "down", "bar")
 
 
 def variables(theme: Mapping[str, str]) -> dict[str, str]:
-    """Give every variable of a theme with its value."""
+    """Return every variable of a theme with its value."""
     found = {}
     for name, values in theme.items():
         several = values.split()
@@ -37,7 +37,7 @@ def variables(theme: Mapping[str, str]) -> dict[str, str]:
 
 
 def shades(families: Mapping[str, str]) -> dict[str, tuple[str, str]]:
-    """Give each contestant its colour and its mark, by the family that each belongs to."""
+    """Return the colour and the mark of each contestant, by its family."""
     seen: dict[str, int] = {}
     found = {}
     for name, family in families.items():
@@ -48,13 +48,13 @@ def shades(families: Mapping[str, str]) -> dict[str, tuple[str, str]]:
 
 
 def literal(svg: str, theme: Mapping[str, str]) -> str:
-    """Put a theme's values in the place of its variables."""
+    """Replace the variables with a theme's values."""
     values = variables(theme)
     return re.sub(r"var\(--([\w-]+)\)", lambda match: values[match[1]], svg)
 
 
 def mark(kind: str, x: float, y: float, size: float = 4.0) -> str:
-    """Give the path of a mark around a point."""
+    """Return the SVG path of a mark around a point."""
     if kind == "circle":
         return f"M{x - size:.1f} {y:.1f}a{size} {size} 0 1 0 {2 * size} 0a{size} {size} 0 1 0 {-2 * size} 0z"
     corners: dict[str, Sequence[tuple[float, float]]] = {

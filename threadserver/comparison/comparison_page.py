@@ -1,7 +1,7 @@
-"""The report: one HTML file with every picture in it and nothing to load from elsewhere, and the pictures as files.
+"""The report: one HTML file with all pictures that loads nothing from elsewhere, and the pictures as files.
 
-The pictures are drawn here, each broad and narrow, and the page only chooses which to show: it has no more to do than
-switch, hide and save. All text is escaped, and a content security policy keeps the page from loading anything.
+Each picture is drawn here, once wide and once narrow; the page only switches, hides and saves them. All text is
+escaped, and a content security policy keeps the page from loading anything.
 """
 
 import re
@@ -23,7 +23,7 @@ from threadserver.comparison.results import OUTCOMES
 from threadserver.comparison.summary import FIGURES, Summary
 
 BROAD, NARROW = 940, 350
-"""Widths in pixels that each picture is drawn for."""
+"""The two widths of each picture, in pixels."""
 _templates = Environment(
     loader=FileSystemLoader(Path(__file__).parent), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
     lstrip_blocks=True,
@@ -31,7 +31,7 @@ _templates = Environment(
 
 
 def page(summary: Summary, drawn: Sequence[Group]) -> str:
-    """Write the report as a web page; ``drawn`` are the pictures."""
+    """Return the report as a web page; ``drawn`` holds the pictures."""
     painted = shades(summary.results.families)
     return _templates.get_template("comparison_page.html.j2").render(
         headline=headline(summary.results),
@@ -49,7 +49,7 @@ def page(summary: Summary, drawn: Sequence[Group]) -> str:
 
 
 def write_pictures(summary: Summary, drawn: Sequence[Group], folder: Path) -> None:
-    """Write each picture as an SVG file, light, with its title: for slides and documents. Older ones go."""
+    """Write each picture as an SVG file with its title, in light colours, for slides; replace older ones."""
     painted = shades(summary.results.families)
     folder.mkdir(exist_ok=True)
     for older in folder.glob("*.svg"):
@@ -61,7 +61,7 @@ def write_pictures(summary: Summary, drawn: Sequence[Group], folder: Path) -> No
 
 
 def _titled(svg: str, group: Group, picture: Picture) -> str:
-    """Put the title above a picture that stands alone."""
+    """Add the title above a picture, for a file on its own."""
     height = int(re.search(r'height="(\d+)"', svg)[1])  # type: ignore[index]
     head, inner = svg.split(">", 1)
     head = re.sub(r'viewBox="0 0 (\d+) \d+"', rf'viewBox="0 -44 \1 {height + 44}"', head)
@@ -113,7 +113,7 @@ def _book(summary: Summary) -> list[dict[str, str]]:
 
 
 def _figures(summary: Summary) -> list[dict[str, Any]]:
-    """Give for each cell a table of all figures."""
+    """Return a table of all figures for each cell."""
     found = []
     for cell in summary.cells:
         keys = [key for key in FIGURES if any(summary.values(key, name, cell) for name in summary.results.names)]

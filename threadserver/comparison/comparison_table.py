@@ -1,4 +1,4 @@
-"""A comparison in the terminal: one table a load, best on top, then what went wrong and what is to be seen."""
+"""A comparison in the terminal: one table per load with the best on top, then faults and findings."""
 
 from collections.abc import Iterator, Sequence
 
@@ -15,19 +15,19 @@ from threadserver.comparison.results import Run
 from threadserver.comparison.summary import FIGURES, Summary
 
 MAIN = {"idle": "memory", "sleep": "overlap", "spin": "overlap", "octets": "cpu"}
-"""The figure that a load is there for; of all others, throughput."""
+"""The main figure of a workload; for all others it is throughput."""
 COLUMNS = {
-    "throughput": "requests/s", "memory": "a connection", "overlap": "at a time", "p50": "p50", "p99": "p99",
+    "throughput": "requests/s", "memory": "per connection", "overlap": "at once", "p50": "p50", "p99": "p99",
     "cpu": "CPU", "tasks": "tasks", "fairness": "fairness",
 }  # fmt: skip
 LONGEST_LINE = 300
-"""So many letters of a line are shown of what a server said."""
+"""Characters shown of a line of a server's output."""
 PRINTED_GROUPS = ("throughput", "slow", "sleep", "spin", "memory", "octets")
-"""Groups of pictures whose sentences are said in the terminal, too."""
+"""Groups of pictures whose sentences the terminal shows too."""
 
 
 def report(summary: Summary, drawn: Sequence[Group], width: int) -> Iterator[RenderableType]:
-    """Give what is to be printed, piece by piece; ``width`` is how many letters fit in a line."""
+    """Yield the report piece by piece; ``width`` is the number of characters in a line."""
     yield Text(headline(summary.results), style="bold")
     yield Text(f"servers run by {interpreter(summary.results)}", style="dim")
     for cell in summary.cells:
@@ -44,7 +44,15 @@ def _table(summary: Summary, cell: Cell, width: int) -> Table:
     main = MAIN.get(cell.workload, "throughput")
     names = _order(summary, cell, main)
     columns = _fitting(_columns(summary, cell, main, names), width - max(map(len, names)))
-    table = Table(title=escape(str(cell)), title_justify="left", title_style="bold", box=None, pad_edge=False)
+    table = Table(
+        title=escape(str(cell)),
+        min_width=len(str(cell)),
+        title_justify="left",
+        title_style="bold",
+        box=None,
+        pad_edge=False,
+    )
+    table.min_width = len(str(cell))  # keeps the title on one line
     table.add_column("server", no_wrap=True)
     for head in columns:
         table.add_column(head, justify="right", no_wrap=True)
@@ -54,7 +62,7 @@ def _table(summary: Summary, cell: Cell, width: int) -> Table:
 
 
 def _columns(summary: Summary, cell: Cell, main: str, names: list[str]) -> dict[str, list[str]]:
-    """Give the columns that a table could have, the most important first."""
+    """Return the columns that a table could have, the most important first."""
     columns = {COLUMNS[main]: [_main(summary, main, name, cell) for name in names]}
     estimates = [summary.estimate(main, name, cell) for name in names]
     columns["95 % interval"] = [interval(e, _plain(main)) if e and e.bounded else "" for e in estimates]
@@ -67,7 +75,7 @@ def _columns(summary: Summary, cell: Cell, main: str, names: list[str]) -> dict[
 
 
 def _fitting(columns: dict[str, list[str]], room: int) -> dict[str, list[str]]:
-    """Leave out, from the last, the columns for which there is no room."""
+    """Drop columns that do not fit, the least important first."""
     fitting: dict[str, list[str]] = {}
     for head, column in columns.items():
         room -= max(len(head), *(len(said.removeprefix("[red]").removesuffix("[/red]")) for said in column)) + 2
@@ -88,7 +96,7 @@ def _order(summary: Summary, cell: Cell, key: str) -> list[str]:
 
 
 def _plain(key: str) -> str:
-    """Give the unit as far as the head of the column does not say it."""
+    """Return the unit, unless the column heading states it."""
     return FIGURES[key].unit if FIGURES[key].unit in ("seconds", "bytes") else ""
 
 
@@ -103,7 +111,7 @@ def _faults(summary: Summary) -> Iterator[RenderableType]:
     faults = summary.faults()
     if faults:
         yield ""
-        yield Text("What went wrong", style="bold")
+        yield Text("Faults", style="bold")
     for run in faults:
         yield Text.assemble((f"{run.contestant}, {run.cell}: ", ""), (run.outcome, "red"), f": {run.why}")
         if run.output:
@@ -111,16 +119,16 @@ def _faults(summary: Summary) -> Iterator[RenderableType]:
 
 
 def _key_line(run: Run) -> str:
-    """Choose the line of the output that says most: of make, which ends with words of its own, a compiler's error."""
+    """Choose the most telling line of the output: the last, or a compiler error, as make ends with lines of its own."""
     lines = run.output.splitlines()
     errors = [line for line in lines if "error:" in line] if run.outcome == "not built" else []
-    said = errors[0] if errors else f"it said last: {lines[-1]}"
+    said = errors[0] if errors else f"last output: {lines[-1]}"
     return said if len(said) <= LONGEST_LINE else said[:LONGEST_LINE] + "…"
 
 
 def _findings(drawn: Sequence[Group]) -> Iterator[RenderableType]:
     yield ""
-    yield Text("What is to be seen", style="bold")
+    yield Text("Findings", style="bold")
     for group in drawn:
         for picture in group.pictures if group.key in PRINTED_GROUPS else ():
             yield Text.assemble((f"{group.title}: {picture.choice}. ", "bold"), picture.sentence)

@@ -1,15 +1,15 @@
-"""Contestants: who is compared, by what name, and how it is started.
+"""Contestants: the servers to compare, their names, and how each one is started.
 
 ======================  ==================================================================================
 ``thread``              a model of the kit: built in, or the solution of a lab
-``prefork/mutex``       a variant of one: an alternative of a lab that stands on the kit
-``peer:asyncio``        a well-known server kept beside the kit's own, in ``peers/``
-``mine/model.py``       anyone's own model: a file with ``serve(server)`` that does not run by itself
-``mine/server.py``      anyone's own program, started as a submission is: ``python server.py HOST PORT [SERVICE]``
-``mine/``               anyone's own folder: its ``server.py`` of either kind, or its executable ``server``
+``prefork/mutex``       a variant of a model: an alternative of a lab that uses the kit
+``peer:asyncio``        a well-known server, in ``peers/``
+``mine/model.py``       your own model: a file with ``serve(server)`` that does not run by itself
+``mine/server.py``      your own program, started as a submission is: ``python server.py HOST PORT [SERVICE]``
+``mine/``               your own folder: its ``server.py`` of either kind, or its executable ``server``
 ======================  ==================================================================================
 
-The family says what a model is made of. It is what the pictures give a colour to.
+The family says what a model is built on; pictures colour each family.
 """
 
 import ast
@@ -32,7 +32,7 @@ from threadserver.submission.folder import find as find_folder
 from threadserver.submission.preparing import prepared
 
 KIT = Path(threadserver.__file__).parents[1]
-"""The folder that holds the packages: what PYTHONPATH must be for an interpreter that has not installed the kit."""
+"""The folder of the packages: PYTHONPATH for an interpreter without the kit."""
 _PEERS = Path(__file__).parent / "peers"
 
 FAMILIES = {
@@ -51,16 +51,16 @@ _FAMILY = {
 ORDER = (
     "iterative", "fork", "prefork", "reuseport", "thread", "pool", "prethreaded", "select", "poll", "epoll", "asyncio",
 )  # fmt: skip
-"""The models of the kit, like beside like."""
+"""The models of the kit, similar ones next to each other."""
 SHORT = 2
-"""Parts of a path that a name has."""
+"""Number of path parts in a name."""
 NEEDS = {"gevent": "gevent", "uvloop": "uvloop"}
-"""Peers that are there only where this module is."""
+"""Peers that need a module to be installed."""
 
 
 @dataclass(frozen=True, slots=True)
 class Contestant:
-    """One that takes part."""
+    """A server that takes part."""
 
     name: str
     kind: str
@@ -68,14 +68,14 @@ class Contestant:
     family: str
     """One of `FAMILIES`."""
     file: Path
-    """What is run: a Python file, or a program; of a submission that is a folder, the folder."""
+    """The Python file or the program to run; for a submission that is a folder, the folder."""
     broken: SubmissionError | None = None
-    """Why a folder cannot be run at all."""
+    """Why a folder cannot be run, or None."""
 
     def command(self, service: str, interpreter: str = sys.executable) -> list[str]:
-        """Give the command that starts it, up to HOST and PORT, and what follows them.
+        """Return the command that starts the server, with HOST and PORT still to fill in.
 
-        ``echo`` is what a server does anyway, so it is not named: a submission need not know of a third argument.
+        ``echo`` is the default, so it is not named: a submission may ignore the third argument.
         """
         program = [str(self.file)] if self.file.suffix != ".py" else [interpreter, str(self.file)]
         if self.kind == "model":
@@ -84,19 +84,19 @@ class Contestant:
 
 
 def own() -> list[str]:
-    """Name the kit's models that are here, like beside like. The student edition has but two."""
+    """Return the names of the kit's models, similar ones next to each other. The student edition has only two."""
     known = models.names()
     return [name for name in ORDER if name in known] + [name for name in known if name not in ORDER]
 
 
 def peers() -> list[str]:
-    """Name the well-known servers that can run here."""
+    """Return the names of the well-known servers that can run here."""
     found = sorted(file.stem.removeprefix("with_").replace("_", "-") for file in _PEERS.glob("with_*.py"))
     return [f"peer:{name}" for name in found if _installed(name)]
 
 
 def find(name: str) -> Contestant:
-    """Find a contestant by its name or path. Raises UsageError, in one line that lists what there is."""
+    """Find a contestant by its name or path. Raises UsageError, in one line that lists the known names."""
     if name in models.names():
         return Contestant(name, "model", _FAMILY.get(name, "own"), models.file_of(name))
     if variant := models.variants().get(name):
@@ -107,7 +107,7 @@ def find(name: str) -> Contestant:
     if path.is_dir() or (path.is_file() and (path.suffix == ".py" or os.access(path, os.X_OK))):
         return Contestant(_short(name), "model" if _is_model(path) else "submission", "own", path.absolute())
     if path.is_file():
-        raise UsageError(f"{name} is neither a Python file nor a program that may be run (chmod +x {name})")
+        raise UsageError(f"{name} is neither a Python file nor executable; try chmod +x {name}")
     if path.suffix == ".py" or name.startswith((".", "/")):
         raise UsageError(f"no such file or folder: {name}")
     raise UsageError(
@@ -117,7 +117,7 @@ def find(name: str) -> Contestant:
 
 
 def gather(names: Iterable[str]) -> list[Contestant]:
-    """Find them all, each once; where short names are the same, as many more parts of the paths tell them apart."""
+    """Find all contestants, each once; if short names are equal, longer ones tell them apart."""
     found = list({one.file: one for one in map(find, names)}.values())
     parts = SHORT
     while len(times := Counter(one.name for one in found)) < len(found):
@@ -128,9 +128,9 @@ def gather(names: Iterable[str]) -> list[Contestant]:
 
 @contextmanager
 def ready(contestants: Iterable[Contestant]) -> Iterator[list[Contestant]]:
-    """Copy and build those that are folders, once for all rounds; where that fails, they are ``broken``.
+    """Copy and build folders, once for all rounds; if that fails, the contestant is ``broken``.
 
-    Raises SubmissionError for a folder in which there is no submission.
+    Raises SubmissionError for a folder without a submission.
     """
     with ExitStack() as stack:
         yield [_ready(one, stack) for one in contestants]
@@ -149,13 +149,13 @@ def _ready(one: Contestant, stack: ExitStack) -> Contestant:
 
 
 def _is_model(path: Path) -> bool:
-    """Tell a file with ``serve(server)`` that only defines things from a program: it is read, not run."""
+    """Tell whether a file only defines ``serve(server)``, and is not a program. The file is read, not run."""
     if path.suffix != ".py" or not path.is_file():
         return False
     try:
         tree = ast.parse(path.read_bytes())
     except (SyntaxError, ValueError):
-        return False  # Python will say what is wrong, when it is started
+        return False  # Python reports the error when the file is started
     defined = any(isinstance(node, ast.FunctionDef) and node.name == "serve" for node in tree.body)
     return defined and not any(map(_acts, tree.body)) and not _asks_for_its_name(tree)
 
@@ -168,7 +168,7 @@ def _acts(statement: ast.stmt) -> bool:
 
 
 def _asks_for_its_name(tree: ast.Module) -> bool:
-    """Tell whether ``if __name__ == "__main__"`` may stand there."""
+    """Tell whether the file may contain ``if __name__ == "__main__"``."""
     return any(isinstance(node, ast.Name) and node.id == "__name__" for node in ast.walk(tree))
 
 
@@ -187,12 +187,12 @@ def _installed(plain: str) -> bool:
 
 
 def _short(name: str, parts: int = SHORT) -> str:
-    """Shorten a path to what tells it from others on a slide: its last parts."""
+    """Shorten a path to its last parts, for tables and slides."""
     return printable("/".join(Path(os.path.normpath(name)).parts[-parts:]).lstrip("/"))
 
 
 def printable(path: str) -> str:
-    """Show a path whose bytes may be no text."""
+    """Return a path as text, even if its bytes are not valid UTF-8."""
     return os.fsencode(path).decode("utf-8", "backslashreplace")
 
 

@@ -1,10 +1,10 @@
-"""What the kernel has counted for a server: CPU seconds, memory, tasks, context switches, descriptors.
+"""The kernel's counts for a server: CPU seconds, memory, tasks, context switches, descriptors.
 
-A server is a family of processes: all that descend from its keeper. A process that has ended takes its counts with
-it, except the CPU seconds that its parent is credited with when it waits for it (cutime and cstime, proc(5)); the
-keeper waits for orphans, as those of a server that forks twice. A parent that ignores SIGCHLD never waits, and the
-kernel forgets what its children have used: `Sample.uncounted` says so, since a fork per connection would then look
-cheaper than it is.
+A server is a family of processes: all descendants of its keeper. The counts of a process disappear when it ends,
+except its CPU seconds, which its parent gets by waiting for it (cutime and cstime, proc(5)); the keeper waits for
+orphans, such as those of a server that forks twice. A parent that ignores SIGCHLD never waits, and the kernel forgets
+the CPU seconds of its children: `Sample.uncounted` records that, because a fork per connection would then look cheaper
+than it is.
 """
 
 import os
@@ -19,7 +19,7 @@ from threadserver.kernel.calls import read_file
 from threadserver.kernel.processes import details, everyone, family, tasks
 
 FEWEST_TICKS = 5
-"""Clock ticks below which a count of them is too coarse."""
+"""A count of fewer clock ticks is too coarse."""
 _TICK = os.sysconf("SC_CLK_TCK")
 _SWITCHES = re.compile(rb"^(?:non)?voluntary_ctxt_switches:\s*(\d+)", re.MULTILINE)
 _IGNORED = re.compile(rb"^SigIgn:\s*([0-9a-f]+)", re.MULTILINE)
@@ -31,31 +31,31 @@ class Sample:
     """The counts at one moment."""
 
     time: float
-    """Of time.monotonic()."""
+    """From time.monotonic()."""
     cpu_seconds: float
     processes: int
     tasks: int
-    """Threads of all processes, each process's first among them."""
+    """Threads of all processes, including each process's first."""
     zombies: int
     descriptors: int | None
-    """None where they may not be seen."""
+    """None without permission to see them."""
     switches: dict[int, int]
-    """How often each living task has gone off its core, by thread."""
+    """Context switches of each living task, by thread id."""
     running: dict[int, int]
-    """Nanoseconds for which each living task has had a core (schedstat): finer than clock ticks."""
+    """Nanoseconds on a core of each living task (schedstat): finer than clock ticks."""
     uncounted: bool
     """Whether CPU seconds of ended children are lost."""
 
     def switched_since(self, earlier: "Sample") -> int | None:
-        """Count context switches since then; None when a task has ended meanwhile, and its count with it."""
+        """Return the context switches since ``earlier``; None if a task has ended, as its count is lost."""
         if earlier.switches.keys() - self.switches.keys():
             return None
         return sum(count - earlier.switches.get(tid, 0) for tid, count in self.switches.items())
 
     def cpu_since(self, earlier: "Sample") -> float | None:
-        """Give CPU seconds since then: to the nanosecond, but in ticks of 10 ms where tasks have ended meanwhile.
+        """Return CPU seconds since ``earlier``: exact to the nanosecond, or in ticks of 10 ms if tasks have ended.
 
-        None where that were too few ticks to say anything.
+        None if there are too few ticks to be meaningful.
         """
         ticks = self.cpu_seconds - earlier.cpu_seconds
         living = sum(spent - earlier.running.get(tid, 0) for tid, spent in self.running.items()) / 1e9
@@ -66,12 +66,12 @@ class Sample:
 
 
 def members(keeper: int) -> list[int]:
-    """Give the processes of a server, each parent before its children."""
+    """Return the processes of a server, each parent before its children."""
     return family([keeper], everyone())[1:]
 
 
 def sample(keeper: int) -> Sample:
-    """Count once. What ends meanwhile is left out."""
+    """Take the counts once, without processes that end meanwhile."""
     processes = everyone()
     pids = family([keeper], processes)[1:]
     alive = [pid for pid in pids if processes[pid].state != "Z"]
@@ -90,25 +90,25 @@ def sample(keeper: int) -> Sample:
 
 
 def memory(keeper: int) -> int | None:
-    """Sum up the proportional memory (PSS) in bytes; None where it may not be seen."""
+    """Return the proportional memory (PSS) in bytes; None without permission to see it."""
     weights = memory_by_process(keeper)
     return None if weights is None else sum(weights.values())
 
 
 def memory_by_process(keeper: int) -> dict[int, int] | None:
-    """Give the proportional memory (PSS) of each process in bytes; None where it may not be seen."""
+    """Return the proportional memory (PSS) of each process in bytes; None without permission to see it."""
     found = {}
     for pid in members(keeper):
         with suppress(*_GONE):
             own = details(pid).proportional_memory
-            if own is None and tasks(pid):  # a zombie has none, too
+            if own is None and tasks(pid):  # a zombie has no memory either
                 return None
             found[pid] = own or 0
     return found
 
 
 def _cpu_seconds(pid: int, *, own: bool = True) -> float:
-    """Give CPU seconds of a process, and of those that it has waited for; with ``own`` false of these alone."""
+    """Return CPU seconds of a process and of the children it waited for; with ``own`` false, of those children only."""
     with suppress(*_GONE):
         fields = read_file(f"/proc/{pid}/stat").rpartition(b")")[2].split()
         return sum(map(int, fields[11 if own else 13 : 15])) / _TICK
@@ -116,7 +116,7 @@ def _cpu_seconds(pid: int, *, own: bool = True) -> float:
 
 
 def _counts(pids: Iterable[int]) -> Iterator[tuple[int, int, int, bool]]:
-    """Give of each task its number, context switches, nanoseconds on a core, and whether it forgets its children."""
+    """Yield each task's id, context switches, nanoseconds on a core, and whether it ignores SIGCHLD."""
     for pid in pids:
         for tid in tasks(pid):
             with suppress(*_GONE):

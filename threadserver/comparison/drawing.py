@@ -1,7 +1,7 @@
-"""Draws charts as SVG: as wide as wished, so that letters have the same size on a phone and on a projector.
+"""Draw charts as SVG, at any width, so that letters have the same size on a phone and on a projector.
 
-Every attribute stands at its element, and no style sheet is needed: slides and documents take the files as they are.
-Colours are variables; see `colours`.
+Elements carry all their attributes and need no style sheet, so that slides and documents accept the files. Colours are
+variables; see `colours`.
 """
 
 from collections.abc import Iterable, Mapping
@@ -14,17 +14,17 @@ from threadserver.comparison.colours import mark
 from threadserver.comparison.number_format import amount
 
 NARROW = 520
-"""Below this width names stand above their bars."""
+"""Below this width in pixels, names stand above their bars."""
 FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Noto Sans', sans-serif"
 SMALL = 0.885
-"""The letters of an axis, as a part of the others."""
+"""Size of the letters of an axis, relative to the others."""
 LETTER = 7.3
-"""How wide a letter is taken to be, in pixels."""
+"""Assumed width of a letter, in pixels."""
 Shades = Mapping[str, tuple[str, str]]
 
 
 def draw(chart: Chart, width: int, shades: Shades, label: str = "") -> str:
-    """Draw a chart, ``width`` pixels wide; ``label`` is what it is for who cannot see it."""
+    """Draw a chart, ``width`` pixels wide; ``label`` describes it for a screen reader."""
     parts, height = _bars(chart, width, shades) if isinstance(chart, Bars) else _curves(chart, width, shades)
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height:.0f}" width="{width}" '
@@ -34,7 +34,7 @@ def draw(chart: Chart, width: int, shades: Shades, label: str = "") -> str:
 
 
 def _text(x: float, y: float, said: str, colour: str = "ink", anchor: str = "start", extra: str = "") -> str:
-    halo = "stroke:var(--card);stroke-width:4;stroke-linejoin:round;paint-order:stroke"  # lines do not run through it
+    halo = "stroke:var(--card);stroke-width:4;stroke-linejoin:round;paint-order:stroke"  # keeps lines off it
     attributes = f'x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}" style="fill:var(--{colour});{halo}"{extra}'
     return f"<text {attributes}>{escape(said)}</text>"
 
@@ -49,7 +49,7 @@ def _series(name: str, parts: Iterable[str], title: str) -> str:
 
 
 def shortened(said: str, room: float) -> str:
-    """Cut a text to the room that there is, in pixels."""
+    """Shorten a text to a width in pixels."""
     most = max(int(room / LETTER), 1)
     return said if len(said) <= most else said[: most - 1].rstrip() + "…"
 
@@ -76,7 +76,7 @@ def _bars(chart: Bars, width: int, shades: Shades) -> tuple[list[str], float]:
 
 
 def _below(labels: list[tuple[float, str]], y: float, width: int) -> list[str]:
-    """Write below an axis what its places stand for: so many that none touches the next, and all of it to be read."""
+    """Label an axis, with as many labels as fit without touching each other or the edge."""
     wide = max(len(said) for _, said in labels) * SMALL * LETTER
     apart = labels[1][0] - labels[0][0]
     most = width - wide / 2
@@ -148,7 +148,7 @@ def _curves(chart: Curves, width: int, shades: Shades) -> tuple[list[str], float
 
 
 def _reach(chart: Curves) -> float:
-    """Give the end of the axis: where the longest curve ends, and never before the second tick."""
+    """Return the end of the axis: that of the longest curve, but never before the second tick."""
     points = [point.x for curve in chart.curves for point in curve.points]
     return max([*points, *(place for place, _ in chart.x_ticks[:2])])
 
@@ -186,20 +186,20 @@ def _curve(curve: Curve, x: Axis, y: Axis, shades: Shades) -> str:
     for at, (point, (px, py)) in enumerate(zip(curve.points, places, strict=True)):
         if point.low is not None and point.high is not None:
             parts.append(_line(px, y(point.low), px, y(point.high), colour, ' stroke-width="1.2" opacity=".55"'))
-            if point.high > y.most:  # it goes on beyond the picture
+            if point.high > y.most:  # the interval goes beyond the picture
                 arrow = f"M{px - 4:.1f} {y.end + 6:.1f}L{px:.1f} {y.end:.1f}L{px + 4:.1f} {y.end + 6:.1f}"
                 parts.append(f'<path d="{arrow}" stroke-width="1.2" style="stroke:{colour};fill:none"/>')
         if not many or at % 10 == 0 or at == len(places) - 1:
             parts.append(
                 f'<path d="{mark(kind, px, py)}" style="fill:{colour}"><title>{escape(point.text)}</title></path>'
             )
-    # A line is hard to hit with a pointer: a broad one that cannot be seen lies beneath.
+    # A thin line is hard to hit with a pointer, so a wide, invisible one lies beneath.
     parts.insert(0, f'<path d="{path}" stroke-width="14" style="stroke:transparent;fill:none"/>')
     return _series(curve.name, parts, "" if not curve.note else f"{curve.name}: {curve.note}")
 
 
 def _labels(curves: list[Curve], x: Axis, y: Axis, width: int, shades: Shades) -> list[str]:
-    """Write each name at the end of its curve, moved apart where several end together."""
+    """Write each name at the end of its curve, and move names apart that would overlap."""
     ends = sorted((y(curve.points[-1].y), x(curve.points[-1].x), curve.name, curve.starred) for curve in curves)
     places = spread([end[0] for end in ends], 15.0, y.end - 8, y.start + 4)
     parts = []

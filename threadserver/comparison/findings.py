@@ -1,9 +1,10 @@
-"""What is to be seen in a picture, in one or two sentences that are computed from the numbers.
+"""The findings of each picture, in one or two sentences computed from the numbers.
 
-Only what `Summary.compare` claims is called more, less, faster or slower; all else is "no difference seen".
+Only differences that `Summary.compare` claims are called more, less, faster or slower; all others are "no clear
+difference".
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import groupby
 
 from threadserver.comparison import classic_table
@@ -14,29 +15,29 @@ from threadserver.comparison.results import Results
 from threadserver.comparison.summary import FIGURES, LIMITED, NO_DIFFERENCE, Summary
 
 MANY_LATENCIES = 10_000
-"""So many latencies say how long one of a thousand takes."""
+"""From this number of latencies on, a sentence gives the slowest of a thousand."""
 ON_TIME = 0.98
-"""Who is sure to answer a smaller part of a rate does not keep up with it."""
+"""A server that answers less than this share of the requested rate is not keeping up."""
 NEGLECT_RATIO = 10
-"""Who gives one client so many times as many answers as another neglects it, however few they are."""
+"""A server that gives one client this many times the answers of another neglects the other."""
 MOST_NAMED = 5
-"""So many are named; of more their number is given."""
+"""With more names than this, a sentence gives their number."""
 BEST = {
-    "throughput": "{name} answers most: {value} ({interval}).",
-    "cpu": "A request costs {name} least processor time: {value} ({interval}).",
-    "memory": "A silent connection costs {name} least memory: {value} ({interval}).",
-    "switches": "{name} leaves its core least often: {value} times a request ({interval}).",
+    "throughput": "{name} is fastest: {value} ({interval}).",
+    "cpu": "{name} needs the least processor time per request: {value} ({interval}).",
+    "memory": "{name} needs the least memory per silent connection: {value} ({interval}).",
+    "switches": "{name} has the fewest context switches: {value} per request ({interval}).",
 }
 ALONE = {
     "throughput": "{name} answers {value} ({interval}).",
-    "cpu": "A request costs {name} {value} of processor time ({interval}).",
-    "memory": "A silent connection costs {name} {value} of memory ({interval}).",
-    "switches": "{name} leaves its core {value} times a request ({interval}).",
+    "cpu": "{name} needs {value} of processor time per request ({interval}).",
+    "memory": "{name} needs {value} of memory per silent connection ({interval}).",
+    "switches": "{name} has {value} context switches per request ({interval}).",
 }
 
 
 def leader(summary: Summary, figure: str, cell: Cell) -> str:
-    """Say who is best, who cannot be told from it, and how far the last is behind."""
+    """Say which server is best, which do not clearly differ, and how far the last is behind."""
     ranked = summary.faultless(figure, cell)
     if not ranked:
         return left_out(summary, cell) or nothing_measured(summary.results)
@@ -52,7 +53,7 @@ def leader(summary: Summary, figure: str, cell: Cell) -> str:
 
 
 def _rated(summary: Summary, cell: Cell) -> str:
-    """Say who keeps up with a rate: at a fixed one nobody can be faster."""
+    """Say which servers keep up with a rate: at a fixed rate none can be faster."""
     whole = [name for name, _ in summary.faultless("throughput", cell)]
     late = [name for name in whole if summary.fault(name, cell) or _behind(summary, name, cell)]
     steady = [name for name in whole if name not in late]
@@ -66,10 +67,9 @@ def _rated(summary: Summary, cell: Cell) -> str:
 
 
 def _behind(summary: Summary, name: str, cell: Cell) -> bool:
-    """Whether the rounds together say that a contestant answers less than the rate, be it by little.
+    """Tell whether the rounds together show that a contestant answers less than the rate, even slightly.
 
-    Whose answers take longer than the warm-up has not got going when the measured time begins: of that one nothing is
-    said.
+    If its answers take longer than the warm-up, it is not at full speed when the measured time begins: no claim then.
     """
     found, half = summary.estimate("throughput", name, cell), summary.estimate("p50", name, cell)
     prompt = half and half.median < summary.results.pace["warm_up"]
@@ -77,7 +77,7 @@ def _behind(summary: Summary, name: str, cell: Cell) -> bool:
 
 
 def left_out(summary: Summary, cell: Cell) -> str:
-    """Name with whom something went wrong, and what."""
+    """Name the contestants with faults, and the faults."""
     short: dict[str, list[str]] = {}
     for name in summary.results.names:
         if summary.has_fault(name, cell):
@@ -85,19 +85,20 @@ def left_out(summary: Summary, cell: Cell) -> str:
     return f"Left out: {'; '.join(f'{listed(names)} ({word})' for word, names in short.items())}." if short else ""
 
 
-def too_few_rounds(names: list[str]) -> str:
-    """Name those of whom nothing can be said."""
-    return f"Of {listed(names)} the rounds tell too little." if names else ""
+def _unclear(names: Iterable[str], *judged: list[str]) -> str:
+    """Name the contestants that have not been judged, because their rounds vary too much for their number."""
+    rest = [name for name in names if not any(name in group for group in judged)]
+    return f"Too few rounds to judge {listed(rest)}." if rest else ""
 
 
 def connections(cell: Cell) -> str:
-    """Say over how many connections."""
-    return "one connection" if cell.connections == 1 else f"{number(cell.connections)} connections"
+    """Return the number of connections in words."""
+    return "1 connection" if cell.connections == 1 else f"{number(cell.connections)} connections"
 
 
 def nothing_measured(results: Results) -> str:
-    """Say why there is nothing to be seen."""
-    return "Nothing was measured here" + (", the comparison was interrupted." if results.interrupted else ".")
+    """Say that there are no figures, and why."""
+    return "Not measured" + (": the comparison was interrupted." if results.interrupted else ".")
 
 
 def _equals(summary: Summary, figure: str, cell: Cell, ranked: list[tuple[str, Estimate]]) -> str:
@@ -106,25 +107,25 @@ def _equals(summary: Summary, figure: str, cell: Cell, ranked: list[tuple[str, E
     equal = [name for name, verdict in verdicts.items() if verdict and verdict.word == NO_DIFFERENCE]
     limited = [name for name, verdict in verdicts.items() if verdict and verdict.word == LIMITED]
     others = listed(equal) if len(equal) <= MOST_NAMED else f"{len(equal)} others"
-    said = [f"No difference seen to {others}."] if equal else []
+    said = [f"No clear difference from {others}."] if equal else []
     if limited:
-        said.append(f"{listed(limited)} may be as good: the load generator was the limit.")
+        said.append(f"{listed(limited)} may be as good: the load generator was the bottleneck.")
     if verdicts and all(verdict and not verdict.ratio.bounded for verdict in verdicts.values()):
-        said.append("There are too few rounds to tell differences.")
+        said.append("Too few rounds to judge differences.")
     return " ".join(said)
 
 
 def _last(summary: Summary, figure: str, cell: Cell, ranked: list[tuple[str, Estimate]]) -> str:
-    """Say by how much the last that may be called behind is behind."""
+    """Say how far the last contestant with a claimed difference is behind."""
     best = ranked[0][0]
     for name, _ in reversed(ranked[1:]):
         verdict = summary.compare(figure, name, best, cell)
         if verdict and verdict.claims and verdict.ratio.median > 0:
             ratio = verdict.ratio
             if FIGURES[figure].more_is_better:
-                return f"{name} does {number(100 * ratio.median)} % of that ({_percent(ratio)})."
+                return f"{name} reaches {number(100 * ratio.median)} % of that ({_percent(ratio)})."
             low, high = number(ratio.low), number(ratio.high)
-            return f"{name} takes {times(ratio.median)} as much ({low} to {high})."
+            return f"{name} needs {times(ratio.median)} as much ({low} to {high})."
     return ""
 
 
@@ -132,26 +133,34 @@ def _percent(ratio: Estimate) -> str:
     return f"{number(100 * ratio.low)} to {number(100 * ratio.high)} %"
 
 
+def _tasks(count: float) -> str:
+    return "1 task" if count == 1 else f"{number(count)} tasks"
+
+
+def _all(ranked: list[tuple[str, Estimate]]) -> str:
+    return ranked[0][0] if len(ranked) == 1 else f"All {len(ranked)}"
+
+
 def growth(summary: Summary, cells: list[Cell]) -> str:
-    """Say who loses most from the fewest connections on which there was something to lose to the most."""
+    """Say which server is fastest over the most connections, and which has lost most of its best throughput there."""
     said = f"Over {connections(cells[-1])} {leader(summary, 'throughput', cells[-1])}"
     shares = {name: _kept(summary, name, cells) for name, _ in summary.faultless("throughput", cells[-1])}
     fallen = {name: share for name, share in shares.items() if share and share.bounded and share.high < 0.9}
     if not fallen:
         return said
     worst, share = min(fallen.items(), key=lambda one: one[1].median)
-    return f"{said} From its best, {worst} has fallen to {number(100 * share.median)} % ({_percent(share)})."
+    return f"{said} {worst} falls most, to {number(100 * share.median)} % of its best ({_percent(share)})."
 
 
 def _kept(summary: Summary, name: str, cells: list[Cell]) -> Estimate | None:
-    """Give what a contestant has kept of its best over the last cell's connections, round by round."""
+    """Return the share of its best throughput that a contestant keeps in the last cell, round by round."""
     found = {cell: summary.estimate("throughput", name, cell) for cell in cells}
     best = max(cells, key=lambda cell: one.median if (one := found[cell]) else 0.0)
     return paired(summary.values("throughput", name, cells[-1]), summary.values("throughput", name, best))
 
 
 def latency(summary: Summary, cell: Cell) -> str:
-    """Say how long half of the requests take, and how long the slowest of a thousand or a hundred: as it is drawn."""
+    """Say how long half of the requests take, and the slowest of a thousand or a hundred, as in the picture."""
     found = {name: summary.latency(name, cell) for name, _ in summary.faultless("p50", cell)}
     if not found:
         return left_out(summary, cell) or nothing_measured(summary.results)
@@ -161,18 +170,18 @@ def latency(summary: Summary, cell: Cell) -> str:
     half = sorted((one.percentile(50) or 0.0, name) for name, one in found.items())
     tail = sorted((one.percentile(percent) or 0.0, name) for name, one in found.items())
     said = (
-        f"Half of the answers come within {amount(half[0][0], 'seconds')} from {half[0][1]}; one of a {rare} takes "
+        f"{half[0][1]} sends half of its answers within {amount(half[0][0], 'seconds')}. One answer in a {rare} takes "
         f"{amount(tail[0][0], 'seconds')} or longer from {tail[0][1]}"
     )
     if len(tail) > 1:
         said += f", and {amount(tail[-1][0], 'seconds')} or longer from {tail[-1][1]}"
-    kind = f"open loop at {cell.rate:g} requests/s: counted from when each was due" if cell.rate else "closed loop"
-    kind += ", all rounds together"
+    kind = f"open loop at {cell.rate:g} requests/s, counted from when each was due" if cell.rate else "closed loop"
+    kind += "; all rounds together"
     return f"{said} ({kind}). {left_out(summary, cell)}".strip()
 
 
 def fairness(summary: Summary, cell: Cell) -> str:
-    """Say who serves all alike, and who does not."""
+    """Say which servers treat all clients alike, and which do not."""
     ranked = summary.ranking("fairness", cell)
     if not ranked:
         return nothing_measured(summary.results)
@@ -183,95 +192,98 @@ def fairness(summary: Summary, cell: Cell) -> str:
             unfair.append(f"{name} ({found.median:.2f}: {number(least)} to {number(most)} answers)")
     alike = len(ranked) - len(unfair)
     if not unfair:
-        return f"All {alike} serve their clients alike: Jain's index is 0.9 or more, 1 would be perfect."
-    return f"{alike} of {len(ranked)} serve all clients alike; some get more than others from {listed(unfair)}."
+        verb = "serves its" if alike == 1 else "serve their"
+        return f"{_all(ranked)} {verb} clients equally: Jain's index is 0.9 or more, and 1 would be perfect."
+    verb = "serves its" if alike == 1 else "serve their"
+    said = f"{alike} of {len(ranked)} {verb} clients equally" if alike else "None serves its clients equally"
+    return f"{said}; some clients get more than others from {listed(unfair)}."
 
 
 def tasks(summary: Summary, cell: Cell) -> str:
-    """Say how many tasks a crowd costs."""
+    """Say how many tasks the connections cost."""
     ranked = summary.faultless("tasks", cell)
     if not ranked:
         return left_out(summary, cell) or nothing_measured(summary.results)
     few = [name for name, found in ranked if found.median == ranked[0][1].median]
     many, most = ranked[-1]
-    verb = "gets" if len(few) == 1 else "get"
-    said = f"For {connections(cell)} {listed(few)} {verb} by with {number(ranked[0][1].median)}"
-    said += f"; {many} has {number(most.median)}." if many not in few else " each."
+    verb = "needs" if len(few) == 1 else "each need"
+    said = f"For {connections(cell)}, {listed(few)} {verb} {_tasks(ranked[0][1].median)}"
+    said += f"; {many} has {_tasks(most.median)}." if many not in few else "."
     return f"{said} {left_out(summary, cell)}".strip()
 
 
 def slow(summary: Summary, cell: Cell, kept: dict[str, Estimate | None]) -> str:
-    """Say whom a few slow clients block: head-of-line blocking."""
+    """Say which servers a few slow clients block: head-of-line blocking."""
     blocked = [name for name, share in kept.items() if share is None or (share.bounded and share.high < 10)]
     whole = {name: share for name, share in kept.items() if share and not summary.has_fault(name, cell)}
     held = [name for name, share in whole.items() if share.bounded and share.low >= 50]
     losing = [name for name, share in whole.items() if share.bounded and 10 <= share.high < 50]
-    unclear = [name for name in whole if name not in (*blocked, *held, *losing)]
     said = []
     if blocked:
-        said.append(f"{SLOW_CLIENTS} slow clients stop all others at {listed(blocked)}: head-of-line blocking.")
+        said.append(f"{SLOW_CLIENTS} slow clients block all others at {listed(blocked)}: head-of-line blocking.")
     if held:
-        said.append(f"At {listed(held)} the fast ones keep half of their throughput or more.")
+        said.append(f"With {listed(held)}, fast clients keep half of their throughput or more.")
     if losing:
-        said.append(f"At {listed(losing)} they lose more than half of it.")
-    said.append(too_few_rounds(unclear))
+        said.append(f"With {listed(losing)}, fast clients lose more than half of their throughput.")
+    said.append(_unclear(whole, blocked, held, losing))
     said.append(left_out(summary, cell))
     if not kept and summary.ranking("throughput", cell):
-        said.append("What the fast ones lose is told where echo is measured over as many connections, too.")
+        said.append("To see what the fast clients lose, also measure echo with the same --connections.")
     return " ".join(filter(None, said)) or nothing_measured(summary.results)
 
 
 def sleep(summary: Summary, cell: Cell) -> str:
-    """Say who lets several requests wait for a blocking back end at once."""
+    """Say which servers let several requests wait for a blocking back end at once."""
     ranked = summary.ranking("overlap", cell)
     if not ranked:
         return nothing_measured(summary.results)
     if cell.connections == 1:
-        return "One connection asks for one thing at a time: there is nothing to be hidden."
+        return "One connection sends one request at a time: there is no waiting to hide."
     hides = [name for name, found in ranked if found.bounded and found.low >= min(2, cell.connections * 0.75)]
     blocks = [name for name, found in ranked if found.bounded and found.high < 1.2]
     each = f"each waits {MILLISECONDS['sleep']} ms for a back end that blocks"
     said = [f"{cell.connections} requests at once, {each}."]
     if hides:
         most = number(dict(ranked)[hides[0]].median)
-        said.append(f"{hides[0]} lets {most} wait at a time: the back end is hidden.")
+        said.append(f"{hides[0]} lets {most} wait at once, and so hides the back end.")
     if blocks:
-        said.append(f"{listed(blocks)} {'waits' if len(blocks) == 1 else 'wait'} for one after the other.")
-    said.append(too_few_rounds([name for name, _ in ranked if name not in (*hides, *blocks)]))
+        said.append(f"{listed(blocks)} {'handles' if len(blocks) == 1 else 'handle'} one after the other.")
+    said.append(_unclear(dict(ranked), hides, blocks))
     return " ".join(filter(None, said))
 
 
 def spin(summary: Summary, cell: Cell) -> str:
-    """Say who computes on more than one core, and who is kept from it by the GIL."""
+    """Say which servers compute on more than one core, and which the GIL limits to one."""
     ranked = summary.ranking("overlap", cell)
     if not ranked:
         return nothing_measured(summary.results)
     cores = len({*summary.results.servers, *summary.results.generators})
     several = [name for name, found in ranked if found.low > 1.1] if cores > 1 else []
     single = [name for name, found in ranked if found.bounded and found.high <= 1.2]
-    lock = "one global lock (GIL)" if summary.results.interpreter["gil"] else "no global lock"
-    said = [f"{cores} cores, an interpreter with {lock}."]
+    lock = "a global lock (GIL)" if summary.results.interpreter["gil"] else "no global lock"
+    said = [f"{cores} {'core' if cores == 1 else 'cores'}, and an interpreter with {lock}."]
     if several:
-        said.append(f"{listed(several)} {'computes' if len(several) == 1 else 'compute'} on more than one.")
+        said.append(f"{listed(several)} {'computes' if len(several) == 1 else 'compute'} on more than one core.")
     if single:
-        said.append(f"{listed(single)} {'does' if len(single) == 1 else 'do'} the work of one core, or less.")
+        said.append(f"{listed(single)} {'uses' if len(single) == 1 else 'use'} one core or less.")
     if cores > 1:
-        said.append(too_few_rounds([name for name, _ in ranked if name not in (*several, *single)]))
+        said.append(_unclear(dict(ranked), several, single))
     return " ".join(filter(None, said))
 
 
 def octets(summary: Summary, cell: Cell) -> str:
-    """Say where the book's order holds today and where not."""
+    """Say for which designs the book's order holds today."""
     orders = classic_table.orders(summary, cell)
     if not orders:
-        return "The table needs iterative and at least two of the book's other designs."
+        return "The table needs iterative and at least two other designs of the book."
     holds = [order for order in orders if order.holds]
     turned = [order for order in orders if order.holds is False]
-    said = [f"Of {len(orders)} pairs of designs the book's order holds today in {len(holds)}"]
-    said.append(f"is turned round in {len(turned)} and cannot be told in {len(orders) - len(holds) - len(turned)}.")
-    text = ", ".join(said)
+    unclear = len(orders) - len(holds) - len(turned)
+    pairs = "1 pair" if len(orders) == 1 else f"{len(orders)} pairs"
+    text = f"Of {pairs} of designs, the book's order holds today for {len(holds)}, is reversed for {len(turned)}, "
+    text += f"and is unclear for {unclear}."
     if turned:
-        text += f" Turned round: {'; '.join(_costs_more(turned))}."
+        text += f" Reversed: {'; '.join(_costs_more(turned))}."
     return text
 
 

@@ -1,20 +1,20 @@
-"""Medians with 95 % intervals, and what may be said of two servers: the statistics behind every figure.
+"""Medians with 95 % intervals, and how to compare two servers: the statistics behind every figure.
 
-The bootstrap asks how much a median would move if the rounds were drawn again from those that were seen (B. Efron:
-Bootstrap Methods, Annals of Statistics 7, 1979). It is usually done by drawing at random some thousand times. For
-a median that is not needed: how probable each value is as the median of n draws from n values can be counted
-(A. Hutson, M. Ernst: The Exact Bootstrap Mean and Variance of an L-estimator, JRSS B 62, 2000), so the same rounds
-always give the same interval.
+The bootstrap asks how much a median would move if the rounds were drawn again from the observed ones (B. Efron:
+Bootstrap Methods, Annals of Statistics 7, 1979). Usually it draws at random a few thousand times. A median does not
+need that: the probability of each value as the median of n draws from n values can be computed exactly (A. Hutson,
+M. Ernst: The Exact Bootstrap Mean and Variance of an L-estimator, JRSS B 62, 2000), so the same rounds always give the
+same interval.
 
-Few rounds say little, and the bootstrap does not know it: it never looks beyond the values that were seen, and of
-three rounds even the range from the least to the greatest misses the true median in one case of four (2 · 2⁻ⁿ), so that
-"95 %" would be untrue. So no interval here is narrower than one that keeps its word: from six rounds on that between
-the two rounds which enclose the median of whatever distribution in 95 % of cases (W. Conover: Practical Nonparametric
-Statistics, chapter 3.2), below six Student's t, of the logarithms where values are amounts. Three rounds then show only
-what is glaring; one or two say nothing of how much they vary, and their interval has no bounds.
+A few rounds show little, and the bootstrap does not account for that: it never looks beyond the observed values. With
+three rounds, even the range from the least to the greatest misses the true median in one case of four (2 · 2⁻ⁿ), so
+"95 %" would be wrong. So each interval here is at least as wide as one that does hold in 95 % of cases. From six rounds
+on, that is the interval between the two rounds that enclose the median of any distribution (W. Conover: Practical
+Nonparametric Statistics, chapter 3.2); below six, it is Student's t, on logarithms if the values are amounts. Three
+rounds then show only large differences; one or two show nothing about the variation, and their interval is unbounded.
 
-Rounds are paired: A and B were measured in the same round, a moment apart, so that what disturbs the machine for a
-minute disturbs both. So A is compared with B by the ratios of the rounds, not by two intervals side by side.
+Rounds are paired: A and B were measured in the same round, a moment apart, so a disturbance of a minute affects both.
+So A is compared with B by the ratios of the rounds, not by two separate intervals.
 """
 
 from collections.abc import Mapping, Sequence
@@ -23,17 +23,17 @@ from math import comb, exp, inf, log, sqrt
 from statistics import mean, median, stdev
 
 TAIL = 0.025
-"""What a 95 % interval leaves out at each end."""
+"""The share that a 95 % interval leaves out at each end."""
 ENOUGH = 6
-"""From so many rounds on the order of the values says enough, whatever their distribution."""
+"""From this number of rounds on, the order of the values is enough, whatever their distribution."""
 LEAST = 3
-"""Below so many rounds there is no interval."""
+"""With fewer rounds there is no interval."""
 _T = {2: 4.303, 3: 3.182, 4: 2.776}  # Student's t, 97.5 %, by degrees of freedom
 
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """A median of rounds with its 95 % interval; without bounds when there were but one or two."""
+    """A median of rounds with its 95 % interval, which is unbounded for one or two rounds."""
 
     median: float
     low: float
@@ -42,18 +42,18 @@ class Estimate:
 
     @property
     def bounded(self) -> bool:
-        """False when one or two rounds were all there was."""
+        """Whether there were at least three rounds."""
         return self.low > -inf and self.high < inf
 
     def excludes(self, value: float) -> bool:
-        """Tell whether the interval leaves a value out."""
+        """Tell whether the interval excludes a value."""
         return value < self.low or value > self.high
 
 
 def estimate(values: Sequence[float], *, differences: bool = False) -> Estimate:
-    """Give the median of rounds and its 95 % interval; ``differences`` may be negative, all else is an amount.
+    """Return the median of rounds and its 95 % interval; ``differences`` may be negative, amounts may not.
 
-    Raises ValueError without any value.
+    Raises ValueError without values.
     """
     if not values:
         raise ValueError("no round has a value")
@@ -70,7 +70,7 @@ def estimate(values: Sequence[float], *, differences: bool = False) -> Estimate:
 
 
 def bootstrap(ordered: Sequence[float]) -> tuple[float, float]:
-    """Give the percentile interval of the median's exact bootstrap distribution. The values are in order."""
+    """Return the percentile interval of the median's exact bootstrap distribution. The values must be sorted."""
     chances = _chances(ordered)
     below = 0.0
     low = high = chances[0][0]
@@ -84,7 +84,7 @@ def bootstrap(ordered: Sequence[float]) -> tuple[float, float]:
 
 
 def _chances(ordered: Sequence[float]) -> list[tuple[float, float]]:
-    """How probable each possible median is, least value first."""
+    """Return each possible median with its probability, least value first."""
     n = len(ordered)
     if n % 2:
         up_to = [_at_least(n // 2 + 1, n, k / n) for k in range(n + 1)]
@@ -93,7 +93,7 @@ def _chances(ordered: Sequence[float]) -> list[tuple[float, float]]:
 
 
 def _even_chances(ordered: Sequence[float]) -> list[tuple[float, float]]:
-    """Of an even number the median is the mean of the middle two: count how often these are the i-th and j-th."""
+    """For an even number, the median is the mean of the middle two: sum over the cases that these are i-th and j-th."""
     n, half = len(ordered), len(ordered) // 2
     found = []
     for i in range(n):
@@ -108,12 +108,12 @@ def _even_chances(ordered: Sequence[float]) -> list[tuple[float, float]]:
 
 
 def _at_least(successes: int, tries: int, chance: float) -> float:
-    """Give the probability of so many successes or more."""
+    """Return the probability of at least ``successes``."""
     return sum(comb(tries, k) * chance**k * (1 - chance) ** (tries - k) for k in range(successes, tries + 1))
 
 
 def enclosing(ordered: Sequence[float]) -> tuple[float, float]:
-    """Give the narrowest pair of values that encloses the median in 95 % of cases: of six or more, in order."""
+    """Return the narrowest pair of values that encloses the median in 95 % of cases: of six or more, sorted."""
     n = len(ordered)
     outside = 0
     while sum(comb(n, k) for k in range(outside + 2)) / 2**n <= TAIL:
@@ -122,7 +122,7 @@ def enclosing(ordered: Sequence[float]) -> tuple[float, float]:
 
 
 def student(values: Sequence[float], *, logarithms: bool) -> tuple[float, float]:
-    """Give Student's 95 % interval of three to five values."""
+    """Return Student's 95 % interval of three to five values."""
     seen = [log(value) for value in values] if logarithms else list(values)
     reach = _T[len(seen) - 1] * stdev(seen) / sqrt(len(seen))
     low, high = mean(seen) - reach, mean(seen) + reach
@@ -134,13 +134,13 @@ def _exp(value: float) -> float:
 
 
 def paired(one: Mapping[int, float], other: Mapping[int, float]) -> Estimate | None:
-    """Give the ratio one/other over the rounds that have both; None when no round has. Both map rounds to amounts."""
+    """Return the ratio one/other over common rounds, or None without any. Both map rounds to amounts."""
     both = sorted(one.keys() & other.keys())
     ratios = [one[number] / other[number] for number in both if other[number] > 0 and one[number] > 0]
     return estimate(ratios) if ratios else None
 
 
 def paired_difference(one: Mapping[int, float], other: Mapping[int, float]) -> Estimate | None:
-    """Give the difference one - other over the rounds that have both; None when no round has."""
+    """Return the difference one - other over common rounds, or None without any."""
     both = sorted(one.keys() & other.keys())
     return estimate([one[number] - other[number] for number in both], differences=True) if both else None

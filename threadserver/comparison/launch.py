@@ -1,8 +1,7 @@
-"""Run a model of the kit as a program of its own: ``python launch.py FILE HOST PORT [SERVICE]``.
+"""Run a model of the kit as a separate program: ``python launch.py FILE HOST PORT [SERVICE]``.
 
-What a submission does with ``threadserver.main(serve)``, but with a backlog that a thousand clients fit in when they
-come at once: the queue is not what is compared. Imports nothing but the ground floor, so that any interpreter can
-run it.
+A submission does the same with ``threadserver.main(serve)``. Here the backlog holds a thousand clients that connect at
+once, because the queue is not part of the comparison. Imports only the core, so that any interpreter can run it.
 """
 
 import sys
@@ -18,7 +17,7 @@ BACKLOG = 4096
 
 
 def main(file: str, host: str, port: str, service: str = "echo") -> None:
-    """Serve with the model in a file until signalled."""
+    """Serve with the model in a file until a signal arrives."""
     serve = load(file, "serve", "a model is a function serve(server)")
     run_until_signalled(lambda: Server(Address("tcp", host, int(port)), find(service), backlog=BACKLOG), serve)
 

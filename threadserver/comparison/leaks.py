@@ -1,8 +1,8 @@
-"""Leaks: what a server keeps of clients that have gone, and what it gathers while it serves.
+"""Leaks: what a server keeps of clients that have gone, and memory that grows while it serves.
 
-A server may keep something for the next client: a pool of threads that has grown, a heap, a child that is waited for
-when the next one comes. So whoever holds more than before is given as many clients at a time once more, thousands of
-them where it is quick: a pool, and a heap that has reached its bound, do not grow again, and a leak does.
+A server may keep something for the next client: a pool of threads that has grown, a heap, a child that it reaps when
+the next client comes. So a server that holds more than before gets as many clients at a time again, thousands of them
+if it is fast: a pool, or a heap at its bound, does not grow again, but a leak does.
 """
 
 import time
@@ -18,30 +18,29 @@ from threadserver.comparison.number_format import amount, number
 from threadserver.comparison.running_contestant import Subject
 
 SUSPECTED_AFTER, KNOWN_AFTER = 0.2, 4.0
-"""Seconds of doing nothing after which a server that all clients have left is suspected, and after which it is known,
-to let go of nothing more."""
+"""Seconds of rest after which a server without clients is first suspected, and then known, to free nothing more."""
 PATIENCE = 15.0
-"""Seconds after which one that never rests is judged as it is."""
+"""Seconds after which a server that never rests is judged anyway."""
 REPEAT_SECONDS = 0.3
-"""Seconds for which clients come once more."""
+"""Seconds of each repeated load."""
 TOLERATED = 3
-"""Descriptors, tasks or zombies up to which nobody looks any further."""
+"""Descriptors, tasks or zombies that a server may keep without further checks."""
 ONE_IN = 50
-"""A leak is what grows by one for so many connections, and by `TOLERATED`."""
+"""A leak grows by more than one for this number of connections, plus `TOLERATED`."""
 GROWTH = 2 << 20
-"""Bytes by which each process may grow: a thread's first use of its stack, a heap in pieces, pages that it shared with
-its parent until it wrote on them."""
+"""Bytes by which each process may grow: a thread's first use of its stack, a fragmented heap, pages that it shared with
+its parent until it wrote to them."""
 PER_REQUEST, PER_CONNECTION = 16, 1024
-"""Bytes for each request, and for each connection, that are no leak."""
+"""Bytes that a server may keep per request and per connection."""
 REPEATS = 2
-"""So often in a row memory must grow: a heap that is collected now and then grows for a while, and then no more."""
+"""Loads in a row after which memory must grow: a heap with a garbage collector grows for a while, and then stops."""
 
 Memory = dict[int, int] | None
-"""Proportional memory (PSS) in bytes of each process; None where it may not be seen or is not looked at."""
+"""Proportional memory (PSS) of each process in bytes; None if it is unknown."""
 
 
 def held(subject: Subject, before: Sample, plan: Plan) -> str | None:
-    """Say what a server holds for clients that have gone; None when it has let go, or would hold no more than that."""
+    """Say what a server still holds for clients that have gone; None if it does not hold more and more."""
     once = _still_held(subject, before, min(TOLERATED, plan.connections // 2), SUSPECTED_AFTER)
     if not once:
         return None
@@ -50,15 +49,15 @@ def held(subject: Subject, before: Sample, plan: Plan) -> str | None:
     again = _still_held(subject, resting, TOLERATED + connections // ONE_IN, KNOWN_AFTER)
     if not again:
         return None
-    return f"all clients had gone, and it still held {once}; {number(connections)} connections later {again}"
+    return f"after all clients had left it still held {once}; {number(connections)} connections later {again}"
 
 
 def grown(subject: Subject, before: Memory, loaded: Memory, plan: Plan, requests: int) -> str | None:
-    """Say by how much the memory of a server grows with its requests or connections, although its clients have gone.
+    """Say by how much a server's memory grows with its requests or connections, although its clients have gone.
 
-    ``before`` is its memory before the load, ``loaded`` when it was on in full. Whether each of few connections or
-    each of their requests costs it, a load may not be able to tell. Nothing can be said where processes have come or
-    gone: what they shared with the others now counts for these.
+    ``before`` is its memory before the load, ``loaded`` under full load. With few connections, the load may not show
+    whether connections or requests cost the memory, so both are tried. The result is None if processes have started or
+    ended, because the memory that they shared with others now counts for those.
     """
     now = counters.memory_by_process(subject.keeper)
     said = ""
@@ -75,7 +74,7 @@ def grown(subject: Subject, before: Memory, loaded: Memory, plan: Plan, requests
 
 
 def _grows(subject: Subject, load: Callable[[], Result | None], what: str, slack: int) -> str:
-    """Load a server again and again, and say by how much it has grown every time."""
+    """Load a server again and again, and say by how much it grows each time."""
     now = counters.memory_by_process(subject.keeper)
     for _ in range(REPEATS):
         earlier, count = now, _answered(load())
@@ -83,12 +82,13 @@ def _grows(subject: Subject, load: Callable[[], Result | None], what: str, slack
         more = _more(earlier, now, slack * count)
         if not (more and count):
             return ""
-    grown = f"its memory grew by {amount(more, 'bytes')}, {number(more // count)} bytes for each"
-    return f"all clients had gone, and with each load more, the last of {number(count)} {what}s, {grown}"
+    each = f"{number(more // count)} bytes per {what}"
+    grew = f"its memory grew by {amount(more, 'bytes')} over the last {number(count)} {what}s, {each}"
+    return f"after all clients had left, {grew}, and so with every repeated load"
 
 
 def _clients_again(plan: Plan) -> Result | None:
-    """Let as many clients at a time come, ask once, and go, again and again."""
+    """Let the same number of clients at a time connect, ask once, and leave, again and again."""
     return _run(
         replace(plan, workload="churn", seconds=REPEAT_SECONDS, warm_up=0.0, rate=None, processes=1, payload=64)
     )
@@ -106,12 +106,12 @@ def _run(plan: Plan) -> Result | None:
 
 
 def _answered(result: Result | None) -> int:
-    """Count the requests, or connections, that were answered in whatever way."""
+    """Return the number of requests, or connections, that got any answer or an error."""
     return result.latency.count + sum(result.errors.values()) if result else 0
 
 
 def _more(before: Memory, now: Memory, slack: int) -> int:
-    """Give by how many bytes the same processes have grown; 0 where that is no more than it may be."""
+    """Return by how many bytes the same processes have grown; 0 if that is within bounds."""
     if not (before and now) or before.keys() != now.keys():
         return 0
     more = sum(now.values()) - sum(before.values())
@@ -119,7 +119,7 @@ def _more(before: Memory, now: Memory, slack: int) -> int:
 
 
 def _still_held(subject: Subject, before: Sample, slack: int, rest: float) -> str:
-    """Wait until a server holds hardly more than before, or has rested so long; say what it still holds then."""
+    """Wait until a server holds little more than before, or rests for ``rest`` seconds; say what it still holds."""
     now = resting = counters.sample(subject.keeper)
     end = now.time + PATIENCE
     while found := _held_more(now, before, slack):
@@ -134,8 +134,8 @@ def _still_held(subject: Subject, before: Sample, slack: int, rest: float) -> st
 
 def _held_more(now: Sample, before: Sample, slack: int) -> str:
     more = {
-        "descriptors": (now.descriptors or 0) - (before.descriptors or 0),
-        "tasks": now.tasks - before.tasks,
-        "zombies": now.zombies - before.zombies,
+        "descriptor": (now.descriptors or 0) - (before.descriptors or 0),
+        "task": now.tasks - before.tasks,
+        "zombie": now.zombies - before.zombies,
     }
-    return ", ".join(f"{count} more {what}" for what, count in more.items() if count > slack)
+    return ", ".join(f"{count} more {what}{'s' * (count != 1)}" for what, count in more.items() if count > slack)

@@ -1,4 +1,4 @@
-"""The machine, its kernel and its limits, and the interpreter: what a figure depends on beside the server."""
+"""The machine, its kernel and limits, and the interpreter: what figures depend on apart from the server."""
 
 import json
 import os
@@ -35,7 +35,7 @@ def machine() -> dict[str, Any]:
 
 
 def limits() -> dict[str, int | None]:
-    """Give the limits that a crowd of connections meets first; None is no limit."""
+    """Return the limits that many connections meet first; None means no limit."""
     return {
         "descriptors": _bounded(resource.getrlimit(resource.RLIMIT_NOFILE)[0]),
         "tasks_of_user": _bounded(resource.getrlimit(resource.RLIMIT_NPROC)[0]),
@@ -46,19 +46,19 @@ def limits() -> dict[str, int | None]:
 
 
 def load_average() -> list[float]:
-    """Give the load average over 1, 5 and 15 minutes."""
+    """Return the load average over 1, 5 and 15 minutes."""
     return [round(value, 2) for value in os.getloadavg()]
 
 
 def interpreter(path: str = sys.executable) -> dict[str, Any]:
-    """Ask an interpreter what it is, and whether it has the global lock (GIL). Raises UsageError when it is none."""
+    """Ask an interpreter for its version, and whether it has a GIL. Raises UsageError if it does not work."""
     try:
         answer = subprocess.run([path, "-c", _ASK], capture_output=True, text=True, timeout=30, check=True).stdout
         found: dict[str, Any] = json.loads(answer)
     except OSError as error:
         raise UsageError(f"cannot run {path}: {reason(error)}") from error
     except (subprocess.SubprocessError, ValueError) as error:
-        raise UsageError(f"{path} is no Python interpreter that works") from error
+        raise UsageError(f"{path} is not a working Python interpreter") from error
     if tuple(map(int, found["version"].split(".")[:2])) < (3, 11):
         raise UsageError(f"{path} is Python {found['version']}: the kit's servers need 3.11 or later")
     return found

@@ -1,8 +1,7 @@
-"""One run: one contestant, one cell, one round, in a server that was started for it alone.
+"""One run: one contestant, one cell, one round, in a server started for this run.
 
-What goes wrong is a result like any other (`outcome`), with its own word and what the server said last. The counts of
-the kernel are taken while the load is on, between two moments within the measured time, so that starting, warming up
-and closing count for nothing.
+A failure is a result like any other (`outcome`), with its own word and the server's last output. The kernel's counts
+are taken twice within the measured time, so that starting, warming up and closing do not count.
 """
 
 from collections import Counter
@@ -21,20 +20,20 @@ from threadserver.comparison.running_contestant import NotStartedError, Site, Su
 from threadserver.core.errors import KitError
 
 MOST_WEIGHED = 64
-"""So many processes are weighed while the load is on; more would take too long."""
+"""With more processes than this, reading their memory under load takes too long."""
 SECOND_COUNT = 1.2 * PROGRESS_INTERVAL
-"""Seconds before the end of the measured time in which the kernel's counts are taken for the second time."""
+"""Seconds before the end of the measured time at which the kernel's counts are taken for the second time."""
 FIRST_CLIENT_LIMIT = 15.0
-"""Seconds that the first client has for its answer: a server that is merely slow is not hung."""
+"""Seconds that the first client waits for its answer: a slow server is not a hung one."""
 PATIENCE = 2
-"""So many times as long as the first client waited, who was alone, the others wait for their last answers at least."""
+"""Clients wait for their last answers at least this many times as long as the first client, which was alone."""
 
 Tick = Callable[[], None]
 
 
 @dataclass(frozen=True, slots=True)
 class Pace:
-    """How long each run takes, in seconds."""
+    """The phases of each run, in seconds."""
 
     seconds: float
     warm_up: float
@@ -42,7 +41,7 @@ class Pace:
 
 
 def measure(contestant: Contestant, cell: Cell, number: int, site: Site, pace: Pace, tick: Tick) -> Run | None:
-    """Do one run; None when Ctrl-C has cut it short. Never raises for what a server does."""
+    """Do one run; return None if Ctrl-C interrupts it. Whatever a server does raises no error."""
     run_ = Run(contestant.name, cell, number)
     if contestant.broken:
         run_.output = contestant.broken.output
@@ -58,7 +57,7 @@ def measure(contestant: Contestant, cell: Cell, number: int, site: Site, pace: P
 
 
 def _examine(run_: Run, subject: Subject, plan: Plan, tick: Tick) -> Run | None:
-    """Load a server that listens, and judge what became of it."""
+    """Load a server that listens, and find the outcome."""
     begun = monotonic()
     try:
         if not offers(subject.address, SERVICE[plan.workload], FIRST_CLIENT_LIMIT):
@@ -93,7 +92,7 @@ def _loaded(run_: Run, plan: Plan, watch: "_Watch") -> Run | None:
     run_.load = result.as_dict()
     run_.server = watch.counted(result)
     run_.requests, run_.errors = result.requests, dict(Counter(result.errors) + Counter(result.warm_up_errors))
-    # Without an error every client was answered, if only after the measured time: slow is not hung.
+    # Without errors every client had an answer, even if after the measured time: slow is not hung.
     run_.served = sum(count > 0 for count in result.per_connection) if run_.errors else result.connected
     return run_
 
@@ -114,7 +113,7 @@ def _idle(run_: Run, subject: Subject, plan: Plan) -> Run:
 
 @dataclass(slots=True)
 class _Watch:
-    """Counts twice while the generator measures; called by it now and then."""
+    """Takes the counts twice while the generator measures; the generator calls it from time to time."""
 
     keeper: int
     seconds: float
@@ -122,7 +121,7 @@ class _Watch:
     first: Sample | None = None
     last: Sample | None = None
     weights: dict[int, int] | None = None
-    """Bytes of memory of each process at the first count."""
+    """Memory of each process at the first count, in bytes."""
 
     def __call__(self, what: str, done: float) -> None:
         self.tick()
@@ -133,7 +132,7 @@ class _Watch:
             self.last = counters.sample(self.keeper)
 
     def counted(self, result: Result) -> Server | None:
-        """Give what the server has used: None when the load was over too soon to count twice."""
+        """Return what the server used; None if the load ended too soon for two counts."""
         if self.first is None or self.last is None or self.last.time <= self.first.time:
             return None
         seconds, used = self.last.time - self.first.time, self.last.cpu_since(self.first)

@@ -1,4 +1,4 @@
-"""Numbers and lists as one says them: three digits that mean something, and a unit that fits."""
+"""Format numbers and lists for sentences: three significant digits, and a unit that fits."""
 
 from collections.abc import Sequence
 
@@ -11,7 +11,7 @@ _BYTES = ((1 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB"), (1, "bytes"))
 
 
 def number(value: float) -> str:
-    """Show three significant digits, thousands apart: 52 300, 1.25, 0.004; whole numbers below 10 000 are exact."""
+    """Format with three significant digits and spaced thousands: 52 300, 1.25; exact for integers below 10 000."""
     if value == round(value) and abs(value) < EXACT:
         return f"{round(value):,}".replace(",", THIN)
     digits = max(2 - _exponent(value), 0) if abs(value) < 100 else 0
@@ -25,7 +25,7 @@ def _exponent(value: float) -> int:
 
 
 def amount(value: float, unit: str) -> str:
-    """Show a value with its unit, seconds and bytes in the multiple that fits."""
+    """Format a value with its unit; seconds and bytes in the multiple that fits."""
     if unit == "seconds":
         return _multiple(value, _SECONDS)
     if unit == "bytes":
@@ -39,19 +39,19 @@ def _multiple(value: float, multiples: Sequence[tuple[float, str]]) -> str:
 
 
 def interval(found: Estimate, unit: str) -> str:
-    """Show an estimate's interval: ``50 100 to 53 900``, or that too few rounds have none."""
+    """Format an estimate's interval: ``50 100 to 53 900``, or the number of rounds if these are too few for one."""
     if not found.bounded:
-        return "one round" if found.rounds == 1 else f"{found.rounds} rounds"
+        return "1 round" if found.rounds == 1 else f"{found.rounds} rounds"
     low, high = amount(found.low, unit), amount(found.high, unit)
     shared = low.partition(" ")[2]
     return f"{low.removesuffix(shared).strip() if high.endswith(f' {shared}') and shared else low} to {high}"
 
 
 def times(ratio: float) -> str:
-    """Show how many times as much: ``1.03 times``, ``2.3 times``, above ten without a fraction."""
+    """Format a factor: ``1.03 times``, ``2.3 times``, above ten without a fraction."""
     return f"{number(round(ratio, 2 if ratio < 2 else 1 if ratio < 10 else 0))} times"
 
 
 def listed(names: Sequence[str]) -> str:
-    """Join names as in a sentence: a, b and c."""
+    """Join names for a sentence: a, b and c."""
     return f"{', '.join(names[:-1])} and {names[-1]}" if len(names) > 1 else "".join(names)

@@ -1,4 +1,4 @@
-"""The pictures of a comparison: which there are, and what is drawn in each."""
+"""The pictures of a comparison, and the content of each."""
 
 from collections.abc import Callable
 from itertools import groupby
@@ -12,26 +12,26 @@ from threadserver.comparison.number_format import amount, interval, listed, numb
 from threadserver.comparison.summary import FIGURES, Summary
 
 LAST = 99.9
-"""The percentile at which a curve of latencies ends: beyond it a short run has too few requests."""
+"""The percentile at which a latency curve ends: beyond it a short run has too few requests."""
 POINTS = 4
-"""Points of a curve for each halving of what is left to 100 %."""
+"""Points of a curve for each halving of the distance to 100 %."""
 ENOUGH_BEYOND = 10
-"""So many requests must lie beyond a percentile for it to be drawn."""
+"""A percentile is drawn only if at least this number of requests lies beyond it."""
 
 
 def groups(summary: Summary) -> list[Group]:
-    """Give all groups that have a picture, in the order in which one asks."""
+    """Return all groups that have a picture, the most important first."""
     every = [
         _throughput(summary), _slow(summary), _sleep(summary), _spin(summary), _latency(summary),
-        _of_figure(summary, "memory", "Memory of a connection", "Proportional memory (PSS) of all processes with "
-                   "connections that are held and silent, less that without, for each connection. What the kernel "
-                   "itself sets aside for a socket or a task is not in it."),
-        _of_figure(summary, "cpu", "Processor time of a request", "CPU seconds of all of the server's processes, as "
-                   "the kernel counts them, over the requests answered meanwhile."),
+        _of_figure(summary, "memory", "Memory per connection", "Proportional memory (PSS) of all processes with "
+                   "silent connections, minus their memory without, divided by the number of connections. The kernel's "
+                   "own memory for sockets and tasks is not included."),
+        _of_figure(summary, "cpu", "Processor time per request", "CPU seconds of all processes of the server, as "
+                   "the kernel counts them, divided by the requests answered meanwhile."),
         _tasks(summary),
-        _of_figure(summary, "switches", "Context switches of a request", "How often the server's tasks leave their "
-                   "core, of their own accord or not. Where tasks end while they are counted, their counts are lost, "
-                   "and nothing is shown."),
+        _of_figure(summary, "switches", "Context switches per request", "How often the server's tasks leave their "
+                   "core, voluntarily or not. If tasks end during the count, their counts are lost and the figure is "
+                   "not shown."),
         _fairness(summary), _octets(summary),
     ]  # fmt: skip
     return [group for group in every if group.pictures]
@@ -40,7 +40,7 @@ def groups(summary: Summary) -> list[Group]:
 def bars(
     summary: Summary, cell: Cell, estimates: dict[str, Estimate | None], unit: str, mark: float | None = None
 ) -> Bars:
-    """Draw one figure of each contestant; those without one stand below, with the reason."""
+    """Make bars for one figure of each contestant; those without the figure show the reason."""
     found = []
     for name in summary.results.names:
         value, fault = estimates.get(name), summary.fault(name, cell)
@@ -58,7 +58,7 @@ def bars(
 
 
 def ordered(chart: Bars, *, more_is_better: bool) -> Bars:
-    """Put the best on top, and those without a value below."""
+    """Sort the best to the top, and those without a value to the bottom."""
     sign = -1 if more_is_better else 1
     key: Callable[[Bar], tuple[bool, float]] = lambda bar: (bar.value is None, sign * (bar.value or 0.0))  # noqa: E731
     return Bars(sorted(chart.bars, key=key), chart.unit, chart.mark)
@@ -88,14 +88,14 @@ def _uncounted(summary: Summary, figure: str) -> str:
     names = [name for name in summary.results.names if figure == "cpu" and summary.uncounted(name)]
     if not names:
         return ""
-    return f" Of {listed(names)} the kernel does not count children that have ended (SIGCHLD is ignored)."
+    return f" For {listed(names)} the kernel does not count children that have ended (SIGCHLD is ignored)."
 
 
 def _throughput(summary: Summary) -> Group:
     group = Group(
-        "throughput", "Throughput", "Right answers a second, as the clients saw them; for churn and octets, "
-        "connections a second. The median of the rounds, with its 95 % interval. "
-        "* marks what the load generator may have limited.",
+        "throughput", "Throughput", "Right answers per second, as the clients see them; for churn and octets, "
+        "connections per second. The median of the rounds, with its 95 % interval. "
+        "* marks figures that the load generator may have limited.",
     )  # fmt: skip
     measured = [cell for cell in summary.cells if _has(summary, "throughput", cell) or cell.workload != "idle"]
     for (workload, rate), same in groupby(measured, key=lambda cell: (cell.workload, cell.rate)):
@@ -133,15 +133,15 @@ def _over_connections(summary: Summary, cells: list[Cell]) -> Curves:
 
 def _latency(summary: Summary) -> Group:
     group = Group(
-        "latency", "Latency", "How long so many of a hundred requests take at most: the HDR curve, of all rounds "
-        "together. The axis is stretched towards 100 %, where the worst cases are. In open loop a request's time "
-        "begins when it was due, so that a server cannot hide that it stood still.",
+        "latency", "Latency", "The time within which a percentage of the requests is answered: the HDR curve of all "
+        "rounds together. The axis is stretched towards 100 %, where the worst cases are. In open loop a request's "
+        "time begins when it is due, so that a server cannot hide a stall.",
     )  # fmt: skip
     for cell in summary.cells:
         curves = [_curve(summary, name, cell) for name in summary.results.names]
         if any(curve.points for curve in curves):
             ticks = [(0.0, "0"), (50.0, "50"), (90.0, "90"), (99.0, "99"), (99.9, "99.9")]
-            chart = Curves(curves, "percent of the requests", ticks, "seconds", "percentile", "log")
+            chart = Curves(curves, "percent of requests", ticks, "seconds", "percentile", "log")
             group.pictures.append(Picture(str(cell), findings.latency(summary, cell), chart, cell.workload))
     return group
 
@@ -155,13 +155,13 @@ def _curve(summary: Summary, name: str, cell: Cell) -> Curve:
 
 
 def _thinned(latency: Latency) -> list[tuple[float, float]]:
-    """Take a curve's points as far as there are enough requests beyond."""
+    """Return the points of a curve up to the percentile that still has enough requests beyond it."""
     end = min(LAST, 100 * (1 - ENOUGH_BEYOND / latency.count)) if latency.count > ENOUGH_BEYOND else 0.0
     return [(percent, seconds) for percent, seconds in latency.curve(POINTS) if percent <= end]
 
 
 def _tasks(summary: Summary) -> Group:
-    group = Group("tasks", "Tasks", "Threads of all processes while the load is on, each process's first among them.")
+    group = Group("tasks", "Tasks", "Threads of all processes under load, including each process's first.")
     for cell in summary.cells:
         if _has(summary, "tasks", cell):
             chart = _bars_of(summary, "tasks", cell)
@@ -171,8 +171,8 @@ def _tasks(summary: Summary) -> Group:
 
 def _fairness(summary: Summary) -> Group:
     group = Group(
-        "fairness", "Fairness", "Jain's index over the answers that each client got: 1 when all got the same, 1/n when "
-        "one of n got everything. Whoever waits in the queue of a server that is busy with others got nothing.",
+        "fairness", "Fairness", "Jain's index over the answers that each client got: 1 if all got the same, 1/n if one "
+        "of n got everything. A client that waits in the queue of a busy server got nothing.",
     )  # fmt: skip
     for cell in summary.cells:
         if cell.connections > 1 and _has(summary, "fairness", cell):
@@ -183,8 +183,8 @@ def _fairness(summary: Summary) -> Group:
 
 def _slow(summary: Summary) -> Group:
     group = Group(
-        "slow", "Slow clients", "What the fast clients keep of their throughput beside a few slow ones, of which every "
-        "other one sends half a line and waits, and the rest do not read their answers.",
+        "slow", "Slow clients", "The share of their throughput that fast clients keep next to a few slow ones. Every "
+        "other slow client sends half a line and waits; the rest do not read their answers.",
     )  # fmt: skip
     for cell in summary.cells:
         if cell.workload == "slow":
@@ -195,9 +195,9 @@ def _slow(summary: Summary) -> Group:
 
 
 def kept_beside_slow(summary: Summary, cell: Cell) -> dict[str, Estimate | None]:
-    """Give the percentage of its `echo` throughput over as many connections that each keeps; None: nobody is served.
+    """Return the percentage of its `echo` throughput that each contestant keeps; None if no client is served.
 
-    Contestants that were not measured in both are left out.
+    Both are over the same number of connections; contestants without both are left out.
     """
     alone = Cell("echo", cell.connections, cell.rate)
     found: dict[str, Estimate | None] = {}
@@ -212,8 +212,8 @@ def kept_beside_slow(summary: Summary, cell: Cell) -> dict[str, Estimate | None]
 
 def _sleep(summary: Summary) -> Group:
     group = Group(
-        "sleep", "A back end that blocks", "How many requests wait for the back end at a time, on average: answers a "
-        "second times the time that each must wait. The line is all of them.",
+        "sleep", "A back end that blocks", "How many requests wait for the back end at once, on average: answers per "
+        "second times the time that each waits. The line marks all requests.",
     )  # fmt: skip
     for cell in summary.cells:
         if cell.workload == "sleep":
@@ -224,8 +224,8 @@ def _sleep(summary: Summary) -> Group:
 
 def _spin(summary: Summary) -> Group:
     group = Group(
-        "spin", "Computing", "On how many cores the server computes at a time: answers a second times the CPU time "
-        "that each needs. The line is all cores; only here the servers have those of the generator, too.",
+        "spin", "Computing", "On how many cores the server computes at once: answers per second times the CPU time "
+        "of each. The line marks all cores; only here the servers also use the generator's cores.",
     )  # fmt: skip
     cores = len({*summary.results.servers, *summary.results.generators})
     for cell in summary.cells:
@@ -238,9 +238,10 @@ def _spin(summary: Summary) -> Group:
 def _octets(summary: Summary) -> Group:
     group = Group(
         "octets", "The classic table",
-        f"CPU seconds over the iterative server for {classic_table.CONNECTIONS} connections, each asking once for 4000 bytes: what concurrency itself costs (Stevens, Fenner, Rudoff: UNIX Network "
-        "Programming, volume 1, third edition, 2003, figure 30.1). The book's servers are in C and on a processor of "
-        "its time: compare the order, not the seconds.",
+        f"CPU seconds beyond the iterative server's, for {classic_table.CONNECTIONS} connections that each ask once "
+        "for 4000 bytes: the cost of concurrency itself (Stevens, Fenner, Rudoff: UNIX Network Programming, volume 1, "
+        "third edition, 2003, figure 30.1). The book's servers are written in C and ran on a processor of their time: "
+        "compare the order, not the seconds.",
     )  # fmt: skip
     cell = classic_table.cell_of(summary)
     if cell:

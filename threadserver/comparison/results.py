@@ -1,37 +1,37 @@
-"""``results.json``: everything that was measured, round by round, and where. Version 1 of its schema.
+"""``results.json``: all measurements, round by round, and where they were made. Version 1 of its schema.
 
 ::
 
-    schema        "threadserver-comparison/1"; a reader refuses another number
-    begun, ended  local time, ISO 8601; ended is null while it goes on, and when it was interrupted
-    interrupted   true when Ctrl-C ended it: rounds then holds what was measured until then
+    schema        "threadserver-comparison/1"; a reader refuses any other number
+    begun, ended  local time, ISO 8601; ended is null while it runs and after an interrupt
+    interrupted   true if Ctrl-C ended it: runs then holds the runs up to that point
     machine       processor, cores (numbers), memory_bytes, kernel, architecture,
                   limits: descriptors, tasks_of_user, tasks_of_machine, process_ids, backlog (null: none)
-    load_average  over 1, 5 and 15 minutes, at the beginning: 0 is an idle machine
-    interpreter   of the servers: path, name, version, gil (whether it has the global lock)
-    servers, generators   the cores of each; `spin` has its servers on all cores
+    load_average  over 1, 5 and 15 minutes, at the start: 0 is an idle machine
+    interpreter   of the servers: path, name, version, gil (whether it has a GIL)
+    servers, generators   the cores of each; for `spin` the servers use all cores
     pace          seconds, warm_up, timeout of each run, in seconds
-    planned       rounds that were to be
-    contestants   of each: name, kind (model, peer, submission), family, file, only (the one workload that it is
-                  measured in; null: in all)
+    planned       number of rounds planned
+    contestants   of each: name, kind (model, peer, submission), family, file, only (the one workload in which it
+                  takes part; null: all)
     cells         of each: workload, connections, rate (requests/s in open loop; null: closed loop)
-    runs          one object a run, in the order in which they were made:
+    runs          one object per run, in order:
         contestant, workload, connections, rate, round (0, 1, …)
         outcome       a key of OUTCOMES
-        why, output   in one line what went wrong; what the server said last. Empty when all was well
-        served        clients that were answered at least once; for `idle`, and then held to the end
+        why, output   the fault in one line; the server's last output. Empty without a fault
+        served        clients with at least one answer; for `idle`, those also held to the end
         requests      right answers in the measured time
-        errors        how many, by kind (clients/load/error_kinds.py), those of the warm-up among them
-        load          the load generator's result as it gives it, schema threadserver-load/1; null for `idle`
-                      and where none was made
-        server        the kernel's counts while the load was on, or null: tasks (threads of all its processes),
+        errors        number by kind (clients/load/error_kinds.py), including the warm-up
+        load          the load generator's result, schema threadserver-load/1; null for `idle` and where there
+                      is none
+        server        the kernel's counts under load, or null: tasks (threads of all its processes),
                       processes, seconds (between the two counts), cpu_seconds (used meanwhile), cpu_share
-                      (CPU seconds a second), cpu_per_request (CPU seconds),
-                      switches_per_request (null where tasks ended meanwhile, and their counts with them),
-                      uncounted (true: it ignores SIGCHLD, so CPU seconds of its ended children are lost)
+                      (CPU seconds per second), cpu_per_request (CPU seconds),
+                      switches_per_request (null if tasks ended meanwhile, as their counts are lost),
+                      uncounted (true: it ignores SIGCHLD, so CPU seconds of ended children are lost)
         memory        for `idle`, or null: PSS in bytes of all its processes with a few connections and with all:
-                      few, few_connections, full, full_connections. The generator shares pages of libraries with
-                      the server, and so must be there both times
+                      few, few_connections, full, full_connections. The generator shares library pages with the
+                      server, so it runs both times
 
 All times are in seconds, all amounts of memory in bytes.
 """
@@ -51,24 +51,24 @@ from threadserver.core.errors import KitError, UsageError, reason
 
 SCHEMA = "threadserver-comparison/1"
 OUTCOMES = {
-    "measured": "all was well",
-    "partly": "some clients or requests were not served; what the others got is counted",
-    "overrun": "it did not keep up with the rate; its figures are counted",
-    "leaked": "it kept more and more for clients that had gone; its figures are counted",
-    "wrong answers": "other bytes than the service's answer came; nothing of it is counted",
-    "crashed": "it ended under load; nothing of it is counted",
-    "hung": "nobody was answered, or nobody any more",
-    "dropped": "it ended every connection while it owed an answer",
-    "refused": "every client was refused",
+    "measured": "no faults",
+    "partly": "some clients or requests were not served; the others count",
+    "overrun": "it did not keep up with the rate; its figures count",
+    "leaked": "it kept more and more for clients that had left; its figures count",
+    "wrong answers": "it sent bytes other than the service's answer; its figures do not count",
+    "crashed": "it ended under load; its figures do not count",
+    "hung": "it answered no client, or stopped answering",
+    "dropped": "it closed every connection while an answer was due",
+    "refused": "it refused every client",
     "not offered": "it does not know this service",
     "not built": "it cannot be built",
-    "not started": "it did not come to listen",
+    "not started": "it never listened",
     "generator failed": "the load generator could not work",
 }
 COUNTED = ("measured", "partly", "overrun", "leaked")
-"""Outcomes whose figures are figures."""
+"""Outcomes whose figures count."""
 FINAL = ("not offered", "not built")
-"""Outcomes that another round would not change."""
+"""Outcomes that another round cannot change."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +96,7 @@ class Memory:
 
     @property
     def each(self) -> float | None:
-        """Bytes for each connection; what is below nothing is noise, and counts as nothing."""
+        """Bytes per connection; a negative value is noise and counts as 0."""
         more = self.full_connections - self.few_connections
         return max(self.full - self.few, 0) / more if more > 0 else None
 
@@ -119,24 +119,31 @@ class Run:
     memory: Memory | None = None
 
     def failed(self, outcome: str, why: str) -> "Run":
-        """Say what went wrong, and return the run."""
+        """Record a fault, and return the run."""
         self.outcome, self.why = outcome, why
         return self
 
+    def loaded(self, *path: str) -> Any:  # noqa: ANN401
+        """Return a value of the load generator's result, such as ``("latency", "p50")``; None if there is none."""
+        value: Any = self.load
+        for name in path:
+            value = None if value is None else value[name]
+        return value
+
     @property
     def counted(self) -> bool:
-        """Whether its figures are figures."""
+        """Whether its figures count."""
         return self.outcome in COUNTED
 
     def as_dict(self) -> dict[str, Any]:
-        """Give it as JSON takes it."""
+        """Return a dictionary for JSON."""
         whole = asdict(self)
         number, cell = whole.pop("number"), whole.pop("cell")
         return {"contestant": whole.pop("contestant"), **cell, "round": number, **whole}
 
     @classmethod
     def from_dict(cls, given: dict[str, Any]) -> "Run":
-        """Read what `as_dict` wrote."""
+        """Read the output of `as_dict`."""
         rest = dict(given)
         cell = Cell(*(rest.pop(name) for name in ("workload", "connections", "rate")))
         server, memory = rest.pop("server"), rest.pop("memory")
@@ -166,30 +173,30 @@ class Results:
 
     @property
     def names(self) -> list[str]:
-        """The contestants, in the order in which they were asked for."""
+        """The contestants, in the requested order."""
         return [str(one["name"]) for one in self.contestants]
 
     def entering(self, cell: Cell) -> list[str]:
-        """Give those that are measured in a cell."""
+        """Return the contestants that take part in a cell."""
         return [str(one["name"]) for one in self.contestants if one.get("only") in (None, cell.workload)]
 
     @property
     def families(self) -> dict[str, str]:
-        """What each contestant is made of."""
+        """The family of each contestant."""
         return {str(one["name"]): str(one["family"]) for one in self.contestants}
 
     def of(self, contestant: str, cell: Cell) -> Iterator[Run]:
-        """Give the runs of one contestant in one cell."""
+        """Return the runs of one contestant in one cell."""
         return (run for run in self.runs if run.contestant == contestant and run.cell == cell)
 
     def as_dict(self) -> dict[str, Any]:
-        """Give it as JSON takes it."""
+        """Return a dictionary for JSON."""
         whole = {name: getattr(self, name) for name in self.__slots__}
         runs = [run.as_dict() for run in self.runs]
         return {"schema": SCHEMA, **whole, "cells": [asdict(cell) for cell in self.cells], "runs": runs}
 
     def write(self, path: Path) -> None:
-        """Write it in one stroke: whoever reads, or interrupts, finds the old file or the new one, whole."""
+        """Replace the file atomically: it is always the whole old or the whole new one. Raises KitError on failure."""
         beside = path.with_name(f".{path.name}.{os.getpid()}")
         try:
             with beside.open("w", encoding="utf-8") as file:
@@ -205,16 +212,16 @@ class Results:
 
 
 def read(path: Path) -> Results:
-    """Read results. Raises UsageError, in one line, for what is none, or of another version."""
+    """Read results. Raises UsageError, in one line, if the file is not a results.json of this version."""
     try:
         given = json.loads(path.read_text(encoding="utf-8"), parse_constant=_refuse)
     except OSError as error:
         raise UsageError(f"cannot read {path}: {reason(error)}") from error
     except (ValueError, RecursionError) as error:
-        raise UsageError(f"{path} is no results.json: {error}") from error
+        raise UsageError(f"{path} is not a results.json: {error}") from error
     schema = given.pop("schema", None) if isinstance(given, dict) else None
     if schema != SCHEMA:
-        raise UsageError(f"{path} is no results.json of this version: its schema is {schema!r}, not {SCHEMA!r}")
+        raise UsageError(f"{path} is not a results.json of this version: its schema is {schema!r}, not {SCHEMA!r}")
     with intact(path):
         cells = [Cell(**cell) for cell in given.pop("cells")]
         found = Results(cells=cells, runs=[Run.from_dict(run) for run in given.pop("runs")], **given)
@@ -223,22 +230,22 @@ def read(path: Path) -> Results:
 
 
 def _check(found: Results) -> None:
-    """See whether it can be told what was measured of whom, and when. Raises ValueError or TypeError where not."""
+    """Check the time, the contestants and the outcomes. Raises ValueError or TypeError if they make no sense."""
     datetime.fromisoformat(found.begun)
     for run in found.runs:
         if run.contestant not in found.names:
-            raise ValueError(f"{run.contestant!r} is no contestant")
+            raise ValueError(f"{run.contestant!r} is not a contestant")
         if run.outcome not in OUTCOMES:
-            raise ValueError(f"{run.outcome!r} is no outcome")
+            raise ValueError(f"{run.outcome!r} is not an outcome")
 
 
 def _refuse(constant: str) -> float:
-    raise ValueError(f"{constant} is no number of JSON")
+    raise ValueError(f"{constant} is not a JSON number")
 
 
 @contextmanager
 def intact(path: Path) -> Iterator[None]:
-    """Read, or draw, what a file says: whatever is not as it must be is told as damage, in one line, by UsageError."""
+    """Read or draw a file in this block; bad content raises UsageError, which calls the file damaged in one line."""
     try:
         yield
     except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError, zlib.error) as error:

@@ -1,4 +1,4 @@
-"""A contestant as a running server: started on its own cores, its output kept, all its processes stopped in the end."""
+"""A contestant as a running server: start it on its own cores, keep its output, stop all its processes."""
 
 import os
 import time
@@ -20,7 +20,7 @@ from threadserver.submission.server_program import how
 START_LIMIT = 10.0
 """Seconds in which a server must begin to listen."""
 KEPT = 4000
-"""Characters of output that are kept: the last."""
+"""Number of last characters of output to keep."""
 POLL = 0.005
 GRACE = 1.0
 """Seconds between asking a server to end and killing it."""
@@ -28,7 +28,7 @@ GRACE = 1.0
 
 @dataclass(frozen=True, slots=True)
 class Site:
-    """Where and with what all contestants run."""
+    """The cores and the interpreter for all contestants."""
 
     servers: frozenset[int]
     """Cores of the servers."""
@@ -43,18 +43,18 @@ class Site:
 
 
 def site(interpreter: str) -> Site:
-    """Share out the cores: half for the servers, half for the generator, where there are two or more."""
+    """Divide the cores: half for the servers, half for the generator, if there are two or more."""
     cores = sorted(os.sched_getaffinity(0))
     half = (len(cores) + 1) // 2
     return Site(frozenset(cores[:half]), tuple(cores[half:] or cores), interpreter)
 
 
 class AnswerError(KitError):
-    """An answer that is none of the service's, nor of a server that does not know it."""
+    """An answer that neither the service nor a server without the service gives."""
 
 
 class NotStartedError(KitError):
-    """A contestant that does not come to listen; ``output`` is what it said."""
+    """A contestant that never listened; ``output`` is what it printed."""
 
     def __init__(self, why: str, output: str) -> None:
         super().__init__(why)
@@ -63,7 +63,7 @@ class NotStartedError(KitError):
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """A server that runs."""
+    """A running server."""
 
     address: Address
     _keeper: Keeper
@@ -71,23 +71,23 @@ class Subject:
 
     @property
     def keeper(self) -> int:
-        """The process that all of the server's descend from."""
+        """Process id of the keeper, from which all processes of the server descend."""
         return self._keeper.pid
 
     def ended(self, within: float = 0.0) -> str:
-        """Say how it ended: "with exit code 1". Empty when any of its processes is left after so many seconds."""
+        """Say how it ended: "with exit code 1". Empty if any of its processes is left after ``within`` seconds."""
         self._keeper.wait(within)
         self._keeper.update()
         return "" if counters.members(self.keeper) else how(self._keeper.exit_code)
 
     def output(self) -> str:
-        """Give the last that it has said, made safe to show; of a server that has ended that is all of it."""
+        """Return its last output, made safe to show; complete if the server has ended."""
         if self.ended():
             self._output.finish(1.0)
         return str(self._output).strip()[-KEPT:]
 
     def await_listening(self) -> None:
-        """Wait until the kernel's tables say that it listens: nobody connects. Raises NotStartedError."""
+        """Wait until the kernel's tables show that it listens, without connecting. Raises NotStartedError."""
         deadline = time.monotonic() + START_LIMIT
         while time.monotonic() < deadline:
             self._keeper.update(POLL)
@@ -97,7 +97,7 @@ class Subject:
             if self._keeper.failed:
                 raise NotStartedError(f"it cannot be started: {self._keeper.failed}", "")
             if self._keeper.exit_code is not None and not pids:
-                raise self._not_started(f"it ended {how(self._keeper.exit_code)} before it was seen to listen")
+                raise self._not_started(f"it ended {how(self._keeper.exit_code)} before it listened")
         raise self._not_started(f"it did not listen at {self.address} within {START_LIMIT:g} s")
 
     def stop(self) -> None:
@@ -106,15 +106,15 @@ class Subject:
         self._output.finish(1.0)
 
     def _not_started(self, why: str) -> NotStartedError:
-        self.stop()  # then its output is complete
+        self.stop()  # completes its output
         return NotStartedError(why, self.output())
 
 
 @contextmanager
 def serving(contestant: Contestant, service: str, cores: frozenset[int], interpreter: str) -> Iterator[Subject]:
-    """Start a contestant on these cores, and stop it whole. Raises NotStartedError when it does not come to listen.
+    """Start a contestant on these cores, and stop all its processes. Raises NotStartedError if it never listens.
 
-    It is not contained: it is measured as it would run, and its limits are ours.
+    It is not contained: it is measured as it normally runs, with the limits of this process.
     """
     host = "127.0.0.1"
     address = Address("tcp", host, free_port(host))
@@ -134,7 +134,7 @@ def serving(contestant: Contestant, service: str, cores: frozenset[int], interpr
 
 @contextmanager
 def pinned(cores: frozenset[int]) -> Iterator[None]:
-    """Keep this thread on these cores, so that what it starts meanwhile is born there."""
+    """Pin this thread to these cores, so that processes started meanwhile inherit them."""
     before = os.sched_getaffinity(0)
     os.sched_setaffinity(0, cores)
     try:
@@ -144,10 +144,10 @@ def pinned(cores: frozenset[int]) -> Iterator[None]:
 
 
 def offers(address: Address, service: str, timeout: float) -> bool:
-    """Ask once whether a server offers a service: one that knows only ``echo`` answers with the question.
+    """Ask once whether a server offers a service: one that knows only ``echo`` echoes the request.
 
-    For ``sleep`` and ``spin`` that is the right answer, so they are known by what only haste can do: being too early.
-    Raises AnswerError for any other answer, KitError or an OSError when there is none.
+    For ``sleep`` and ``spin`` the echo is also the right answer, but it comes too early. Raises AnswerError for any
+    other answer, and KitError or OSError without an answer.
     """
     question = {"octets": b"10", "sleep": b"50", "spin": b"30"}.get(service, b"hello")
     with Client(address, timeout=timeout) as client:
@@ -158,6 +158,6 @@ def offers(address: Address, service: str, timeout: float) -> bool:
         return True
     if service == "echo" or not (answer == question or answer.startswith(b"ERROR")):
         if answer != question:
-            raise AnswerError(f"it was asked {shown(question)} and answered {shown(answer)}")
+            raise AnswerError(f"it answered {shown(question)} with {shown(answer)}")
         return True
     return answer == question and service in ("sleep", "spin") and took * 1000 >= int(question)

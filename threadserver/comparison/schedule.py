@@ -1,7 +1,7 @@
 """All runs, in interleaved rounds: A B C in one cell, A B C in the next, and after the last cell again from the first.
 
-So what disturbs the machine for a while disturbs all contestants of a cell alike, and its paired ratios little; and a
-comparison that is cut short has whole cells.
+So a disturbance of the machine affects all contestants of a cell alike, and their paired ratios little; and an
+interrupted comparison has whole cells.
 """
 
 from collections import Counter
@@ -20,43 +20,43 @@ from threadserver.comparison.running_contestant import Site
 from threadserver.core.errors import KitError, reason
 
 TRIES = 3
-"""So often in a row a server may not start, or not answer its first client, until it is given up."""
+"""Failures in a row, to start or to answer the first client, after which a server is given up."""
 TOUR_SECONDS = 180.0
 TOUR_ROUNDS = 3
 STARTING = 0.5
-"""Seconds that a run takes beside its load: starting the server and the generator, stopping them."""
+"""Seconds of a run in addition to its load: to start and stop the server and the generator."""
 PACE = Pace(seconds=1.0, warm_up=0.3, timeout=2.0)
 
 Show = Callable[[str, float, float], None]
-"""Shown what runs now, which part of all is done (0 to 1), and how many seconds are left."""
+"""Called with the current run, the part done (0 to 1), and the seconds left."""
 
 
 @dataclass(frozen=True, slots=True)
 class Schedule:
-    """Who is measured in what, how often and how long."""
+    """The contestants, the cells, the number of rounds and the pace."""
 
     contestants: list[Contestant]
     cells: list[Cell]
     rounds: int
     pace: Pace
     designs: list[Contestant] = field(default_factory=list)
-    """Those that are there for the classic table only, and so for `octets`."""
+    """Contestants for the classic table only, and so only for `octets`."""
 
     @property
     def seconds(self) -> float:
-        """How long it takes, about."""
+        """Estimated length in seconds."""
         return self.rounds * sum(len(self.entering(cell)) * self.cost(cell) for cell in self.cells)
 
     def entering(self, cell: Cell) -> list[Contestant]:
-        """Give those that are measured in a cell."""
+        """Return the contestants that take part in a cell."""
         return self.contestants + (self.designs if cell.workload == CLASSIC else [])
 
     def cost(self, cell: Cell) -> float:
-        """How many seconds a run takes, about."""
+        """Return the estimated length of a run in seconds."""
         return STARTING + (0.3 if cell.workload == "idle" else self.pace.seconds + self.pace.warm_up)
 
     def runs(self) -> Iterator[tuple[int, Cell, Contestant]]:
-        """Give every run, in order."""
+        """Yield every run, in order."""
         for number in range(self.rounds):
             for cell in self.cells:
                 for contestant in self.entering(cell):
@@ -64,14 +64,14 @@ class Schedule:
 
 
 def tour_pace(runs: int) -> Pace:
-    """Choose how long a run of a tour takes, so that all of it, so many runs a round, takes about three minutes."""
+    """Choose the pace of a tour with ``runs`` per round, so that all of it takes about three minutes."""
     each = TOUR_SECONDS / (TOUR_ROUNDS * runs) - STARTING
     seconds = round(min(max(0.8 * each, 0.2), 1.0), 2)
     return Pace(seconds, warm_up=round(seconds / 4, 2), timeout=0.6)
 
 
 def begin(schedule: Schedule, site: Site) -> Results:
-    """Write down where, when and with what it is measured."""
+    """Return empty results that record the place, the time and the means of the measurement."""
     return Results(
         begun=_now(),
         machine=machine(),
@@ -96,9 +96,9 @@ def begin(schedule: Schedule, site: Site) -> Results:
 
 
 def carry_out(schedule: Schedule, site: Site, file: Path, show: Show) -> Results:
-    """Measure it all, and keep the runs of each cell in the file as soon as all are known. Ctrl-C ends it early.
+    """Make all runs, and save those of each cell in the file when they are complete. Ctrl-C ends it early.
 
-    The file's folder is made only now that there is something to measure. Raises KitError when it cannot be.
+    The file's folder is made only now, before the first run. Raises KitError if that fails.
     """
     results = begin(schedule, site)
     _make(file.parent)
@@ -121,7 +121,7 @@ def _make(folder: Path) -> None:
 
 
 def _measure(schedule: Schedule, site: Site, file: Path, results: Results, show: Show) -> bool:
-    """Make every run; False when one was cut short."""
+    """Make every run; return False if one was interrupted."""
     clock = _Clock(schedule, show)
     attempts = _Attempts()
     for number, cell, contestant in schedule.runs():
@@ -133,26 +133,26 @@ def _measure(schedule: Schedule, site: Site, file: Path, results: Results, show:
                 return False
             results.runs.append(run)
             attempts.record(run)
-        if contestant is schedule.entering(cell)[-1]:  # after each would take as long as the runs themselves
+        if contestant is schedule.entering(cell)[-1]:  # saving after each run would take as long as the runs
             results.write(file)
         clock.done += schedule.cost(cell)
     return True
 
 
 class _Attempts:
-    """Knows where another round would tell nothing new: each would cost the seconds that it takes to give one up."""
+    """Knows where another round would show nothing new, to save the seconds of a useless attempt."""
 
     def __init__(self) -> None:
         self._settled: set[tuple[str, Cell]] = set()
         self._failures: Counter[str] = Counter()
-        """How often in a row nobody was answered, or nothing came to listen."""
+        """Failures in a row: no client was answered, or the server never listened."""
 
     def may_try(self, name: str, cell: Cell) -> bool:
-        """Tell whether a contestant is to be tried in a cell."""
+        """Tell whether to try a contestant in a cell."""
         return (name, cell) not in self._settled and self._failures[name] < TRIES
 
     def record(self, run: Run) -> None:
-        """Take what a run has shown."""
+        """Record the outcome of a run."""
         if run.outcome in FINAL:
             self._settled.add((run.contestant, run.cell))
         if run.outcome in ("not started", "hung") and run.load is None:
@@ -162,7 +162,7 @@ class _Attempts:
 
 
 class _Clock:
-    """Knows how much of the work is done, and so how long the rest will take."""
+    """Knows how much of the work is done, and estimates the time left."""
 
     def __init__(self, schedule: Schedule, show: Show) -> None:
         self.what = ""
@@ -172,7 +172,7 @@ class _Clock:
         self._show = show
 
     def tick(self) -> None:
-        """Show where we are. The estimate goes by what the runs so far took, as soon as there are some."""
+        """Show the progress. After the first runs, the estimate follows the time that they took."""
         passed = monotonic() - self._begun
         slower = passed / self.done if self.done > 10 else 1.0
         self._show(self.what, self.done / self._whole, max((self._whole - self.done) * slower, 0.0))

@@ -1,4 +1,4 @@
-"""The tables behind the pictures, as rows of plain values: for CSV, and for whoever wants every number."""
+"""The tables behind the pictures, as rows of plain values, for CSV files."""
 
 import csv
 from collections.abc import Iterator
@@ -21,7 +21,7 @@ class Table(NamedTuple):
 
 
 def tables(summary: Summary) -> list[Table]:
-    """Give every table; one that has no row says nothing."""
+    """Return every table, including those without rows."""
     return [
         Table("figures", (*_CELL, "model", "figure", "unit", *_ESTIMATE), list(_figures(summary))),
         Table("comparisons", (*_CELL, "figure", "model", "compared to", *_RATIO, "verdict"),
@@ -34,7 +34,7 @@ def tables(summary: Summary) -> list[Table]:
 
 
 def write(summary: Summary, folder: Path) -> None:
-    """Write each table that has a row as a CSV file; an older one of the others goes."""
+    """Write each table with rows as a CSV file; remove the older files of the others."""
     for table in tables(summary):
         path = folder / f"{table.name}.csv"
         path.unlink(missing_ok=True)
@@ -92,7 +92,7 @@ def _octets(summary: Summary) -> Iterator[Row]:
 def _orders(summary: Summary) -> Iterator[Row]:
     cell = classic_table.cell_of(summary)
     for order in classic_table.orders(summary, cell) if cell else ():
-        word = {True: "holds", False: "turned round", None: "cannot be told"}[order.holds]
+        word = {True: "holds", False: "reversed", None: "unclear"}[order.holds]
         yield order.cheaper.model, order.dearer.model, word
 
 

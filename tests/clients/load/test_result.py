@@ -43,7 +43,7 @@ def test_fairness_is_jains_index(answers, index):
     [
         (0.5, 0.0, None),
         (0.95, 0.0, "busy for 95% of the time"),
-        (0.5, 0.45, "waited for 45% of the time while somebody else, perhaps the server, ran on its core"),
+        (0.5, 0.45, "waited for 45% of the time while another program, perhaps the server, ran on its core"),
     ],
 )
 def test_a_generator_without_a_moment_to_wait_says_that_it_was_the_limit(cpu, waiting, says):
@@ -55,7 +55,7 @@ def test_a_generator_without_a_moment_to_wait_says_that_it_was_the_limit(cpu, wa
 
 def test_a_generator_that_is_late_says_that_it_was_the_limit():
     assert result(lateness=latency(0.002)).limited_by == (
-        "one request in a hundred was sent 2.0 ms late or more though its connection was free"
+        "one request in a hundred was sent at least 2.0 ms late, although its connection was free"
     )
     assert not result(lateness=latency(0.0001)).limited
 
@@ -75,14 +75,14 @@ def test_as_json_it_has_what_its_schema_says():
 
 def test_the_table_names_what_was_measured():
     text = shown(result(errors={"reset": 3}, interrupted=True, slow=Slow(4, 3, 0, Latency(), {"full": 1})))
-    for part in ("echo, 64 bytes", "closed loop", "p99.9 1.00 ms", "reset 3", "3 of 4", "none was answered", "full 1"):
+    for part in ("echo, 64 bytes", "closed loop", "p99.9 1.00 ms", "reset 3", "3 of 4", "no answers", "full 1"):
         assert part in text
-    assert "interrupted" in text
+    assert "Interrupted" in text
 
 
 def test_nothing_measured_is_a_failure_that_says_why():
     nothing = result(per_connection=[0, 0], errors={"refused": 2}, connected=0)
-    assert nothing.failure == "nothing was answered by tcp://127.0.0.1:7000: refused (2 times)"
+    assert nothing.failure == "no answer from tcp://127.0.0.1:7000: refused (2 times)"
     assert nothing.flawed
     assert result().failure is None
 

@@ -1,1 +1,1 @@
-"""Well-known servers, each as its manual would write it, speaking the confirmation protocol."""
+"""Well-known servers, each written as in its manual, with the confirmation protocol."""

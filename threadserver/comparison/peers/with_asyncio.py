@@ -1,9 +1,9 @@
-"""The standard library's asyncio streams. What blocks goes to a thread, as the manual says; what computes does not."""
+"""The standard library's asyncio streams. Blocking calls run in a thread, as the manual says; computing does not."""
 
 import asyncio
 from asyncio import StreamReader, StreamWriter
 
-from threadserver.comparison.peers._speaking import BACKLOG, answer, arguments, hello
+from threadserver.comparison.peers._peer_protocol import BACKLOG, answer, arguments, hello
 from threadserver.core import services
 
 HOST, PORT, SERVICE = arguments()
@@ -17,13 +17,13 @@ async def converse(reader: StreamReader, writer: StreamWriter) -> None:
         if await reader.readline() == confirmation:
             await reply(reader, writer)
     except (ConnectionError, ValueError):
-        pass  # the client has gone, or its line was too long
+        pass  # the client has left, or its line was too long
     finally:
         writer.close()
 
 
 async def reply(reader: StreamReader, writer: StreamWriter) -> None:
-    """Answer until the client has said its last."""
+    """Answer until the client half-closes."""
     while line := await reader.readline():
         blocks = SERVICE is services.sleep
         writer.write(await asyncio.to_thread(answer, SERVICE, line) if blocks else answer(SERVICE, line))

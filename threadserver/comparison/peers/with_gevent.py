@@ -1,4 +1,4 @@
-"""gevent: a greenlet for each connection, and blocking calls that yield, as its manual begins."""
+"""gevent: a greenlet per connection, and blocking calls that yield, as in the first example of its manual."""
 
 from gevent import monkey
 
@@ -8,7 +8,7 @@ from typing import Any  # noqa: E402
 
 from gevent.server import StreamServer  # noqa: E402
 
-from threadserver.comparison.peers._speaking import BACKLOG, MAX_LINE, answer, arguments, hello  # noqa: E402
+from threadserver.comparison.peers._peer_protocol import BACKLOG, MAX_LINE, answer, arguments, hello  # noqa: E402
 
 HOST, PORT, SERVICE = arguments()
 

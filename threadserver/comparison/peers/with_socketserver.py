@@ -1,8 +1,8 @@
-"""The standard library's socketserver, a thread for each connection."""
+"""The standard library's socketserver, a thread per connection."""
 
 import socketserver
 
-from threadserver.comparison.peers._speaking import BACKLOG, MAX_LINE, answer, arguments, hello
+from threadserver.comparison.peers._peer_protocol import BACKLOG, MAX_LINE, answer, arguments, hello
 
 HOST, PORT, SERVICE = arguments()
 
@@ -21,7 +21,7 @@ class Handler(socketserver.StreamRequestHandler):
 
 
 class Threading(socketserver.ThreadingTCPServer):
-    """A thread for each connection."""
+    """A thread per connection."""
 
     allow_reuse_address = True
     daemon_threads = True

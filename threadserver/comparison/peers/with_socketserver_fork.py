@@ -1,10 +1,10 @@
-"""The standard library's socketserver, a process for each connection."""
+"""The standard library's socketserver, a process per connection."""
 
 import socketserver
 from itertools import count
 from typing import Any
 
-from threadserver.comparison.peers._speaking import BACKLOG, MAX_LINE, answer, arguments, hello
+from threadserver.comparison.peers._peer_protocol import BACKLOG, MAX_LINE, answer, arguments, hello
 
 HOST, PORT, SERVICE = arguments()
 
@@ -25,7 +25,7 @@ class Handler(socketserver.StreamRequestHandler):
 
 
 class Forking(socketserver.ForkingTCPServer):
-    """A process for each connection; the parent counts them, since each child has but a copy of any counter."""
+    """A process per connection; the parent numbers them, because each child has only a copy of a counter."""
 
     allow_reuse_address = True
     request_queue_size = BACKLOG
@@ -34,7 +34,7 @@ class Forking(socketserver.ForkingTCPServer):
     _numbers = count(1)
 
     def process_request(self, request: Any, client_address: Any) -> None:  # noqa: ANN401
-        """Give the connection its number before the fork."""
+        """Assign the connection its number before the fork."""
         self.number = next(self._numbers)
         super().process_request(request, client_address)
 

@@ -1,4 +1,4 @@
-"""The same as with asyncio, on uvloop's event loop, which is libuv's."""
+"""The asyncio server on uvloop's event loop, which is libuv's."""
 
 import uvloop
 

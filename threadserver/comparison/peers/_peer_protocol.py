@@ -1,4 +1,4 @@
-"""What the peers share: their arguments, HELLO, and CONFIRM."""
+"""Code that the peers share: arguments, HELLO, and CONFIRM."""
 
 import os
 import sys
@@ -19,7 +19,7 @@ def arguments() -> tuple[str, int, Service]:
 
 
 def hello(server: tuple[str, int], client: tuple[str, int], number: int | None = None) -> tuple[bytes, bytes]:
-    """Give a connection's HELLO, and the CONFIRM that must follow. Without a number it takes the next."""
+    """Return a connection's HELLO and the CONFIRM that must follow. The default number is the next one."""
     number = number or next(_numbers)
     worker = f"{os.getpid()}/{threading.get_native_id()}"
     ends = f"server=tcp://{server[0]}:{server[1]} client=tcp://{client[0]}:{client[1]}"
@@ -27,6 +27,6 @@ def hello(server: tuple[str, int], client: tuple[str, int], number: int | None =
 
 
 def answer(service: Service, line: bytes) -> bytes:
-    """Answer a line with its LF; b"" where there is no answer."""
+    """Answer a line with its LF; b"" if there is none."""
     said = service(line.removesuffix(b"\n"))
     return b"" if said is None else said + b"\n"
