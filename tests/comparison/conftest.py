@@ -1,4 +1,4 @@
-"""A report as everybody gets it, in a folder."""
+"""A complete report in a folder."""
 
 import pytest
 
@@ -10,7 +10,7 @@ from threadserver.comparison.summary import Summary
 
 @pytest.fixture(scope="session")
 def sample():
-    """Give a comparison of fourteen servers; nobody may change it."""
+    """Return a comparison of fourteen servers; tests must not change it."""
     return Summary(results())
 
 

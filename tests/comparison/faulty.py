@@ -1,4 +1,4 @@
-"""Servers with one fault each, written as files: what students hand in."""
+"""Servers with one fault each, written as files, like submissions."""
 
 BASE = """
 import contextlib, os, socket, sys, threading
@@ -79,7 +79,7 @@ def converse(connection, number):
         else:
             threading.Event().wait()
 """,
-    "closes who is silent": """
+    "closes silent clients": """
 silent, come = {}, set()
 
 def answer(line, number):
@@ -213,7 +213,7 @@ os._exit(1)
 
 
 def write(folder, fault):
-    """Write a faulty server, and give its path."""
+    """Write a faulty server, and return its path."""
     folder.mkdir(exist_ok=True)
     file = folder / "server.py"
     file.write_text(BASE.replace("{fault}", FAULTS[fault]))

@@ -1,4 +1,4 @@
-"""A comparison that nobody measured, with all that a report has to show: drawn from a seed, always the same."""
+"""A made-up comparison with everything that a report can show, always the same."""
 
 import random
 from functools import cache

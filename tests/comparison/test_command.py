@@ -1,4 +1,4 @@
-"""`threadserver compare` as one types it: short, on real servers."""
+"""The command `threadserver compare`: short, with real servers."""
 
 import json
 import os
@@ -43,7 +43,7 @@ def test_it_measures_reports_and_keeps_the_result(measured):
     assert not results["interrupted"]
 
 
-def test_in_a_log_a_line_says_now_and_then_how_far_it_is(monkeypatch, tmp_path):
+def test_in_a_log_a_line_shows_the_progress_from_time_to_time(monkeypatch, tmp_path):
     monkeypatch.setattr(campaign, "EVERY", 0.0)
     log = StringIO()
     schedule = campaign.plan([contestants.find("thread")], ["echo"], [1], 2, 0.1, None)
@@ -63,13 +63,13 @@ def test_a_result_is_drawn_again_and_compared(measured, threadserver, tmp_path):
 
 
 @pytest.mark.parametrize(("option", "value"), [("--seconds", "nan"), ("--rate", "nan"), ("--rate", "inf")])
-def test_what_is_no_number_is_refused(threadserver, option, value):
+def test_an_option_that_is_not_a_number_is_refused(threadserver, option, value):
     found = threadserver("compare", "thread", option, value)
     assert (found.returncode, found.stdout) == (2, "")
     assert f"{value!r} is not a finite number" in found.stderr
 
 
-def test_what_an_earlier_comparison_left_is_replaced(measured, threadserver, tmp_path):
+def test_an_earlier_report_is_replaced(measured, threadserver, tmp_path):
     results = measured[1] / "results.json"
     given = json.loads(results.read_text())
     assert threadserver("compare", "--report", results, "--output", tmp_path / "out").returncode == 0
@@ -82,7 +82,7 @@ def test_what_an_earlier_comparison_left_is_replaced(measured, threadserver, tmp
     assert "throughput-echo-a-line-comes-back.svg" in pictures - set(os.listdir(tmp_path / "out" / "pictures"))
 
 
-def test_where_nothing_was_measured_no_page_is_named(measured, threadserver, tmp_path):
+def test_without_measurements_no_page_is_named(measured, threadserver, tmp_path):
     given = json.loads((measured[1] / "results.json").read_text())
     (tmp_path / "none.json").write_text(json.dumps({**given, "runs": []}))
     found = threadserver("compare", "--report", tmp_path / "none.json")
@@ -104,7 +104,7 @@ def test_where_nothing_was_measured_no_page_is_named(measured, threadserver, tmp
         (("thread", "-w", "echo", "-c", "4000000000"), "4000000000 connections need 4000000040 descriptors"),
     ],
 )
-def test_what_makes_no_sense_is_one_line(threadserver, tmp_path, arguments, said):
+def test_a_usage_error_is_one_line(threadserver, tmp_path, arguments, said):
     found = threadserver("compare", *arguments, *(() if "--report" in arguments else ("--output", tmp_path / "out")))
     lines = [line for line in found.stderr.splitlines() if line]
     assert found.returncode in (1, 2)
@@ -129,7 +129,7 @@ def test_connections_are_numbers(threadserver, text):
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_who_ends_it_keeps_what_was_measured(tmp_path, number):
+def test_an_interrupt_keeps_the_figures_so_far(tmp_path, number):
     command = ["thread", *SHORT, "-c", "1", "-n", "1000", "--output", str(tmp_path)]
     process = subprocess.Popen(
         [sys.executable, "-m", "threadserver", "compare", *command], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
@@ -148,7 +148,7 @@ def test_who_ends_it_keeps_what_was_measured(tmp_path, number):
 
 
 def test_too_many_connections_are_refused_before_anything_starts(tmp_path):
-    """As an ordinary user, who may not raise the hard limit."""
+    """An ordinary user may not raise the hard limit."""
     script = (
         "import os, resource, sys\n"
         "from threadserver.comparison.capacity import make_room\n"

@@ -1,4 +1,4 @@
-"""Who takes part: by name, by path, in any language; and when the rounds are."""
+"""Contestants by name, by path, in any language; and the order of the rounds."""
 
 import os
 import sys
@@ -35,7 +35,7 @@ def test_a_file_a_folder_and_a_program_are_found_by_their_path(tmp_path):
     assert contestants.find(str(program)).command("echo") == [str(program), "{host}", "{port}"]
 
 
-def test_echo_is_not_named_so_that_a_submission_need_know_of_two_arguments_only(tmp_path):
+def test_echo_is_not_named_so_that_a_submission_may_take_only_two_arguments(tmp_path):
     mine = contestants.find(str(faulty.write(tmp_path / "mine", "none")))
     assert mine.command("echo", "python")[-2:] == ["{host}", "{port}"]
     assert mine.command("sleep", "python")[-3:] == ["{host}", "{port}", "sleep"]
@@ -72,13 +72,13 @@ def test_a_folder_in_another_language_is_built_once(tmp_path):
     assert not (tmp_path / "server").exists()
 
 
-def test_a_file_that_may_not_be_run_is_told(tmp_path):
+def test_a_file_that_is_not_executable_is_reported(tmp_path):
     (tmp_path / "server").write_text("#!/bin/sh\n")
     with pytest.raises(UsageError, match=r"chmod \+x"):
         contestants.find(str(tmp_path / "server"))
 
 
-def test_names_that_are_the_same_are_told_apart_by_more_of_their_paths(tmp_path):
+def test_equal_names_get_longer_parts_of_their_paths(tmp_path):
     files = [tmp_path / who / "lab" / "server.py" for who in ("alice", "bob")]
     for file in files:
         file.parent.mkdir(parents=True)
@@ -88,7 +88,7 @@ def test_names_that_are_the_same_are_told_apart_by_more_of_their_paths(tmp_path)
     assert [one.file for one in found[:2]] == files
 
 
-def test_a_path_that_is_no_text_has_a_name_that_is():
+def test_a_path_that_is_not_valid_text_has_a_printable_name():
     name = os.fsdecode(b"/tmp/caf\xe9/server.py")
     assert contestants.printable(name) == r"/tmp/caf\xe9/server.py"
 
@@ -99,7 +99,7 @@ def test_rounds_are_interleaved():
     assert runs == [(n, c, name) for n in (0, 1) for c in (1, 10) for name in ("thread", "iterative")]
 
 
-def test_who_never_starts_is_tried_three_times_and_no_more(tmp_path):
+def test_a_server_that_never_starts_is_tried_only_three_times(tmp_path):
     ends = contestants.find(str(faulty.write(tmp_path, "ends")))
     entering = [contestants.find("iterative"), ends]
     schedule = Schedule(entering, [Cell("churn", count) for count in (1, 2)], 3, Pace(0.05, 0.0, 5.0))
@@ -109,7 +109,7 @@ def test_who_never_starts_is_tried_three_times_and_no_more(tmp_path):
     assert len(found.runs) == 3 + 6
 
 
-def test_a_tour_takes_about_three_minutes_whoever_takes_part():
+def test_a_tour_takes_about_three_minutes_for_any_number_of_servers():
     for count in (2, 11):
         one = contestants.find("thread")
         schedule = plan([one] * count, (), (), None, None, None)
@@ -138,13 +138,13 @@ def test_a_variant_of_a_model_is_one_of_its_labs_alternatives(name, family):
     assert found.file == models.variants()[name]
 
 
-def test_open_loop_is_for_those_who_have_a_rate():
+def test_a_rate_applies_only_to_workloads_that_have_one():
     schedule = plan([contestants.find("thread")], (), (), None, None, 100.0)
     assert Cell("echo", 8, 100.0) in schedule.cells
     assert Cell("churn", 8, None) in schedule.cells
 
 
-def test_another_interpreter_is_asked_what_it_is():
+def test_another_interpreter_reports_its_version():
     from threadserver.comparison.machine import interpreter
 
     found = interpreter(sys.executable)

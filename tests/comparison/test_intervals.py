@@ -68,7 +68,7 @@ def test_the_counted_bootstrap_is_the_drawn_one(count):
 
 @pytest.mark.parametrize("count", [3, 4, 5, 6, 7, 8, 11])
 @pytest.mark.parametrize("heavy", [False, True], ids=["as usual", "heavy tails"])
-def test_servers_that_are_alike_are_rarely_told_apart(count, heavy):
+def test_equal_servers_are_rarely_called_different(count, heavy):
     """Of ratios around 1, one in twenty intervals may leave 1 out; seeds are fixed, so this never changes."""
     chance = random.Random(10 * count + heavy)
     spread = (lambda: 0.5 if chance.random() < 0.2 else 0.05) if heavy else (lambda: 0.2)
@@ -76,7 +76,7 @@ def test_servers_that_are_alike_are_rarely_told_apart(count, heavy):
     assert wrong / 2000 < 0.065
 
 
-def test_what_differs_clearly_is_told():
+def test_a_clear_difference_is_claimed():
     assert estimate([1.5, 1.52, 1.48]).excludes(1)
     assert estimate([0.9, 0.91, 0.92, 0.9, 0.93, 0.9]).excludes(1)
     assert not estimate([1.5, 1.52]).excludes(1)
@@ -91,13 +91,13 @@ def test_only_rounds_that_both_have_are_paired():
 
 
 @given(st.dictionaries(st.integers(0, 20), st.floats(1e-3, 1e3), min_size=3))
-def test_a_server_is_no_faster_than_itself(rounds):
+def test_a_server_is_not_faster_than_itself(rounds):
     found = paired(rounds, rounds)
     assert found.median == 1
     assert not found.excludes(1)
 
 
-def test_an_amount_is_never_said_to_be_below_nothing():
+def test_the_interval_of_an_amount_is_never_negative():
     assert estimate([0.0, 0.0, 5.0]).low == 0
     assert estimate([0.0, 0.0, 5.0], differences=True).low < 0
 

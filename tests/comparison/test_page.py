@@ -123,7 +123,7 @@ def test_nothing_is_loaded_from_elsewhere(shown):
     assert [url for url in requests if not url.startswith("data:")] == [shown.current_url]
 
 
-def test_what_a_server_said_stays_text(shown, report):
+def test_server_output_stays_text(shown, report):
     assert "<script>alert" not in (report / "report.html").read_text(encoding="utf-8")
     outputs = shown.find_elements(By.CSS_SELECTOR, "#faults pre")
     assert "<script>alert(1)</script>" in outputs[0].get_attribute("textContent")

@@ -1,4 +1,4 @@
-"""results.json: what is written is read again, whole, or refused in one line."""
+"""results.json: a written file can be read, whole, or is refused in one line."""
 
 import json
 
@@ -18,7 +18,7 @@ def written(tmp_path):
     return found, tmp_path / "results.json"
 
 
-def test_what_is_written_is_read_again(written):
+def test_a_written_result_can_be_read(written):
     found, path = written
     assert module.read(path).as_dict() == found.as_dict()
     assert json.loads(path.read_text())["schema"] == "threadserver-comparison/1"
@@ -31,7 +31,7 @@ def test_every_key_is_documented(written):
         assert f"{key}" in module.__doc__
 
 
-def test_writing_replaces_the_file_in_one_stroke(written):
+def test_writing_replaces_the_file_atomically(written):
     found, path = written
     before = path.stat().st_ino
     found.runs.pop()
@@ -58,7 +58,7 @@ DAMAGES = {
 
 @pytest.mark.parametrize("damage", DAMAGES)
 @pytest.mark.parametrize("option", ["--report", "--against"])
-def test_whatever_is_damaged_is_told_in_one_line(written, tmp_path, damage, option):
+def test_any_damage_is_reported_in_one_line(written, tmp_path, damage, option):
     _, path = written
     given = json.loads(path.read_text())
     DAMAGES[damage](given)
@@ -81,7 +81,7 @@ def test_whatever_is_damaged_is_told_in_one_line(written, tmp_path, damage, opti
         ('{"schema": "threadserver-comparison/1", "cells": []}', "is damaged"),
     ],
 )
-def test_what_is_none_is_refused_in_one_line(tmp_path, text, said):
+def test_another_file_is_refused_in_one_line(tmp_path, text, said):
     path = tmp_path / "results.json"
     path.write_text(text)
     with pytest.raises(UsageError, match=said) as caught:

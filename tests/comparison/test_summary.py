@@ -1,4 +1,4 @@
-"""What is concluded: only what the rounds bear, and in words that say it."""
+"""The conclusions: only those that the rounds allow, in clear words."""
 
 import re
 from io import StringIO
@@ -32,7 +32,7 @@ def summary(rates, rounds=6, limited=None):
     return Summary(found)
 
 
-def test_faster_is_who_is_faster_in_the_paired_rounds():
+def test_the_faster_server_is_the_one_that_is_faster_in_paired_rounds():
     # The machine slows both down from round to round; side by side their intervals would overlap.
     one = summary({A: lambda n: 1000 / (n + 1), B: lambda n: 800 / (n + 1)})
     assert one.compare("throughput", A, B, ECHO).word == "more"
@@ -40,32 +40,32 @@ def test_faster_is_who_is_faster_in_the_paired_rounds():
     assert "thread reaches 80 % of that" in findings.leader(one, "throughput", ECHO)
 
 
-def test_who_is_now_ahead_and_now_behind_is_no_different():
+def test_a_server_that_is_sometimes_ahead_and_sometimes_behind_is_not_called_different():
     one = summary({A: lambda n: 1000 + 50 * (-1) ** n, B: lambda n: 1000})
     assert one.compare("throughput", A, B, ECHO).word == NO_DIFFERENCE
     assert "No clear difference from thread" in findings.leader(one, "throughput", ECHO)
 
 
-def test_two_rounds_say_nothing():
+def test_two_rounds_allow_no_claim():
     one = summary({A: lambda n: 1000, B: lambda n: 10}, rounds=2)
     assert one.compare("throughput", A, B, ECHO).word == TOO_FEW
     assert "Too few rounds" in findings.leader(one, "throughput", ECHO)
 
 
 @pytest.mark.parametrize(("limited", "word"), [(B, LIMITED), (A, "more"), (None, "more")])
-def test_nobody_is_called_slower_whom_the_generator_may_have_limited(limited, word):
+def test_a_server_that_the_generator_may_have_limited_is_not_called_slower(limited, word):
     one = summary({A: lambda n: 1000, B: lambda n: 500}, limited=limited)
     assert one.compare("throughput", A, B, ECHO).word == word
 
 
-def test_who_takes_longer_for_an_answer_than_a_run_lasts_is_named():
+def test_a_server_whose_answers_take_longer_than_a_run_is_named():
     (note,) = comparison_notes.notes(summary({A: lambda n: 1000, B: lambda n: 3}))
     assert note.startswith("An answer of thread takes longer than a run")
     assert comparison_notes.notes(summary({A: lambda n: 1000, B: lambda n: 30})) == []
 
 
 @pytest.mark.parametrize("outcome", ["wrong answers", "crashed", "hung"])
-def test_what_does_not_count_is_no_throughput(outcome):
+def test_failed_runs_do_not_count_as_throughput(outcome):
     one = summary({A: lambda n: 1000, B: lambda n: 500})
     for run in one.results.runs:
         if run.contestant == A:
@@ -80,7 +80,7 @@ def test_what_does_not_count_is_no_throughput(outcome):
 @pytest.mark.parametrize(
     ("outcome", "said"), [("not built", "a.c:2: error: no"), ("crashed", "last output: make: ***")]
 )
-def test_in_the_terminal_the_line_of_the_output_stands_that_says_most(outcome, said):
+def test_the_terminal_shows_the_most_telling_line_of_the_output(outcome, said):
     one = summary({A: lambda n: 1000, B: lambda n: 500})
     for run in one.results.runs:
         if run.contestant == A:
@@ -88,7 +88,7 @@ def test_in_the_terminal_the_line_of_the_output_stands_that_says_most(outcome, s
     assert f"    {said}" in [str(piece) for piece in comparison_table.report(one, [], 100)]
 
 
-def test_who_is_sure_to_stay_below_a_rate_does_not_keep_up_with_it():
+def test_a_server_that_surely_stays_below_a_rate_does_not_keep_up():
     rated = Cell("echo", 10, 1000.0)
     found = results(names=(A, B), cells=[rated], rounds=6)
     for run in found.runs:
@@ -101,7 +101,7 @@ def test_who_is_sure_to_stay_below_a_rate_does_not_keep_up_with_it():
     assert said == "epoll and thread do not keep up with 1000 requests/s."
 
 
-def test_one_client_in_ten_that_is_neglected_is_named_whatever_the_index():
+def test_one_neglected_client_in_ten_is_reported_whatever_the_index():
     one = summary({A: lambda n: 1000, B: lambda n: 1000})
     for run in one.results.runs:
         if run.contestant == B:
@@ -111,14 +111,14 @@ def test_one_client_in_ten_that_is_neglected_is_named_whatever_the_index():
     assert said.endswith("some clients get more than others from thread (0.90: 3 to 999 answers).")
 
 
-def test_slow_clients_without_echo_tell_what_is_missing():
+def test_slow_clients_without_echo_name_the_missing_measurement():
     slow = Cell("slow", 10)
     one = Summary(results(names=(A, B), cells=[slow], rounds=6))
     said = findings.slow(one, slow, pictures.kept_beside_slow(one, slow))
     assert said == "To see what the fast clients lose, also measure echo with the same --connections."
 
 
-def test_a_name_is_no_markup():
+def test_a_name_is_not_markup():
     one = summary({A: lambda n: 1000, B: lambda n: 500})
     one.results.contestants[0]["name"] = "x[bold]/server.py"
     for run in one.results.runs:
@@ -130,7 +130,7 @@ def test_a_name_is_no_markup():
 
 
 @pytest.mark.parametrize("width", [340, 900])
-def test_what_stands_below_an_axis_can_be_read(width):
+def test_the_labels_of_an_axis_are_readable(width):
     bars = Bars([Bar(name, "threads", 123_456.0) for name in (A, B)], "requests/s")
     drawn = draw(bars, width, shades({A: "threads", B: "threads"}))
     labels = re.findall(r'<text x="([0-9.]+)"[^>]*font-size="11[^>]*>([^<]*)<', drawn)
@@ -140,7 +140,7 @@ def test_what_stands_below_an_axis_can_be_read(width):
     assert all(left[1] < right[0] for left, right in pairwise(edges))
 
 
-def test_who_served_but_some_is_not_called_the_best():
+def test_a_server_that_served_only_some_clients_is_not_called_fastest():
     one = summary({A: lambda n: 1000, B: lambda n: 500})
     for run in one.results.runs:
         if run.contestant == A:
@@ -151,7 +151,7 @@ def test_who_served_but_some_is_not_called_the_best():
     assert one.compare("p99", A, B, ECHO).word == NOT_WELL
 
 
-def test_at_a_fixed_rate_it_is_told_who_keeps_up():
+def test_at_a_fixed_rate_the_finding_names_servers_that_keep_up():
     cell = Cell("echo", 10, 500.0)
     found = results(names=(A, B), cells=[cell], rounds=6)
     for run in found.runs:
@@ -161,7 +161,7 @@ def test_at_a_fixed_rate_it_is_told_who_keeps_up():
     assert findings.leader(Summary(found), "throughput", cell) == "epoll keeps up with 500 requests/s. thread does not."
 
 
-def test_who_crashed_in_some_rounds_is_not_ranked_on_the_others():
+def test_a_server_that_crashed_in_some_rounds_is_not_ranked():
     one = summary({A: lambda n: 1000, B: lambda n: 500})
     for run in one.results.runs:
         if run.contestant == A and run.number % 2:
@@ -171,7 +171,7 @@ def test_who_crashed_in_some_rounds_is_not_ranked_on_the_others():
     assert "Left out: epoll (crashed in 3 of 6)." in said
 
 
-def test_a_fall_is_said_only_where_the_rounds_bear_it():
+def test_a_fall_is_claimed_only_if_the_rounds_show_it():
     cells = [Cell("echo", 10), Cell("echo", 100)]
     for vary, fallen in ((1, True), (3, False)):
         found = results(names=(A,), cells=cells, rounds=6)
@@ -187,7 +187,7 @@ def test_one_connection_hides_nothing():
     assert "no waiting to hide" in findings.sleep(Summary(results(names=(A, B), cells=[cell])), cell)
 
 
-def test_where_rounds_vary_nobody_is_said_to_use_one_core_only():
+def test_a_server_whose_rounds_vary_is_not_said_to_use_one_core():
     cell = Cell("spin", 8)
     found = results(names=(A, B), cells=[cell], rounds=6)
     for run in found.runs:
@@ -197,24 +197,24 @@ def test_where_rounds_vary_nobody_is_said_to_use_one_core_only():
     assert "Too few rounds to judge thread." in said
 
 
-def test_a_latency_is_said_as_it_is_drawn():
+def test_the_finding_gives_the_latency_in_the_picture():
     one = summary({A: lambda n: 1000, B: lambda n: 500})
     said = findings.latency(one, ECHO)
     for name in (A, B):
-        assert f"{amount(one.latency(name, ECHO).percentile(99), 'seconds')} or longer from {name}" in said
+        assert f"{amount(one.latency(name, ECHO).percentile(99), 'seconds')} or longer with {name}" in said
     assert f"One answer in a hundred takes {amount(one.latency(A, ECHO).percentile(99), 'seconds')} or longer" in said
 
 
-def test_who_may_have_been_limited_is_starred_in_every_picture():
+def test_a_limited_server_has_a_star_in_every_picture():
     one = summary({A: lambda n: 1000, B: lambda n: 500}, limited=A)
     curves = pictures._over_connections(one, [ECHO])
     assert [curve.starred for curve in curves.curves] == [True, False]
     assert ">epoll *</text>" in draw(curves, 900, shades(one.results.families))
 
 
-def test_the_tour_shows_what_its_workloads_are_there_for(drawn):
+def test_the_findings_of_a_tour_show_the_purpose_of_each_workload(drawn):
     said = {group.key: group.pictures[0].sentence for group in drawn}
-    assert "block all others at iterative: head-of-line blocking" in said["slow"]
+    assert "With iterative, 4 slow clients block all others: head-of-line blocking" in said["slow"]
     assert "hides the back end" in said["sleep"]
     assert "an interpreter with a global lock (GIL)" in said["spin"]
     assert "compute on more than one" in said["spin"]
@@ -226,7 +226,7 @@ def test_the_books_order_is_compared_pair_by_pair(sample):
     one = sample
     cell = classic_table.cell_of(one)
     orders = {(order.cheaper.model, order.dearer.model): order.holds for order in classic_table.orders(one, cell)}
-    assert len(orders) == 28  # of all eight designs beside the baseline
+    assert len(orders) == 28  # of all eight designs except the baseline
     assert orders["prefork", "fork"] is True
     assert orders["thread", "fork"] is True
     assert orders["prefork", "pool/parent-passes"] is True
@@ -240,7 +240,7 @@ def test_designs_of_the_classic_table_stand_in_its_tables_only(sample, drawn):
     assert [line.partition(",")[0] for line in tables.splitlines() if "prefork/mutex" in line] == ["octets"]
 
 
-def test_fork_that_leaves_no_counts_is_said_to():
+def test_uncounted_children_are_reported():
     one = summary({A: lambda n: 1000, B: lambda n: 500})
     for run in one.results.runs:
         run.server = Server(1, 1, 1.0, 0.5, 0.5, 0.001, 1.0, uncounted=run.contestant == A)
@@ -248,7 +248,7 @@ def test_fork_that_leaves_no_counts_is_said_to():
     assert "For epoll the kernel does not count children" in group.pictures[0].sentence
 
 
-def test_against_claims_only_what_lies_apart():
+def test_against_claims_only_changes_whose_intervals_do_not_overlap():
     before = summary({A: lambda n: 1000 + n, B: lambda n: 500 + n})
     after = summary({A: lambda n: 2000 + n, B: lambda n: 501 + n})
     lines = list(describe_changes(before, after))
@@ -256,7 +256,7 @@ def test_against_claims_only_what_lies_apart():
     assert not [line for line in lines if line.startswith(B) and "requests per second" in line]
 
 
-def test_against_says_what_else_has_changed():
+def test_against_reports_other_changes():
     before, after = (summary({A: lambda n: 1000, B: lambda n: 500}) for _ in range(2))
     after.results.machine["kernel"] = "Linux 7.0"
     after.results.interpreter["gil"] = False
@@ -279,7 +279,7 @@ def test_against_says_what_else_has_changed():
         (3, "", "3"),
     ],
 )
-def test_numbers_have_three_digits_that_mean_something(value, unit, said):
+def test_numbers_have_three_significant_digits(value, unit, said):
     assert amount(value, unit) == said
 
 

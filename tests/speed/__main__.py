@@ -49,7 +49,7 @@ def server(name, confirm=True):
 
 
 def pss(pid):
-    """Memory in KiB, shared pages divided among those who share them: /proc/PID/smaps_rollup, proc(5)."""
+    """Memory in KiB, shared pages divided among their processes: /proc/PID/smaps_rollup, proc(5)."""
     lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
     return next(int(line.split()[1]) for line in lines if line.startswith("Pss:"))
 

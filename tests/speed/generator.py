@@ -1,4 +1,4 @@
-"""A load generator of one thread on epoll, in closed loop. It is no part of the kit, and knows only echo."""
+"""A load generator of one thread on epoll, in closed loop. It is independent of the kit, and knows only echo."""
 
 import select
 import socket
@@ -29,7 +29,7 @@ def connect(port, count, confirm):
 
 
 def echo(port, count, seconds, confirm):
-    """Answers a second over `count` connections, each asking again as soon as it was answered."""
+    """Answers a second over `count` connections, each asking again after its answer."""
     connections = connect(port, count, confirm)
     poll = select.epoll()
     for connection in connections:

@@ -1,9 +1,9 @@
 """Measure the load generator against an independent one in C, in alternating rounds: ``python -m tests.speed.load``.
 
 Each server is pinned to one core and each generator to another. `echo` is a server in C that does next to nothing, so
-that the generator is the limit: what is compared is the generators; requests for each second of the processor that
-they had say the same where others use it, too. `kit` is the kit's thread model, and the services that block or compute:
-there the server is the limit, and both must say the same. Ratios are paired: kit / C in a round.
+that the generator is the limit and the generators are compared; requests per CPU second allow for other programs on the
+same core. `kit` is the kit's thread model with the services that block or compute: there the server is the limit, and
+both generators must agree. Ratios are paired: kit / C in a round.
 """
 
 import argparse
@@ -39,7 +39,7 @@ CASES = [
 
 
 def compiled(name, folder):
-    """Compile a C program that stands beside this file; give the path of what came out."""
+    """Compile a C program of this folder; return the path of the executable."""
     program = Path(folder) / name
     subprocess.run(["gcc", "-O2", "-Wall", "-Werror", "-o", program, HERE / f"{name}.c"], check=True)
     return str(program)
@@ -47,7 +47,7 @@ def compiled(name, folder):
 
 @contextmanager
 def server(name, workload, echo):
-    """Start a server on the first core; give its port."""
+    """Start a server on the first core; yield its port."""
     kit = [sys.executable, "-m", "threadserver", "serve", "127.0.0.1:0", "--service", SERVICE[workload]]
     command = [echo, "1"] if name == "echo" else [*kit, "--backlog", "4096"]
     process = subprocess.Popen(
@@ -61,7 +61,7 @@ def server(name, workload, echo):
 
 
 def in_c(generator, port, workload, connections, seconds):
-    """Let the generator in C load a server; give its report."""
+    """Load a server with the generator in C; return its report."""
     line = {"sleep": "10", "spin": "1", "octets": "4000"}.get(workload, "x" * 63)
     answer = 4000 if workload == "octets" else 0
     command = [
@@ -88,7 +88,7 @@ def in_c(generator, port, workload, connections, seconds):
 
 
 def in_python(port, workload, connections, seconds):
-    """Let the kit's generator load a server; give its report in the other's words."""
+    """Load a server with the kit's generator; return its report with the same keys."""
     payload = 4000 if workload == "octets" else 64
     result = run(
         Plan(f"tcp://127.0.0.1:{port}", workload, connections, seconds, seconds / 4, payload=payload, cpus={LAST})

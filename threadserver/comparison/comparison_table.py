@@ -44,14 +44,7 @@ def _table(summary: Summary, cell: Cell, width: int) -> Table:
     main = MAIN.get(cell.workload, "throughput")
     names = _order(summary, cell, main)
     columns = _fitting(_columns(summary, cell, main, names), width - max(map(len, names)))
-    table = Table(
-        title=escape(str(cell)),
-        min_width=len(str(cell)),
-        title_justify="left",
-        title_style="bold",
-        box=None,
-        pad_edge=False,
-    )
+    table = Table(title=escape(str(cell)), title_justify="left", title_style="bold", box=None, pad_edge=False)
     table.min_width = len(str(cell))  # keeps the title on one line
     table.add_column("server", no_wrap=True)
     for head in columns:

@@ -171,10 +171,10 @@ def latency(summary: Summary, cell: Cell) -> str:
     tail = sorted((one.percentile(percent) or 0.0, name) for name, one in found.items())
     said = (
         f"{half[0][1]} sends half of its answers within {amount(half[0][0], 'seconds')}. One answer in a {rare} takes "
-        f"{amount(tail[0][0], 'seconds')} or longer from {tail[0][1]}"
+        f"{amount(tail[0][0], 'seconds')} or longer with {tail[0][1]}"
     )
     if len(tail) > 1:
-        said += f", and {amount(tail[-1][0], 'seconds')} or longer from {tail[-1][1]}"
+        said += f", and {amount(tail[-1][0], 'seconds')} or longer with {tail[-1][1]}"
     kind = f"open loop at {cell.rate:g} requests/s, counted from when each was due" if cell.rate else "closed loop"
     kind += "; all rounds together"
     return f"{said} ({kind}). {left_out(summary, cell)}".strip()
@@ -220,7 +220,7 @@ def slow(summary: Summary, cell: Cell, kept: dict[str, Estimate | None]) -> str:
     losing = [name for name, share in whole.items() if share.bounded and 10 <= share.high < 50]
     said = []
     if blocked:
-        said.append(f"{SLOW_CLIENTS} slow clients block all others at {listed(blocked)}: head-of-line blocking.")
+        said.append(f"With {listed(blocked)}, {SLOW_CLIENTS} slow clients block all others: head-of-line blocking.")
     if held:
         said.append(f"With {listed(held)}, fast clients keep half of their throughput or more.")
     if losing:

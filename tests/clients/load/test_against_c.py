@@ -21,7 +21,7 @@ def programs(tmp_path_factory):
 
 
 @pytest.mark.parametrize("workload", ["echo", "churn"])
-def test_both_count_what_the_same_server_has_answered(programs, workload):
+def test_both_count_the_answers_of_the_same_server(programs, workload):
     service = Counting()
     with serving(thread.serve, service=service) as server:
         report = in_c(programs["generator"], server.address.port, workload, 3, 0.2)

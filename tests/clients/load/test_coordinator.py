@@ -76,7 +76,7 @@ def test_each_answer_of_the_server_is_counted_once(processes):
     assert 1 / 3 <= result.fairness <= 1
 
 
-def test_what_is_asked_to_warm_up_is_left_out():
+def test_requests_of_the_warm_up_do_not_count():
     service = Counting()
     with serving(thread.serve, service=service) as server:
         result = run(Plan(server.address, connections=2, seconds=0.2, warm_up=0.3))
@@ -157,7 +157,7 @@ def test_spin_and_octets():
         assert (result.requests > 0, result.errors) == (True, {})
 
 
-def test_octets_of_another_server_are_right_if_they_are_so_many():
+def test_octets_may_be_any_bytes_of_the_right_number():
     with serving(thread.serve, service=lambda line: b"y" * (int(line) - 1)) as server:
         result = run(Plan(server.address, "octets", payload=4000, **SHORT))
     assert (result.requests > 0, result.errors) == (True, {})
@@ -166,7 +166,7 @@ def test_octets_of_another_server_are_right_if_they_are_so_many():
     assert (result.requests, set(result.errors)) == (0, {"wrong answer"})
 
 
-def test_in_open_loop_every_request_is_asked_and_none_more():
+def test_in_open_loop_every_request_is_sent_exactly_once():
     service, begun = Counting(), monotonic()
     with serving(thread.serve, service=service) as server:
         result = run(Plan(server.address, connections=3, seconds=0.5, warm_up=0.2, rate=100, processes=2))
@@ -195,7 +195,7 @@ def test_a_stalled_server_cannot_hide_its_stall_in_open_loop():
 
 
 @pytest.mark.parametrize("ending", ["hangs", "closes"])
-def test_who_answers_no_more_looks_worse_in_open_loop_and_not_better(ending):
+def test_a_server_that_stops_answering_looks_worse_in_open_loop(ending):
     turns, all_over = count(1), Event()
 
     def converse(connection):
@@ -221,7 +221,7 @@ def test_who_answers_no_more_looks_worse_in_open_loop_and_not_better(ending):
     assert result.latency.percentile(65) >= longest / 2
 
 
-def test_ctrl_c_does_not_hide_who_answers_no_more():
+def test_ctrl_c_does_not_hide_a_server_that_stops_answering():
     turns, all_over, begun = count(1), Event(), monotonic()
 
     def converse(connection):
@@ -246,7 +246,7 @@ def test_ctrl_c_does_not_hide_who_answers_no_more():
     assert result.latency.max >= 0.1
 
 
-def test_a_rate_that_nobody_could_keep_up_with_is_late_and_no_timeout():
+def test_an_impossible_rate_counts_as_not_sent_and_not_as_a_timeout():
     with serving(thread.serve, service=services.sleep) as server:
         result = run(Plan(server.address, "sleep", rate=1e9, timeout=0.2, **SHORT))
     assert set(result.errors) == {"not sent"}
@@ -271,7 +271,7 @@ def test_a_server_that_stalls_is_not_the_generators_lateness():
     assert result.lateness.max < 0.9
 
 
-def test_a_generator_that_was_held_up_measures_its_whole_time_later(tmp_path):
+def test_a_delayed_generator_still_measures_its_whole_time(tmp_path):
     """In the warm-up it is stopped for longer than it was to measure."""
     with serving(thread.serve) as server:
         held_up = []
@@ -290,7 +290,7 @@ def test_a_generator_that_was_held_up_measures_its_whole_time_later(tmp_path):
     assert (result.requests > 0, result.errors) == (True, {})
 
 
-def test_what_goes_wrong_in_the_warm_up_is_told_apart():
+def test_errors_of_the_warm_up_are_counted_separately():
     service = Counting(lambda line: line[::-1] if service.served <= 20 else line)
     with serving(thread.serve, service=service) as server:
         result = run(Plan(server.address, connections=1, seconds=0.2, warm_up=1.0))
@@ -298,7 +298,7 @@ def test_what_goes_wrong_in_the_warm_up_is_told_apart():
     assert result.flawed
 
 
-def test_who_ends_in_the_warm_up_answers_nothing():
+def test_a_server_that_ends_in_the_warm_up_answers_nothing():
     turns = count(1)
 
     def converse(connection):
@@ -312,7 +312,7 @@ def test_who_ends_in_the_warm_up_answers_nothing():
     assert result.failure.startswith(f"no answer from {address} in the measured time: ")
 
 
-def test_wrong_answers_are_no_throughput():
+def test_wrong_answers_do_not_count_as_throughput():
     service = Counting(lambda line: line[::-1])
     with serving(thread.serve, service=service) as server:
         result = run(Plan(server.address, **SHORT))
@@ -321,7 +321,7 @@ def test_wrong_answers_are_no_throughput():
     assert "wrong answer" in result.failure
 
 
-def test_a_server_that_is_right_now_and_then_gets_what_it_deserves():
+def test_only_the_right_answers_of_an_unreliable_server_count():
     turns = count()
     service = Counting(lambda line: line if next(turns) % 2 else line[1:])
     with serving(thread.serve, service=service) as server:
@@ -330,7 +330,7 @@ def test_a_server_that_is_right_now_and_then_gets_what_it_deserves():
     assert result.latency.count + result.errors["wrong answer"] == service.served
 
 
-def test_an_answer_of_somebody_else_is_wrong():
+def test_another_clients_answer_is_wrong():
     last = [b""]
 
     def mix_up(line):
@@ -349,7 +349,7 @@ def test_a_service_that_fails_answers_with_error_lines():
     assert result.errors == {"ERROR line": service.served}
 
 
-def test_who_is_refused_for_want_of_room_is_counted_and_the_others_go_on():
+def test_a_refusal_by_a_full_server_is_counted_and_the_others_go_on():
     with serving(thread.serve, max_connections=1) as server:
         result = run(Plan(server.address, **SHORT))
     assert (result.connected, result.connect_failures, result.errors) == (1, 2, {"full": 2})
@@ -365,7 +365,7 @@ def test_an_iterative_server_lets_the_others_wait_for_a_hello():
 
 
 @pytest.mark.parametrize("workload", ["echo", "churn", "idle"])
-def test_nobody_listens(workload):
+def test_no_server_listens(workload):
     with socket.create_server(("127.0.0.1", 0)) as gone:
         address = f"tcp://127.0.0.1:{gone.getsockname()[1]}"
     result = run(Plan(address, workload, **SHORT))
@@ -373,7 +373,7 @@ def test_nobody_listens(workload):
     assert result.failure.startswith(f"no answer from {address}: refused")
 
 
-def test_nobody_listens_at_a_path(tmp_path):
+def test_no_server_listens_at_a_path(tmp_path):
     assert set(run(Plan(f"unix://{tmp_path}/none", **SHORT)).errors) == {"refused"}
 
 
@@ -421,7 +421,7 @@ def test_connections_that_are_not_greeted_are_counted_by_kind(greeting, kind):
 
 
 @pytest.mark.parametrize("rate", [None, 100.0])
-def test_a_server_that_hangs_is_given_up_after_the_timeout(rate):
+def test_the_generator_gives_up_a_hung_server_after_the_timeout(rate):
     with serving(thread.serve, service=services.discard) as server:
         result = run(Plan(server.address, rate=rate, timeout=0.3, **SHORT))
     assert result.requests == 0
@@ -446,7 +446,7 @@ def test_answers_in_pieces_are_put_together():
     assert (result.requests > 0, result.errors) == (True, {})
 
 
-def test_more_than_was_asked_for_is_wrong():
+def test_more_bytes_than_requested_are_wrong():
     def converse(connection):
         greet(connection)
         while True:
@@ -505,7 +505,7 @@ def test_holding_keeps_connections_until_the_block_is_left(workload):
         eventually(lambda: not server.conversations, "all have left")
 
 
-def test_slow_clients_are_told_apart_from_the_fast_ones():
+def test_slow_clients_are_counted_separately():
     with serving(thread.serve) as server:
         result = run(Plan(server.address, "slow", seconds=0.6, connections=3))
     assert (result.requests > 0, result.errors, result.slow.errors) == (True, {}, {})
@@ -537,7 +537,7 @@ def test_slow_clients_that_are_never_answered_are_an_error():
     assert (result.slow.requests, result.slow.errors) == (0, {"timeout": 4})
 
 
-def test_what_goes_wrong_with_slow_clients_is_counted_too():
+def test_errors_of_slow_clients_are_counted_too():
     def converse(connection):
         greet(connection)
         while line := read_line(connection):
@@ -574,8 +574,8 @@ def test_processes_are_pinned_to_one_core_each():
     assert frozenset({core}) in seen
 
 
-def test_too_few_descriptors_are_said_before_it_starts():
-    """The limit is raised by who may; without that right it is said what to do."""
+def test_too_few_descriptors_are_reported_before_the_start():
+    """Root raises the limit; without that right the message says what to do."""
     program = """
 import sys
 from threadserver.clients.load import LoadError, Plan, run

@@ -29,7 +29,7 @@ def test_each_length_of_time_has_a_bucket(value):
     assert latency([value]).max == pytest.approx(value / 1e9, rel=0.0015)
 
 
-def test_what_is_longer_than_an_hour_counts_as_an_hour():
+def test_a_latency_over_an_hour_counts_as_an_hour():
     assert latency([10**13]).max == pytest.approx(3600, rel=0.0015)
 
 
@@ -50,7 +50,7 @@ def test_memory_is_bounded_by_the_number_of_buckets():
     assert len(buckets.counts) <= 42 * 2048
 
 
-def test_merged_it_is_as_if_recorded_by_one():
+def test_merged_histograms_equal_a_single_recording():
     values = list(range(1, 10_000))
     halves = [latency(values[::2]), latency(values[1::2])]
     assert Latency.merged(halves).as_dict() == latency(values).as_dict()
@@ -70,7 +70,7 @@ def test_the_curve_rises_to_the_maximum():
     assert curve[-1] == (100.0, latency(range(1, 100_000)).max)
 
 
-def test_nothing_has_no_percentiles():
+def test_an_empty_histogram_has_no_percentiles():
     nothing = Latency()
     assert nothing.as_dict() | {"hdr": ""} == {
         "count": 0, "mean": None, "p50": None, "p90": None, "p99": None, "p99.9": None, "max": None, "hdr": "",

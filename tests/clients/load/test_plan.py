@@ -31,7 +31,7 @@ HERE = "tcp://127.0.0.1:7000"
         ({"workload": "sleep", "milliseconds": 60_001}, "sleep takes milliseconds from 0 to 60000"),
     ],
 )
-def test_what_makes_no_sense_is_said_in_one_line(wrong, says):
+def test_an_impossible_plan_is_refused_in_one_line(wrong, says):
     with pytest.raises(UsageError, match=says) as error:
         Plan(**({"address": HERE} | wrong))
     assert "\n" not in str(error.value)
@@ -44,7 +44,7 @@ def test_a_plan_comes_back_from_json(workload):
 
 
 @pytest.mark.parametrize("workload", WORKLOADS)
-def test_what_is_asked_is_answered_by_the_service_that_the_workload_names(workload):
+def test_the_service_of_a_workload_answers_its_requests(workload):
     requests = Requests(Plan(HERE, workload, milliseconds=0))
     due = requests.next()
     answer = SERVICES[SERVICE[workload]]((requests.question or due).removesuffix(b"\n")) + b"\n"
@@ -53,7 +53,7 @@ def test_what_is_asked_is_answered_by_the_service_that_the_workload_names(worklo
     assert len(due) == requests.answer_size
 
 
-def test_octets_may_be_any_bytes_but_must_be_so_many():
+def test_the_number_of_octets_matters_but_not_their_values():
     requests = Requests(Plan(HERE, "octets", payload=10))
     due = requests.next()
     assert requests.is_right(b"123456789\n", due)

@@ -46,21 +46,21 @@ def test_fairness_is_jains_index(answers, index):
         (0.5, 0.45, "waited for 45% of the time while another program, perhaps the server, ran on its core"),
     ],
 )
-def test_a_generator_without_a_moment_to_wait_says_that_it_was_the_limit(cpu, waiting, says):
+def test_a_busy_generator_says_that_it_may_be_the_limit(cpu, waiting, says):
     one = result(shares=[Share(0.1, 0.05, 0.0), Share(2 * cpu, cpu, waiting)])
     assert one.limited == bool(says)
     assert (says or "") in (one.limited_by or "")
     assert ("may be the limit" in shown(one)) == bool(says)
 
 
-def test_a_generator_that_is_late_says_that_it_was_the_limit():
+def test_a_late_generator_says_that_it_may_be_the_limit():
     assert result(lateness=latency(0.002)).limited_by == (
         "one request in a hundred was sent at least 2.0 ms late, although its connection was free"
     )
     assert not result(lateness=latency(0.0001)).limited
 
 
-def test_as_json_it_has_what_its_schema_says():
+def test_the_json_has_the_keys_of_its_schema():
     slow = Slow(4, 3, 1, latency(0.2), {"closed": 1})
     given = json.loads(json.dumps(result(lateness=latency(0.002), slow=slow, shares=[Share(1.0, 0.5, 0.1)]).as_dict()))
     assert given["schema"] == SCHEMA
@@ -73,20 +73,20 @@ def test_as_json_it_has_what_its_schema_says():
     assert Plan(**given["plan"]) == PLAN
 
 
-def test_the_table_names_what_was_measured():
+def test_the_table_shows_the_figures():
     text = shown(result(errors={"reset": 3}, interrupted=True, slow=Slow(4, 3, 0, Latency(), {"full": 1})))
     for part in ("echo, 64 bytes", "closed loop", "p99.9 1.00 ms", "reset 3", "3 of 4", "no answers", "full 1"):
         assert part in text
     assert "Interrupted" in text
 
 
-def test_nothing_measured_is_a_failure_that_says_why():
+def test_a_result_without_measurements_says_why():
     nothing = result(per_connection=[0, 0], errors={"refused": 2}, connected=0)
     assert nothing.failure == "no answer from tcp://127.0.0.1:7000: refused (2 times)"
     assert nothing.flawed
     assert result().failure is None
 
 
-def test_what_goes_wrong_with_slow_clients_is_a_flaw_too():
+def test_an_error_of_a_slow_client_is_a_flaw():
     assert not result(slow=Slow(4, 4, 1, latency(0.2), {})).flawed
     assert result(slow=Slow(4, 4, 0, Latency(), {"wrong answer": 4})).flawed

@@ -14,7 +14,7 @@ def asked(payload, count):
 
 
 @pytest.mark.parametrize("payload", [64, 65_536])
-def test_a_line_is_not_like_those_shortly_before(payload):
+def test_a_line_differs_from_those_shortly_before(payload):
     lines = asked(payload, 2000)
     few = len(set(lines)) // 2
     assert few >= 7
@@ -24,6 +24,6 @@ def test_a_line_is_not_like_those_shortly_before(payload):
 
 @pytest.mark.parametrize("connections", [1, 16, *(DISTINCT_LINES + n for n in (-1, 0, 1)), 2 * DISTINCT_LINES, 1000])
 @pytest.mark.parametrize("payload", [64, 65_536])
-def test_however_many_take_turns_none_is_always_asked_the_same(payload, connections):
+def test_no_connection_always_sends_the_same_line(payload, connections):
     lines = asked(payload, 20 * connections)
     assert all(len(set(lines[at::connections])) > 1 for at in range(connections))
