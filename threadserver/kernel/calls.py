@@ -12,6 +12,7 @@ checking"), but nothing is traced: the task does not notice.
 """
 
 import os
+import select
 import struct
 from contextlib import suppress
 from dataclasses import dataclass
@@ -21,6 +22,7 @@ from threading import get_native_id
 from threadserver.kernel.syscalls import DESCRIPTOR, NAMES, POLL, SELECT
 
 MSG_PEEK = 0x2
+_TO_READ = select.POLLIN | 0x40  # POLLRDNORM
 MOST_DESCRIPTORS = 65_536  # of one poll(): a wrong count read from a register must not exhaust our memory
 WORD = struct.calcsize("P")
 
@@ -54,6 +56,8 @@ class Call:
     descriptors: tuple[int, ...] | None = ()
     arguments: tuple[int, ...] = ()
     peeks: bool = False
+    not_to_read: tuple[int, ...] = ()
+    """Those of `poll` and `select` that are waited for, but not until they can be read."""
 
     def __str__(self) -> str:
         if self.descriptors is None:
@@ -89,7 +93,9 @@ def blocked_call(pid: int, tid: int) -> Call:
     name = NAMES.get(number, f"call {number}")
     if name == "restart_syscall":
         name = _place(pid, tid) or name
-    return Call(name, _descriptors(pid, name, arguments), tuple(arguments), _peeks(name, arguments))
+    waits_for, to_read = _descriptors(pid, name, arguments)
+    others = tuple(set(waits_for or ()) - to_read) if name in POLL | SELECT else ()
+    return Call(name, waits_for, tuple(arguments), _peeks(name, arguments), others)
 
 
 def _place(pid: int, tid: int) -> str:
@@ -107,39 +113,47 @@ def _peeks(name: str, arguments: list[int]) -> bool:
     return flags is not None and bool(arguments[flags] & MSG_PEEK)
 
 
-def _descriptors(pid: int, name: str, arguments: list[int]) -> tuple[int, ...] | None:
+def _descriptors(pid: int, name: str, arguments: list[int]) -> tuple[tuple[int, ...] | None, set[int]]:
+    """Read which descriptors a call waits for, and those of poll and select that it waits to read from."""
     if name in POLL:
         return _of_poll(pid, arguments[0], arguments[1])
     if name in SELECT:
         return _of_select(pid, arguments[0], arguments[1:4])
     if name in DESCRIPTOR:
-        return (arguments[DESCRIPTOR[name]] & 0xFFFFFFFF,)
-    return ()
+        return (arguments[DESCRIPTOR[name]] & 0xFFFFFFFF,), set()
+    return (), set()
 
 
-def _of_poll(pid: int, array: int, count: int) -> tuple[int, ...] | None:
+def _of_poll(pid: int, array: int, count: int) -> tuple[tuple[int, ...] | None, set[int]]:
     """Read the array of struct pollfd {int fd; short events, revents}; a negative fd is skipped, as poll(2) does."""
     count = min(count & 0xFFFFFFFF, MOST_DESCRIPTORS)
-    memory = _memory(pid, array, 8 * count)
+    memory = read_memory(pid, array, 8 * count)
     if memory is None:
-        return None
-    return tuple(fd for fd, _ in struct.iter_unpack("iI", memory) if fd >= 0)
+        return None, set()
+    found = [(fd, events) for fd, events, _ in struct.iter_unpack("iHH", memory) if fd >= 0]
+    return tuple(fd for fd, _ in found), {fd for fd, events in found if events & _TO_READ}
 
 
-def _of_select(pid: int, count: int, sets: list[int]) -> tuple[int, ...] | None:
+def _of_select(pid: int, count: int, sets: list[int]) -> tuple[tuple[int, ...] | None, set[int]]:
     """Read up to three fd_set, one bit for each descriptor: while a task waits, they are as it passed them."""
     count = min(count & 0xFFFFFFFF, MOST_DESCRIPTORS)
     size = -(-count // (8 * WORD)) * WORD
-    union = 0
+    union = to_read = 0
     for address in filter(None, sets):
-        memory = _memory(pid, address, size)
+        memory = read_memory(pid, address, size)
         if memory is None:
-            return None
-        union |= int.from_bytes(memory, "little")
-    return tuple(fd for fd in range(count) if union >> fd & 1)
+            return None, set()
+        bits = int.from_bytes(memory, "little")
+        union |= bits
+        to_read |= bits if address == sets[0] else 0
+    return _bits(union, count), set(_bits(to_read, count))
 
 
-def _memory(pid: int, address: int, size: int) -> bytes | None:
+def _bits(bits: int, count: int) -> tuple[int, ...]:
+    return tuple(fd for fd in range(count) if bits >> fd & 1)
+
+
+def read_memory(pid: int, address: int, size: int) -> bytes | None:
     """Return ``size`` bytes of a process's memory; None when the kernel refuses."""
     if not size:
         return b""

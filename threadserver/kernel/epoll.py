@@ -10,17 +10,21 @@ watch other sets, which are read too.
 
 import os
 import re
+import select
 from pathlib import Path
 
 from threadserver.kernel.eyes import as_owner
 
+TO_READ = select.EPOLLIN | select.EPOLLRDNORM
 DEEPEST = 4  # sets in sets; the kernel itself allows 5
-_LINE = re.compile(rb"tfd:\s*(\d+) events:\s*\w+ data:\s*\w+\s+pos:\s*-?\w+ ino:(\w+) sdev:(\w+)")
+_LINE = re.compile(rb"tfd:\s*(\d+) events:\s*(\w+) data:\s*\w+\s+pos:\s*-?\w+ ino:(\w+) sdev:(\w+)")
 _SETS = "anon_inode:[eventpoll]"
 
 
-def watched(pid: int, descriptor: int, depth: int = 0) -> dict[int, int]:
+def watched(pid: int, descriptor: int, events: int = 0, depth: int = 0) -> dict[int, int]:
     """Return the inode of each file that an epoll set watches, with the descriptor that the set knows it by.
+
+    With ``events``, only files of which one of these events is awaited.
 
     Raises OSError when there is no such set, or when we lack permission to read it.
     """
@@ -28,12 +32,14 @@ def watched(pid: int, descriptor: int, depth: int = 0) -> dict[int, int]:
         text = Path(f"/proc/{pid}/fdinfo/{descriptor}").read_bytes()
     found: dict[int, int] = {}
     other: dict[bytes, list[int]] = {}
-    for number, inode, device in _LINE.findall(text):
+    for number, mask, inode, device in _LINE.findall(text):
+        if events and not int(mask, 16) & events:
+            continue
         found[int(inode, 16)] = int(number)
         other.setdefault(device, []).append(int(number))
     if depth < DEEPEST:
         for inner in _inner_sets(pid, other):
-            found |= watched(pid, inner, depth + 1)
+            found |= watched(pid, inner, events, depth + 1)
     return found
 
 

@@ -77,7 +77,8 @@ def tasks_of(pid: int) -> list[Task]:
         for tid in tasks(pid):
             with suppress(FileNotFoundError, ProcessLookupError):
                 call = blocked_call(pid, tid)
-                found.append(Task(pid, tid, call, inodes.of(call)))
+                sockets = inodes.of(call)
+                found.append(Task(pid, tid, call, sockets, inodes.not_to_read(call, sockets)))
     return found
 
 
@@ -103,6 +104,13 @@ class _Inodes:
             elif call.name in READINESS:
                 sockets |= self._of_set(descriptor)  # poll can watch an epoll set, too
         return frozenset(sockets)
+
+    def not_to_read(self, call: Call, sockets: frozenset[int]) -> frozenset[int]:
+        """Return those of the sockets of a call for readiness that it does not wait to read from."""
+        if call.name in EPOLL and call.descriptors:
+            with suppress(OSError):
+                return sockets - epoll.watched(self._pid, call.descriptors[0], epoll.TO_READ).keys()
+        return frozenset(filter(None, map(self._of_descriptor, call.not_to_read)))
 
     def _of_descriptor(self, descriptor: int) -> int | None:
         if descriptor not in self._sockets:

@@ -105,6 +105,14 @@ def switches(pid: int, tid: int) -> int:
     return int(found[1]) if found else 0
 
 
+def processor_time(pid: int, tid: int) -> int:
+    """Return for how long a task has run, in nanoseconds; where that is not told, how often it has slept."""
+    try:
+        return int(read_file(f"/proc/{pid}/task/{tid}/schedstat").split()[0])
+    except (FileNotFoundError, IndexError, ValueError):
+        return switches(pid, tid)
+
+
 def newest() -> int:
     """Return the id of the machine's newest task (proc(5), /proc/loadavg): it changes whenever a task is made."""
     return int(read_file("/proc/loadavg").split()[-1])

@@ -26,6 +26,9 @@ _CALLS: dict[str, tuple[int, int | None, int | None]] = {
     "recvfrom": (45, 207, 0),
     "sendmsg": (46, 211, 0),
     "recvmsg": (47, 212, 0),
+    "clone": (56, 220, None),
+    "fork": (57, None, None),
+    "vfork": (58, None, None),
     "wait4": (61, 260, None),
     "semop": (65, 193, None),
     "msgsnd": (69, 189, None),
@@ -38,23 +41,32 @@ _CALLS: dict[str, tuple[int, int | None, int | None]] = {
     "rt_sigsuspend": (130, 133, None),
     "futex": (202, 98, None),
     "io_getevents": (208, 4, None),
+    "io_submit": (209, 2, None),
     "restart_syscall": (219, 128, None),
     "semtimedop": (220, 192, None),
     "clock_nanosleep": (230, 115, None),
     "epoll_wait": (232, None, 0),
+    "epoll_ctl": (233, 21, 0),
     "mq_timedsend": (242, 182, 0),
     "mq_timedreceive": (243, 183, 0),
     "waitid": (247, 95, None),
     "pselect6": (270, 72, None),
     "ppoll": (271, 73, None),
     "splice": (275, 76, 0),
+    "tee": (276, 77, 0),
+    "vmsplice": (278, 75, 0),
     "epoll_pwait": (281, 22, 0),
     "accept4": (288, 242, 0),
     "preadv": (295, 69, 0),
+    "pwritev": (296, 70, 0),
     "recvmmsg": (299, 243, 0),
     "sendmmsg": (307, 269, 0),
+    "preadv2": (327, 286, 0),
+    "pwritev2": (328, 287, 0),
     "io_pgetevents": (333, 292, None),
+    "io_uring_setup": (425, 425, None),
     "io_uring_enter": (426, 426, 0),
+    "clone3": (435, 435, None),
     "epoll_pwait2": (441, 441, 0),
     "futex_waitv": (449, 449, None),
     "futex_wait": (455, 455, None),
@@ -71,8 +83,10 @@ DESCRIPTOR: dict[str, int] = {name: argument for name, (_, _, argument) in _CALL
 """Which argument of a call is the descriptor that it works on."""
 
 ACCEPT = {"accept", "accept4"}
-RECEIVE = {"read", "readv", "recvfrom", "recvmsg", "recvmmsg"}
-SEND = {"write", "writev", "sendto", "sendmsg", "sendmmsg", "sendfile", "splice"}
+RECEIVE = {"read", "readv", "pread64", "preadv", "preadv2", "recvfrom", "recvmsg", "recvmmsg"}
+SEND = {
+    "write", "writev", "pwrite64", "pwritev", "pwritev2", "sendto", "sendmsg", "sendmmsg", "sendfile", "splice",
+}  # fmt: skip
 POLL = {"poll", "ppoll"}
 SELECT = {"select", "pselect6"}
 RING = "io_uring_enter"

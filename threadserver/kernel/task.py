@@ -17,6 +17,8 @@ class Task:
     tid: int
     call: Call
     sockets: frozenset[int]
+    not_to_read: frozenset[int] = frozenset()
+    """Those of the sockets that are waited for, but not until they can be read."""
 
     @property
     def id(self) -> TaskId:
