@@ -3,6 +3,7 @@
 from threadserver.judge import points
 from threadserver.judge.checks.conversation import *  # the conversation: 36 points
 from threadserver.judge.checks.leaving import *  # clients leave, the server goes on: 9 points
+from threadserver.judge.checks.stuck import must_serve_when_stuck
 from threadserver.judge.trial import Trial
 
 
@@ -35,6 +36,7 @@ def test_one_at_a_time(server: Trial) -> None:
 def test_model(server: Trial) -> None:
     """See that one task waits for every client and answers it, and that other clients wait meanwhile."""
     server.served_in_turn(server.some(4, 7)).must_be()
+    must_serve_when_stuck(server)
     served, waiting = server.greet(), server.connect()
     server.settle()
     if not server.waits_in_backlog(waiting):

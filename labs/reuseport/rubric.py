@@ -5,6 +5,7 @@ from threadserver.judge.checks.concurrent import *  # many clients at once: 25 p
 from threadserver.judge.checks.conversation import *  # the conversation: 36 points
 from threadserver.judge.checks.event_loop import *  # turns, and rest: 12 points
 from threadserver.judge.checks.leaving import *  # clients leave, the server goes on: 9 points
+from threadserver.judge.checks.pool import must_serve_those_accepted
 from threadserver.judge.trial import Trial
 from threadserver.kernel.processes import owners
 
@@ -32,12 +33,14 @@ def test_model(server: Trial) -> None:
 )
 def test_own_listeners(server: Trial) -> None:
     """Hold clients, and see which process has which listening socket, and which waits for it."""
-    peers = server.hold(server.some(24, 32))
-    processes = {pid for pid, _ in server.serving(peers).workers}
+    peers, accepted = server.accepting(lambda: server.hold(server.some(24, 32)))
+    serving = server.serving(peers)
+    processes = {pid for pid, _ in serving.workers}
     if len(processes) < 2:
         raise WrongError(f"{len(peers)} clients are served by one process", server.situation().text())
     _none_is_shared(server, processes)
     _none_is_unattended(server)
+    must_serve_those_accepted(serving, accepted, process=True)
 
 
 def _none_is_shared(server: Trial, processes: set[int]) -> None:

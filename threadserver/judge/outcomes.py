@@ -91,6 +91,24 @@ class Verdict:
         return bool(self.problem) or not self.complete or any(one.outcome is Outcome.ERROR for one in self.checks)
 
     @property
+    def undetermined(self) -> list[Result]:
+        """The checks that a person has to decide."""
+        return [one for one in self.checks if one.outcome is Outcome.UNDETERMINED]
+
+    @property
+    def provisional(self) -> bool:
+        """True when a person has to decide a check: its points are counted, and may not stay."""
+        return bool(self.undetermined)
+
+    @property
+    def standing(self) -> str:
+        """What a provisional score is worth, in a sentence; nothing where it is not provisional."""
+        if not self.provisional:
+            return ""
+        doubts = "; ".join(f"{one.name}: {one.message}" for one in self.undetermined)
+        return f"provisional: {self.score:g} of {self.max_score:g}; not decided: {doubts}"
+
+    @property
     def exit_code(self) -> int:
         """0: everything passed. 1: something did not. 3: the judge itself could not do its work."""
         if self.broken:
@@ -103,6 +121,7 @@ class Verdict:
             "lab": self.lab,
             "score": self.score,
             "max_score": self.max_score,
+            "provisional": self.provisional,
             "containment": self.containment,
             "complete": self.complete,
             "problem": self.problem,

@@ -2,15 +2,15 @@
 
 While some clients are held, all confirmed and silent,
 
-    works     each client asks something: which task sends its answer? Traced where that is allowed (strace), otherwise
-              the task whose counters move; a task that only pretends to serve does not move
-    waits     which task is blocked in a call that waits for the connection (calls that only peek do not count)
+    works     each client asks something: which task reads its line and sends its answer? Traced where that is allowed,
+              otherwise the task whose counters move; a task that only pretends to serve does not move
+    waits     which task is blocked in a call that waits until the connection can be read (peeking does not count)
     counts    how many tasks and processes have been created since before the clients came
     hello     which task HELLO named, looked up in the kernel's tables
 
-Each witness says which models it allows. A model is proved when `works`, which no decoy can fool, and one other witness
-allow it and none contradicts it. It is disproved when `works`, `waits` or `hello` contradict it. Everything else is
-*undetermined*.
+Each witness says which models it allows. A model is proved when `works`, traced, and one other witness allow it, none
+contradicts it, and no other task is needed for the answers (`taking_part`). It is disproved when `works`, `waits` or
+`hello` contradict it, or when others are needed. Everything else is *undetermined*: counters alone prove nothing.
 """
 
 from collections.abc import Iterable, Sequence
@@ -37,16 +37,32 @@ Tasks = dict[int, frozenset[TaskId]]
 
 
 @dataclass(frozen=True, slots=True)
+class TakingPart:
+    """Whether tasks beside those that answer take part. ``seen`` is proved, ``doubt`` is for a person."""
+
+    seen: str = ""
+    doubt: str = ""
+
+
+NOBODY_ELSE = TakingPart()
+
+
+@dataclass(frozen=True, slots=True)
 class Serving:
     """What was seen while these clients were held."""
 
     before: Tasks
     """The tasks that existed before each of the clients came."""
     works: Tasks
-    traced: bool
+    reads: Tasks
+    untraced: str
+    """Why the system calls could not be traced; empty where they were."""
+    blind: str
+    """Why the trace may have missed reads and sends."""
     waits: Tasks
     hello: Tasks
     situation: Situation
+    others: TakingPart = NOBODY_ELSE
     model: str = ""
     """The lab's model: `must_be` expects it unless it is given others."""
 
@@ -57,13 +73,15 @@ class Serving:
             seen[-1],
             before=_together(one.before for one in seen),
             works=_together(one.works for one in seen),
+            reads=_together(one.reads for one in seen),
+            others=next((one.others for one in seen if one.others.seen), seen[-1].others),
             waits=_together(one.waits for one in seen),
             hello=_together(one.hello for one in seen),
         )
 
-    def testimony(self) -> list[Testimony]:
-        """Return what each witness says that saw anything."""
-        found = [self._works(), self._waits(), self._counts(), self._hello()]
+    def testimony(self, *, mixed: bool = False) -> list[Testimony]:
+        """Hear the witnesses; ``mixed``: a worker is a thread or a process, and a process may hold several."""
+        found = [self._works(mixed=mixed), self._waits(mixed=mixed), self._counts(), self._hello(mixed=mixed)]
         return [one for one in found if one]
 
     def must_be(self, *models: str) -> None:
@@ -73,45 +91,67 @@ class Serving:
         model is named.
         """
         models = models or (Model(self.model),)
-        said = self.testimony()
+        said = self.testimony(mixed={Model.POOL, Model.PREFORK} <= set(models))
         against = [one for one in said if not one.allows & set(models)]
         evidence = "\n".join(f"{one.name}: {one.evidence}" for one in said) + f"\n{self.situation.text()}"
         decisive = [one for one in against if one.name != "counts"]
-        if decisive:
+        seen = decisive[0].evidence if decisive else self._others_answer(models)
+        if seen:
             wanted = " or ".join(SERVED_BY[Model(model)] for model in models)
-            raise WrongError(f"Expected: {wanted}. Seen: {decisive[0].evidence}", evidence)
-        if self._others_answer() and {Model.LOOP, Model.ITERATIVE} >= set(models):
-            raise WrongError(f"Expected: {SERVED_BY[Model(models[0])]}. Seen: one task waits, and another sends the "
-                             "answers", evidence)  # fmt: skip
-        if against or len(said) < 2 or said[0].name != "works":
-            raise UndeterminedError("The witnesses disagree about which tasks serve the clients", evidence)
+            raise WrongError(f"Expected: {wanted}. Seen: {seen}", evidence)
+        if doubt := self._doubt(agreed=not against and len(said) > 1):
+            raise UndeterminedError(doubt, evidence)
 
-    def _others_answer(self) -> bool:
-        """Return whether the answers were seen to come from a task other than those that wait for the clients."""
+    def _others_answer(self, models: Sequence[str]) -> str:
+        """Say which other tasks take part in the answers, if that was seen."""
+        if self.untraced:
+            return ""
         waiters = set().union(*self.waits.values())
-        return self.traced and bool(waiters) and not waiters & self.workers
+        if waiters and not waiters & self.workers and {Model.LOOP, Model.ITERATIVE} >= set(models):
+            return "one task waits, and another sends the answers"
+        for number in sorted(self.works.keys() & self.reads.keys()):
+            if self.reads[number] != self.works[number]:
+                return (
+                    f"what client {number} says is read by {self._names(self.reads[number])}, "
+                    f"and answered by {self._names(self.works[number])}"
+                )
+        return self.others.seen
+
+    def _doubt(self, *, agreed: bool) -> str:
+        """Say why the model is not proved; nothing where it is. Counters alone never prove one."""
+        if self.untraced:
+            return f"The model could not be proved, for system calls cannot be traced here: {self.untraced}"
+        if len(self.works) < len(self.before):
+            how = f": {self.blind}" if self.blind else ""
+            return f"Answers came, and no task of your server was seen to send them{how}"
+        if self.others.doubt:
+            return self.others.doubt
+        return "" if agreed else "The witnesses do not agree on which task serves the clients"
+
+    def _names(self, tasks: frozenset[TaskId]) -> str:
+        return " and ".join(self.situation.name_of(task) for task in sorted(tasks))
 
     @property
     def workers(self) -> set[TaskId]:
         """Every task that answered any of the clients."""
         return set().union(*self.works.values())
 
-    def _works(self) -> Testimony | None:
+    def _works(self, *, mixed: bool) -> Testimony | None:
         if len(self.works) < len(self.before):
             return None
-        how = "traced" if self.traced else "by the counters of each task"
+        how = "by the counters of each task" if self.untraced else "traced"
         new = {number: bool(self.works[number] - known) for number, known in self.before.items()}
-        return _shape("works", self.works, f"were answered ({how})", new)
+        return _shape("works", self.works, f"were answered ({how})", new, mixed=mixed)
 
-    def _waits(self) -> Testimony | None:
+    def _waits(self, *, mixed: bool) -> Testimony | None:
         if self.situation.look.hidden or len(self.waits) < len(self.before):
             return None
-        return _shape("waits", self.waits, "are waited for")
+        return _shape("waits", self.waits, "are waited for", mixed=mixed)
 
-    def _hello(self) -> Testimony | None:
+    def _hello(self, *, mixed: bool) -> Testimony | None:
         if len(self.hello) < len(self.before):
             return None
-        return _shape("hello", self.hello, "were greeted, HELLO says,")
+        return _shape("hello", self.hello, "were greeted, HELLO says,", mixed=mixed)
 
     def _counts(self) -> Testimony:
         look = self.situation.look
@@ -133,7 +173,9 @@ class Serving:
         return Testimony("counts", frozenset(allows), evidence)
 
 
-def _shape(name: str, by_client: Tasks, what: str, new: dict[int, bool] | None = None) -> Testimony:
+def _shape(
+    name: str, by_client: Tasks, what: str, new: dict[int, bool] | None = None, *, mixed: bool = False
+) -> Testimony:
     """Return the models that give clients to tasks in this way."""
     everybody = set().union(*by_client.values())
     processes = {pid for pid, _ in everybody}
@@ -147,13 +189,10 @@ def _shape(name: str, by_client: Tasks, what: str, new: dict[int, bool] | None =
         return Testimony(name, frozenset({Model.LOOPS}), seen)
     kind = "processes" if len(processes) == total else "threads"
     allows = {Model.FORKS, Model.PREFORK} if kind == "processes" else {Model.THREADS, Model.POOL}
-    if len(processes) not in {1, total}:
-        return Testimony(
-            name,
-            frozenset(),
-            f"{total} clients {what} by {counted(len(everybody), 'task')} of {len(processes)} processes",
-        )
     evidence = f"{total} clients {what} by {total} {kind}"
+    if len(processes) not in {1, total}:
+        evidence += f" of {len(processes)} processes"
+        allows = {Model.POOL, Model.PREFORK} if mixed else set()
     if new is not None:
         made = sum(new.values())
         allows &= {Model.THREADS, Model.FORKS} if made == total else {Model.POOL, Model.PREFORK}

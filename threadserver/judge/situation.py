@@ -44,6 +44,11 @@ class Situation:
         found = self.look.waiting_for(end.inode) if end and end.inode else []
         return [task for task in found if not task.call.peeks]
 
+    def reading_from(self, number: int) -> list[Task]:
+        """Return the tasks that wait until they can read from a client's connection."""
+        end = self.ends.get(number)
+        return [task for task in self.waiting_for(number) if end and end.inode not in task.not_to_read]
+
     def blocked_in(self, calls: Iterable[str]) -> list[Task]:
         """Return the tasks that are blocked in one of these calls."""
         return [task for task in self.look.tasks.values() if task.call.name in calls]

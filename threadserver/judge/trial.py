@@ -91,6 +91,10 @@ class Trial(Program):
             peer.close()
         return Serving.one_after_another(seen)
 
+    def accepting(self, come: Callable[[], list[Peer]]) -> tuple[list[Peer], observing.Accepted]:
+        """Let clients come, and return them with the task that accepted each."""
+        return observing.accepting(self, come)
+
     def must_greet_by_new(self, what: str) -> None:
         """Expect that HELLO is sent by a task that was made for the client; ``what`` names it: thread, process.
 

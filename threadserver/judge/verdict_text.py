@@ -83,7 +83,8 @@ def total(console: Console, verdict: Verdict) -> None:
     said = ", ".join(f"{count} {outcome}" for outcome, count in counts.items() if count)
     console.print()
     console.print(Text.assemble((f"{verdict.score:g} of {verdict.max_score:g} points", "bold"), f" ({said})"))
-    if counts[Outcome.UNDETERMINED]:
+    if verdict.provisional:
+        console.print(Text(verdict.standing.capitalize(), "magenta"), soft_wrap=True)
         console.print("Undetermined checks keep their points until a person has looked at the evidence.")
     for note in verdict.notes:
         console.print(Text(f"Note: {note}"))

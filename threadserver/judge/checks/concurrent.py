@@ -5,6 +5,7 @@ still be answered.
 """
 
 from threadserver.judge.checks.conversation import LONG, text
+from threadserver.judge.checks.stuck import must_serve_when_stuck
 from threadserver.judge.marking import points
 from threadserver.judge.peer import Peer
 from threadserver.judge.trial import Trial
@@ -118,6 +119,7 @@ def one_made_for_each(server: Trial, model: str = "", what: str = "") -> None:
     model = model or server.model
     peers = early_clients(server)
     server.serving(peers).must_be(model)
+    must_serve_when_stuck(server)
     for peer in peers:
         peer.close()
     server.settle()

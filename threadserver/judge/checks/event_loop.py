@@ -3,16 +3,19 @@
 `must_loop` also checks the call in which the task waits; each lab's rubric says which call it must be.
 """
 
+import time
 from collections.abc import Set as AbstractSet
 
 from threadserver.judge.checks.conversation import LONG, text
 from threadserver.judge.checks.rest import must_rest
+from threadserver.judge.checks.stuck import must_serve_when_stuck
 from threadserver.judge.checks.talking import Talk, talking_without_end
 from threadserver.judge.marking import points
 from threadserver.judge.outcomes import UndeterminedError, WrongError
 from threadserver.judge.peer import Peer
 from threadserver.judge.situation import Situation
 from threadserver.judge.trial import Trial
+from threadserver.kernel.call_trace import every_call
 from threadserver.kernel.syscalls import READINESS
 
 __all__ = [
@@ -24,27 +27,53 @@ __all__ = [
 
 LOOKS = 30  # chances to see the task wait
 CHANCES = 6
+A_MOMENT = 0.25  # seconds in which nobody says anything
+ROUNDS = 2  # times that each client was asked in vain then
 A_TURN = 4_000_000  # bytes: a server that takes turns never does more for one client before it comes to the next
 
 
 def must_loop(server: Trial, peers: list[Peer], model: str = "", calls: AbstractSet[str] = READINESS) -> None:
     """Expect that the lab's model serves these clients, which are held, and that one of ``calls`` waits for each.
 
-    A task that only runs is left to the check `idle`. Raises WrongError, or UndeterminedError where nothing is seen.
+    It waits until they can be read, and so it does while another client does not read a large answer. A task that only
+    runs is left to the check `idle`. Raises WrongError, or UndeterminedError where nothing is seen.
     """
-    server.serving(peers).must_be(*([model] if model else []))
+    serving = server.serving(peers)
+    serving.must_be(*([model] if model else []))
+    _must_wait(server, peers, calls)
+    _must_not_ask_around(server, peers)
+    must_serve_when_stuck(server, peers)
+
+
+def _must_wait(server: Trial, peers: list[Peer], calls: AbstractSet[str]) -> None:
     elsewhere = ""
     for _ in range(LOOKS):
         server.settle()
         situation = server.situation()
-        waiting = [situation.waiting_for(peer.number) for peer in peers]
+        waiting = [situation.reading_from(peer.number) for peer in peers]
         if situation.look.hidden or all(waiting):
             _must_be_in(calls, situation, {task.call.name for tasks in waiting for task in tasks})
             return
         if not situation.look.running:
             elsewhere = situation.text()
     if elsewhere:
-        raise WrongError(f"{len(peers)} clients are held, and no call waits for all of them", elsewhere)
+        raise WrongError(f"{len(peers)} clients are held, and no call waits for all of them until they can be read",
+                         elsewhere)  # fmt: skip
+
+
+def _must_not_ask_around(server: Trial, peers: list[Peer]) -> None:
+    """Expect that nobody tries to read from one client after the other while none says anything: that is no waiting."""
+    server.settle()
+    with every_call(server.task_ids) as seen:
+        time.sleep(A_MOMENT)
+    for tid, tries in seen.in_vain.items():
+        if tries >= ROUNDS * len(peers):
+            situation = server.situation()
+            raise WrongError(
+                f"While none of {len(peers)} clients said anything, {situation.name_of(seen.id_of(tid))} woke up again "
+                f"and again and tried {tries} times to read from one of them: it asks every client in turn",
+                situation.text(),
+            )
 
 
 def _must_be_in(calls: AbstractSet[str], situation: Situation, seen: AbstractSet[str]) -> None:

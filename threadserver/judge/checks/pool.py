@@ -7,14 +7,18 @@ from collections.abc import Callable
 
 from threadserver.judge.checks.conversation import LONG, MAX_LINE, text
 from threadserver.judge.checks.queueing import MOST, as_many_as, crowd, fill, greeted, next_in_line, no_more_than
+from threadserver.judge.checks.stuck import must_serve_when_stuck
 from threadserver.judge.marking import points
+from threadserver.judge.observing import Accepted
 from threadserver.judge.outcomes import UndeterminedError, WrongError
 from threadserver.judge.peer import Peer
+from threadserver.judge.serving import Serving
 from threadserver.judge.trial import Trial
 from threadserver.kernel.task import TaskId
 
 __all__ = [
     "must_accept_themselves",
+    "must_serve_those_accepted",
     "test_bounded",
     "test_next_in_line",
     "test_survives",
@@ -185,6 +189,7 @@ def the_same_again(server: Trial, *models: str) -> None:
             f"{len(second)} workers that served the next clients were new",
             server.situation().text(),
         )
+    must_serve_when_stuck(server)
 
 
 def _workers(server: Trial, models: tuple[str, ...]) -> set[TaskId]:
@@ -218,14 +223,33 @@ def must_accept_themselves(server: Trial) -> None:
     fill(server).leave(server)  # a task made for the first client exists now
     server.settle()
     idle = server.situation()
-    accepting = [task for task in idle.look.tasks.values() if task.sockets & idle.look.listeners]
-    workers = server.serving(fill(server).served).workers
-    if idle.look.hidden or not accepting:
-        raise UndeterminedError("This machine does not show which task waits for the next client", idle.text())
-    others = [task for task in accepting if task.id not in workers]
+    waiting = [task for task in idle.look.tasks.values() if task.sockets & idle.look.listeners]
+    peers, accepted = server.accepting(lambda: fill(server).served)
+    serving = server.serving(peers)
+    others = [task for task in waiting if task.id not in serving.workers]
     if others:
         raise WrongError(
-            f"{idle.name_of(others[0].id)} waits for the next client while no client is connected, but serves none of "
-            f"the {len(workers)} clients that are served at once: it accepts for others",
+            f"{idle.name_of(others[0].id)} waits for the next client while no client is connected, but serves none "
+            f"of the {len(serving.workers)} clients that are served at once: it accepts for others",
             idle.text(),
         )
+    must_serve_those_accepted(serving, accepted)
+    if idle.look.hidden or not waiting:
+        raise UndeterminedError("Which task waits for the next client cannot be seen here", idle.text())
+
+
+def must_serve_those_accepted(serving: Serving, accepted: Accepted, *, process: bool = False) -> None:
+    """Expect that the task that accepts a client serves it; with ``process``, another task of its process may.
+
+    Raises UndeterminedError where that was not seen.
+    """
+    for number, task in accepted.by.items():
+        workers = serving.works.get(number, frozenset({task}))
+        if task not in workers and not (process and task[0] in {pid for pid, _ in workers}):
+            who, other = serving.situation.name_of(task), serving.situation.name_of(min(workers))
+            raise WrongError(
+                f"{who} accepted client {number}, and {other} serves it: it accepts for others",
+                serving.situation.text(),
+            )
+    if accepted.problem:
+        raise UndeterminedError(f"Which task accepts could not be traced: {accepted.problem}", serving.situation.text())

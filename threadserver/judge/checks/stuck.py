@@ -1,0 +1,58 @@
+"""While a client does not read its large answer, the server's model is looked at again.
+
+What is small is sent at once; what is large does not fit into the buffers, and there a server may do something else:
+start a thread for the rest, hand it to a helper, block for everybody.
+"""
+
+from collections.abc import Sequence
+
+from threadserver.judge.checks.conversation import LONG, text
+from threadserver.judge.outcomes import WrongError
+from threadserver.judge.peer import Peer
+from threadserver.judge.trial import Trial
+from threadserver.kernel.call_trace import every_call
+
+LOOKS = 30  # chances to see that the others are waited for
+
+
+def must_serve_when_stuck(server: Trial, others: Sequence[Peer] = ()) -> None:
+    """Expect that the task which sends a client its small answers sends it a large one, too, however slowly it reads.
+
+    Of the ``others``, which are held and silent, an event loop goes on waiting for every one. Raises WrongError; where
+    nothing can be traced nobody is blamed.
+    """
+    deaf = server.greet(small_buffer=True)
+    line = text(server, LONG)
+    with every_call(server.task_ids) as calls:
+        deaf.ask(b"a short line")
+        end = server.ends().get(deaf.number)
+        inode = end.inode if end else 0
+        own = calls.senders(inode) | calls.readers(inode)
+        deaf.send(line + b"\n", reading=False)
+        server.settle()
+        if own and not calls.problem:
+            _must_wait_for(server, others, deaf)
+        situation = server.situation()
+        deaf.read_slowly(line + b"\n", "did not read its large answer for a while, and expected it whole")
+    helpers = (calls.senders(inode) | calls.readers(inode)) - own
+    if own and helpers:
+        names = [" and ".join(map(situation.name_of, sorted(tasks))) for tasks in (own, helpers)]
+        raise WrongError(
+            f"What is small is sent to {deaf.name} by {names[0]}; when it did not read an answer of {LONG} bytes, "
+            f"{names[1]} sent it as well",
+            situation.text(),
+        )
+    deaf.close()
+
+
+def _must_wait_for(server: Trial, others: Sequence[Peer], deaf: Peer) -> None:
+    for _ in range(LOOKS if others else 0):
+        situation = server.situation()
+        if situation.look.hidden or situation.look.running or all(situation.reading_from(one.number) for one in others):
+            return
+        server.settle()
+    if others:
+        raise WrongError(
+            f"While {deaf.name} does not read a large answer, no call waits for all {len(others)} other clients",
+            server.situation().text(),
+        )
