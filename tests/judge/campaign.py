@@ -1,4 +1,4 @@
-"""The long form of the judge's own tests: everything that the labs ship, quiet and beside busy processes.
+"""The long form of the judge's own tests: everything that the labs ship, on a quiet and on a busy machine.
 
 python -m tests.judge.campaign [--busy 4] [--repeat 50] [LAB …]
 """
@@ -16,13 +16,13 @@ CONSOLE = Console(width=140, highlight=False)
 
 
 def tell(reported: Reported) -> None:
-    """Name who disagrees as soon as that is known."""
+    """Print a submission whose verdict is wrong as soon as that is known."""
     if reported.differs:
         CONSOLE.print(f"{reported.title}: {reported.differs}", markup=False, soft_wrap=True)
 
 
 def stage(title: str, *, busy: int, **options: object) -> Matrix:
-    """Judge with so many busy processes beside."""
+    """Judge while ``busy`` processes load the machine."""
     CONSOLE.rule(title)
     with busy_beside(busy):
         matrix = selftest(**options, tell=tell)
@@ -33,7 +33,7 @@ def stage(title: str, *, busy: int, **options: object) -> Matrix:
 def main() -> None:
     """Run the stages; exit code 1 when any verdict was not what it must be."""
     parser = argparse.ArgumentParser()
-    parser.add_argument("--busy", type=int, default=4, help="busy processes beside, in the second and third stage")
+    parser.add_argument("--busy", type=int, default=4, help="busy processes in the second stage")
     parser.add_argument("--repeat", type=int, default=50, help="how often the solutions are judged in the third stage")
     parser.add_argument("labs", nargs="*", help="labs; all when none is named")
     options = parser.parse_args()

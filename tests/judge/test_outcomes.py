@@ -166,5 +166,5 @@ def test_when_the_time_is_over_no_further_check_is_begun(make_lab, submission):
     lab = make_lab(RUBRIC, 'title = "short"\nseconds = 0\n')
     verdict = asking.check(lab, submission())
     assert {str(one.outcome) for one in verdict.checks} == {"error"}
-    assert verdict.exit_code == 3  # who was not judged has not lost
+    assert verdict.exit_code == 3  # a submission that was not judged has lost nothing
     assert "limit of 0 s had passed" in verdict.checks[0].message

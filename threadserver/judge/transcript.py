@@ -21,7 +21,7 @@ LAST = 16  # entries that are shown where there is little room
 class Entry:
     """Bytes that one side sent, or an event."""
 
-    who: str
+    side: str
     sign: str
     data: bytes
 
@@ -33,23 +33,23 @@ class Transcript:
         self._entries: list[Entry] = []
         self._left_out = 0
 
-    def note(self, who: str, what: str) -> None:
+    def note(self, side: str, what: str) -> None:
         """Note an event: a client connects, leaves, is closed."""
-        self._add(Entry(who, " ", what.encode()))
+        self._add(Entry(side, " ", what.encode()))
 
-    def sent(self, who: str, data: bytes) -> None:
+    def sent(self, side: str, data: bytes) -> None:
         """Note bytes that the judge sent."""
-        self._add(Entry(who, ">", data))
+        self._add(Entry(side, ">", data))
 
-    def received(self, who: str, data: bytes) -> None:
+    def received(self, side: str, data: bytes) -> None:
         """Note bytes that came; bytes that continue a line are joined to it."""
         last = self._entries[-1] if self._entries else None
-        if last and last.who == who and last.sign == "<" and len(last.data) < 2 * WIDEST:
+        if last and last.side == side and last.sign == "<" and len(last.data) < 2 * WIDEST:
             last.data += data
         else:
-            self._add(Entry(who, "<", data))
+            self._add(Entry(side, "<", data))
 
-    def mark(self, who: str, got: bytes, expected: bytes) -> None:
+    def mark(self, side: str, got: bytes, expected: bytes) -> None:
         """Show ``got`` again with a mark below the first byte that differs from ``expected``."""
         at = next(
             (i for i, (a, b) in enumerate(zip(got, expected, strict=False)) if a != b), min(len(got), len(expected))
@@ -59,7 +59,7 @@ class Transcript:
         wanted = (
             f"expected {visible(expected[at : at + 24])!r} here" if at < len(expected) else "nothing more was expected"
         )
-        self._add(Entry(who, "<", (("…" if start else "") + visible(got[start : at + 40])).encode()))
+        self._add(Entry(side, "<", (("…" if start else "") + visible(got[start : at + 40])).encode()))
         self._add(Entry("", "^", f"{' ' * len(before)}^ {wanted}, at byte {at + 1}".encode()))
 
     def text(self, last: int | None = None) -> str:
@@ -95,7 +95,7 @@ def _grouped(entries: list[Entry]) -> list[list[Entry]]:
 
 def _of_many(group: list[Entry]) -> list[str]:
     """Show equal events once, with the names of all to which they happened: client 1, client 2 to 5."""
-    names = list(dict.fromkeys(entry.who for entry in group))
+    names = list(dict.fromkeys(entry.side for entry in group))
     if len(names) == 1:
         return _shown(group[0])
     first, last = names[0], names[-1].rpartition(" ")[2]
@@ -104,12 +104,12 @@ def _of_many(group: list[Entry]) -> list[str]:
 
 def _shown(entry: Entry) -> list[str]:
     if entry.sign in {" ", "^"}:
-        return [f"{entry.who:10} {' ' if entry.sign == '^' else ''} {entry.data.decode()}"]
+        return [f"{entry.side:10} {' ' if entry.sign == '^' else ''} {entry.data.decode()}"]
     pieces = entry.data.split(b"\n")
     ended = pieces.pop() == b""
     if not ended:
         pieces = entry.data.split(b"\n")
-    lines = [f"{entry.who:10} {entry.sign} {_short(piece)}" for piece in pieces]
+    lines = [f"{entry.side:10} {entry.sign} {_short(piece)}" for piece in pieces]
     if not ended and lines:
         lines[-1] += " (no LF)"
     if len(lines) > LAST:

@@ -1,0 +1,29 @@
+"""The transcript: what a student reads of a conversation that went wrong."""
+
+from threadserver.judge.transcript import Transcript, counted
+
+
+def test_an_event_that_happens_to_several_clients_in_a_row_is_one_line():
+    transcript = Transcript()
+    for number in (1, 2, 3):
+        transcript.note(f"client {number}", "connects")
+    assert transcript.text() == "client 1 to 3   each connects"
+
+
+def test_an_event_that_is_noted_twice_of_one_client_is_told_once_and_of_that_client():
+    transcript = Transcript()
+    transcript.note("client 1", "sees the end")
+    transcript.note("client 1", "sees the end")
+    assert transcript.text() == "client 1    sees the end"
+
+
+def test_a_caret_stands_below_the_first_wrong_byte():
+    transcript = Transcript()
+    transcript.mark("client 1", b"hell0\n", b"hello\n")
+    line, caret = transcript.text().splitlines()
+    assert caret.index("^") == line.index("0")
+    assert "expected 'o\\n' here, at byte 5" in caret.replace("\\\\", "\\")
+
+
+def test_a_number_and_its_noun_agree():
+    assert [counted(1, "client"), counted(2, "process"), counted(0, "byte")] == ["1 client", "2 processes", "0 bytes"]
