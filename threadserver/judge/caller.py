@@ -13,8 +13,9 @@ from typing import BinaryIO
 
 from threadserver.core.address import Address
 from threadserver.judge.outcomes import WrongError
+from threadserver.judge.patience import Patience
 from threadserver.judge.peer import PATIENCE
-from threadserver.judge.stillness import LOOKS, PAUSE, Stillness
+from threadserver.judge.stillness import PAUSE, Stillness
 from threadserver.judge.transcript import Transcript
 from threadserver.kernel.syscalls import LOCK, RECEIVE, SEND
 from threadserver.kernel.task import Task
@@ -35,8 +36,9 @@ Start = Callable[[Address], AbstractContextManager[Process]]
 class Caller:
     """A client on trial. A check starts it, once or several times one after another."""
 
-    def __init__(self, start: Start, transcript: Transcript) -> None:
+    def __init__(self, start: Start, transcript: Transcript, patience: Patience) -> None:
         self.transcript = transcript
+        self.patience = patience
         self._start = start
         self._run = ExitStack()
         self._process: Process | None = None
@@ -156,16 +158,20 @@ class Caller:
             return ". It is blocked in send() and does not read, so both sides wait with full buffers"
         return ". It waits for bytes from the server" if calls & RECEIVE else ""
 
+    def stillness(self) -> Stillness:
+        """Begin to look whether it stands still."""
+        return Stillness(self.members, self.patience)
+
     def settle(self) -> None:
         """Wait until it has worked on everything that it was sent."""
-        Stillness(self.members).settle()
+        self.stillness().settle()
 
     def outwait(self) -> None:
         """Wait until it has come to rest; where its wait has a short time limit, until that has run out."""
         self.settle()
         if not any(0 < _limit(task) <= SHORT_LIMIT for task in self.process.look().tasks.values()):
             return
-        stillness, deadline = Stillness(self.members), time.monotonic() + PATIENCE
+        stillness, deadline = self.stillness(), time.monotonic() + PATIENCE
         stillness.look()
         while stillness.look() and time.monotonic() < deadline:
             self.process.wait(PAUSE)
@@ -199,7 +205,8 @@ class Waiting:
         self._caller = caller
         self._came = came
         self._awaiting = f"Your client {awaiting}"
-        self._stillness = Stillness(caller.members)
+        self._stillness = caller.stillness()
+        self._patience = caller.patience
         self._had_ended = False
         self._next = self._deadline = 0.0
         self._begin(time.monotonic())
@@ -218,13 +225,17 @@ class Waiting:
         elif now >= self._next and caller.members():  # none: it is still starting
             self._next = now + PAUSE
             still = self._stillness.look()
-            if still >= AT_REST and caller.end_input():
+            if self._stillness.rests or self._patience.restless:
+                self._patience.waited += PAUSE
+            in_vain = self._stillness.in_vain or now > self._deadline
+            if (still >= AT_REST or in_vain) and caller.end_input():
                 self._begin(now)
-            elif still >= LOOKS or now > self._deadline:
+            elif in_vain:
                 raise caller.wrong(f"{self._awaiting}; {self._came()}{caller.suspicion()}")
 
     def _begin(self, now: float) -> None:
-        self._next, self._deadline = now + PAUSE, now + PATIENCE
+        self._stillness.begin_again()
+        self._next, self._deadline = now + PAUSE, now + PATIENCE / self._patience.divisor
 
 
 def _limit(task: Task) -> int:

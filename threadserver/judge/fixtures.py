@@ -1,15 +1,16 @@
 """Fixtures for rubrics: ``server`` in a server lab; ``client`` and a scripted ``server`` in a client lab.
 
-For each check the submission is started afresh, in the judge's own network, and stopped whole afterwards.
+The submission is started in the judge's own network, and stopped whole in the end.
 """
 
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, ExitStack
 
 import pytest
 
 from threadserver.judge.caller import Caller
 from threadserver.judge.plugin import Judging
+from threadserver.judge.program import CHANCES, Possessions
 from threadserver.judge.scripted import ScriptedServer
 from threadserver.judge.trial import Trial, on_trial
 from threadserver.kernel.namespaces import Network
@@ -55,18 +56,58 @@ class Fixtures:
 
 
 class ServerFixtures(Fixtures):
-    """The fixtures of a server lab."""
+    """The fixtures of a server lab.
+
+    To start a server costs more than most checks. So a server that a check has left as it found it serves the next
+    check as well. What fails there is tried again with a server of its own: only that counts.
+    """
+
+    _run = ExitStack()
+    _trial: Trial | None = None
+    _used: Possessions | None = None  # what it held when its first check was over: by then its workers are made
+
+    @pytest.fixture(scope="session")
+    def servers(self) -> Iterator[None]:
+        """Stop the last server in the end."""
+        with self._run:
+            yield
 
     @pytest.fixture
-    def server(self, submission: Prepared) -> Iterator[Trial]:
+    def server(self, submission: Prepared, servers: None) -> Iterator[Trial]:  # noqa: ARG002
         """Return the submission's server, started and listening."""
+        judging = self._judging
+        trial = None if judging.fresh else self._trial
+        judging.second_hand = trial is not None
+        if trial is None:
+            trial = self._start(submission)
+        trial.transcript = judging.transcript
+        yield trial
+        self._trial = trial if judging.all_is_well and self._is_as_before(trial) else None
+
+    def _start(self, submission: Prepared) -> Trial:
+        """Start a server in place of the last one."""
+        self._run.close()
         port = next(self._ports)
 
         def start() -> AbstractContextManager[Running]:
             return running(submission, port=port)
 
-        with on_trial(start, self._judging.transcript, self._model) as trial:
-            yield trial
+        self._used = None
+        return self._run.enter_context(on_trial(start, self._judging.transcript, self._model, self._judging.patience))
+
+    def _is_as_before(self, trial: Trial) -> bool:
+        """Let all clients leave; return whether the server holds no more then than after its first check."""
+        trial.dismiss()
+        for _ in range(CHANCES):
+            trial.settle()
+            if trial.ends():
+                continue
+            held = trial.possessions()
+            self._used = self._used or held
+            if not held.grown_beyond(self._used, 0):
+                trial.clients.clear()
+                return trial.ended is None
+        return False
 
 
 class ClientFixtures(Fixtures):
@@ -75,7 +116,10 @@ class ClientFixtures(Fixtures):
     @pytest.fixture
     def client(self, submission: Prepared) -> Iterator[Caller]:
         """Return the submission's client; a check starts it, once or several times."""
-        caller = Caller(lambda address: process(submission, address.host, address.port), self._judging.transcript)
+        judging = self._judging
+        caller = Caller(
+            lambda address: process(submission, address.host, address.port), judging.transcript, judging.patience
+        )
         try:
             yield caller
         finally:

@@ -29,6 +29,7 @@ PR_SET_PDEATHSIG = 1
 
 # pytest as a library: no configuration, no plugins, no cache, no output.
 OPTIONS = ["--noconftest", "-p", "no:cacheprovider", "-p", "no:terminal", "-p", "no:faulthandler",
+           "-p", "no:unraisableexception", "-p", "no:threadexception", "-p", "no:doctest", "-p", "no:junitxml",
            "--capture=no", "-o", "python_files=rubric.py", "-c", os.devnull]  # fmt: skip
 
 
@@ -75,7 +76,6 @@ def _judge(request: Request, results: IO[str]) -> None:
     )
     rubric = Path(request.rubric)
     os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
-    pytest.register_assert_rewrite("threadserver.judge.checks")
     code = pytest.main([*OPTIONS, f"--rootdir={rubric.parent}", str(rubric)], plugins=[judging, fixtures])
     if judging.misused:
         say(Misused(judging.misused))

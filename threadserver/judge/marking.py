@@ -27,20 +27,23 @@ class Check:
     sentence: str
     hint: str
     after: tuple[str, ...]
+    fresh: bool = False
+    """True when the check must see a server that nothing has happened to."""
 
 
 def points(
-    worth: float, sentence: str, *, hint: str = "", after: str | tuple[str, ...] = ()
+    worth: float, sentence: str, *, hint: str = "", after: str | tuple[str, ...] = (), fresh: bool = False
 ) -> Callable[[Function], Function]:
     """Make a test function a check that is worth points; ``sentence`` is true of a correct submission.
 
-    ``after`` names the checks that must have passed before this one makes sense; otherwise it is blocked.
+    ``after`` names the checks that must have passed before this one makes sense; otherwise it is blocked. With
+    ``fresh`` the server is started for this check; otherwise it may be one that an earlier check has left unchanged.
     """
     before = (after,) if isinstance(after, str) else tuple(after)
 
     def mark(function: Function) -> Function:
         name = function.__name__.removeprefix("test_")
-        setattr(function, _ATTRIBUTE, Check(name, worth, sentence, hint, before))
+        setattr(function, _ATTRIBUTE, Check(name, worth, sentence, hint, before, fresh))
         return function
 
     return mark

@@ -14,13 +14,13 @@ from threadserver.clients.client_conversation import Hello, ProtocolError
 from threadserver.core.address import Address
 from threadserver.judge.outcomes import LateError, WrongError
 from threadserver.judge.program import Program
-from threadserver.judge.stillness import LOOKS, PAUSE, SETTLED, Stillness
+from threadserver.judge.stillness import PAUSE, SETTLED
 from threadserver.judge.transcript import shown
 from threadserver.kernel.task import TaskId
 
 PATIENCE = 10.0
 """Seconds that a server may take for anything without moving a byte."""
-LONGEST = 60.0
+LONGEST = 30.0
 """Seconds that anything may take even while bytes come and go."""
 LATE = 3.0
 """Seconds without CONFIRM after which a server may have begun to lose patience: the contract's limit is 5 s."""
@@ -98,8 +98,8 @@ class Peer:
         """Send as much as the server takes while this client reads nothing; drop the rest."""
         self._transcript.sent(self.name, data)
         left = memoryview(data)
-        stillness = Stillness(self.program.members)
-        while left and stillness.look() < SETTLED:
+        stillness = self.program.stillness()
+        while left and stillness.look() < SETTLED and not stillness.in_vain:
             try:
                 left = left[self.socket.send(left, socket.MSG_DONTWAIT) :]
             except BlockingIOError:
@@ -289,8 +289,10 @@ class Waiting:
     def __init__(self, peer: Peer, awaiting: str) -> None:
         self._peer = peer
         self._awaiting = awaiting
-        self._stillness = Stillness(peer.program.members)
-        self._end = time.monotonic() + LONGEST
+        self._stillness = peer.program.stillness()
+        self._patience = peer.program.patience
+        self._looked = time.monotonic()
+        self._end = self._looked + LONGEST / self._patience.divisor
         self._deadline = 0.0
         self._moved()
 
@@ -301,10 +303,16 @@ class Waiting:
             self._moved()
         elif peer.program.ended is not None:
             raise peer.wrong(f"{peer.name} {self._awaiting}; your program has ended {peer.program.ending}")
-        elif self._stillness.look() >= LOOKS or now > self._deadline:
-            raise peer.in_vain(f"{peer.name} {self._awaiting}; {peer.came()}")
+        else:
+            self._stillness.look()
+            if self._stillness.rests or self._patience.restless:
+                self._patience.waited += min(now - self._looked, 4 * PAUSE)
+            if self._stillness.in_vain or now > self._deadline:
+                raise peer.in_vain(f"{peer.name} {self._awaiting}; {peer.came()}")
+        self._looked = now
         if now > self._end:
-            raise peer.in_vain(f"{peer.name} {self._awaiting}; after {LONGEST:g} s {peer.came()}")
+            raise peer.in_vain(f"{peer.name} {self._awaiting}; it took too long, and {peer.came()}")
 
     def _moved(self) -> None:
-        self._deadline = time.monotonic() + PATIENCE
+        self._stillness.begin_again()
+        self._deadline = time.monotonic() + PATIENCE / self._patience.divisor

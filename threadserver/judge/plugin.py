@@ -7,7 +7,7 @@ judge. An error is tried once more, from a fresh start. Each result is passed on
 
 import time
 import traceback
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Container, Iterable
 from dataclasses import replace
 from math import inf
 from typing import Any
@@ -18,6 +18,7 @@ from _pytest.runner import runtestprotocol
 from threadserver.judge.checks import GROUPS
 from threadserver.judge.marking import Check, check_of
 from threadserver.judge.outcomes import Outcome, Result, UndeterminedError, earned
+from threadserver.judge.patience import MOST, Patience
 from threadserver.judge.transcript import Transcript
 from threadserver.submission.folder import SubmissionError
 from threadserver.submission.machine_error import MachineError
@@ -48,8 +49,16 @@ class Judging:
         """What the request got wrong: a check that does not exist."""
         self.transcript = Transcript()
         """The transcript of the check that runs now."""
+        self.patience = Patience()
+        """The judge's patience with this submission, over all checks."""
+        self.fresh = True
+        """True when the check that runs now needs a server of its own."""
+        self.second_hand = False
+        """True when that check got a server that an earlier check has used."""
         self._emit = emit
         self._failure: BaseException | None = None
+        self._none_is_used = False
+        self._named: dict[str, Check] = {}
         self._only = set(only)
         self._seconds = seconds
         self._end = time.monotonic() + seconds
@@ -77,12 +86,13 @@ class Judging:
             if check is None or check.name in found:
                 raise RubricError(f"{item.name} has no @points, or appears twice")
             found[check.name] = check, item
-        ordered = _ordered({name: check for name, (check, _) in found.items()})
+        ordered = _ordered({name: _as_taken(check, item, found) for name, (check, item) in found.items()})
         unknown = sorted(self._only - set(ordered))
         if unknown:
             self.misused = f"no such check: {', '.join(unknown)}; the checks are {', '.join(ordered)}"
         wanted = _with_dependencies(self._only or set(ordered), ordered)
         self.checks = [check for name, check in ordered.items() if name in wanted]
+        self._named = {found[check.name][1].name: check for check in self.checks}
         items[:] = [found[check.name][1] for check in self.checks]
 
     # Running.
@@ -90,8 +100,7 @@ class Judging:
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_protocol(self, item: pytest.Item, nextitem: pytest.Item | None) -> bool:
         """Run a check, and once more when the judge itself failed."""
-        check = check_of(getattr(item, "function", None))
-        assert check is not None  # noqa: S101
+        check = self._named[item.name]
         blockers = [name for name in check.after if not self._passed(name)]
         if time.monotonic() > self._end:
             result = _result(
@@ -103,21 +112,48 @@ class Judging:
             result = _result(check, Outcome.BLOCKED, f"not tried: it depends on {', '.join(blockers)}")
         elif self.problem:
             return True  # the machine cannot judge
+        elif self.patience.exhausted:
+            result = _result(
+                check, Outcome.BLOCKED,
+                f"not tried: your program has let the judge wait for {MOST:g} s in all, and did nothing meanwhile",
+            )  # fmt: skip
         else:
-            for _ in range(TRIES):
-                self.transcript = Transcript()
-                self._failure = None
-                runtestprotocol(item, log=False, nextitem=nextitem)
-                if isinstance(self._failure, MachineError):
-                    self.problem = str(self._failure)
-                    item.session.shouldstop = self.problem
-                    return True
-                result = self._judge(check)
-                if result.outcome is not Outcome.ERROR:
-                    break
+            result = self._run(check, item, nextitem)
+            if self.problem:
+                return True
         self.results[check.name] = result
         self._emit(result)
         return True
+
+    def _run(self, check: Check, item: pytest.Item, nextitem: pytest.Item | None) -> Result:
+        """Run a check: again with a server of its own if it fails with a used one, and again if the judge breaks."""
+        self.fresh = check.fresh or self._none_is_used
+        for _ in range(TRIES):
+            result = self._try(check, item, nextitem)
+            if self.problem:
+                break
+            if self.second_hand and result.outcome is not Outcome.PASSED:
+                self.fresh = self._none_is_used = True
+                result = self._try(check, item, nextitem)
+            if result.outcome is not Outcome.ERROR:
+                break
+        return result
+
+    def _try(self, check: Check, item: pytest.Item, nextitem: pytest.Item | None) -> Result:
+        self.transcript = Transcript()
+        self._failure = None
+        self.second_hand = False
+        # Where no check follows, the session does: its fixtures must outlive a check that is tried again.
+        runtestprotocol(item, log=False, nextitem=nextitem or item.session)  # type: ignore[arg-type]
+        if isinstance(self._failure, MachineError):
+            self.problem = str(self._failure)
+            item.session.shouldstop = self.problem
+        return self._judge(check)
+
+    @property
+    def all_is_well(self) -> bool:
+        """True while nothing has gone wrong in the check that runs now."""
+        return self._failure is None
 
     def pytest_runtest_makereport(self, item: pytest.Item, call: pytest.CallInfo[Any]) -> None:  # noqa: ARG002
         """Keep the first failure, a skip too: an error in the cleanup afterwards says less."""
@@ -172,6 +208,13 @@ def _place(item: pytest.Item) -> tuple[int, int]:
     line = function.__code__.co_firstlineno if function else 0
     folder, _, group = getattr(function, "__module__", "").rpartition(".")
     return GROUPS.index(group) if folder == "threadserver.judge.checks" and group in GROUPS else len(GROUPS), line
+
+
+def _as_taken(check: Check, item: pytest.Item, taken: Container[str]) -> Check:
+    """Let a shared check wait only for checks that the rubric takes as well: a rubric need not take whole groups."""
+    if _place(item)[0] == len(GROUPS):
+        return check
+    return replace(check, after=tuple(name for name in check.after if name in taken))
 
 
 def _ordered(checks: dict[str, Check]) -> dict[str, Check]:

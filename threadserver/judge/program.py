@@ -16,6 +16,7 @@ from typing import Protocol
 
 from threadserver.core.address import Address
 from threadserver.judge.diagnosis import suspicion
+from threadserver.judge.patience import Patience
 from threadserver.judge.situation import Situation, descriptors, held_by, inner_ids
 from threadserver.judge.stillness import PAUSE, SETTLED, Stillness
 from threadserver.judge.transcript import Transcript
@@ -60,8 +61,9 @@ class Possessions:
 class Program:
     """A submission's server, running."""
 
-    def __init__(self, start: Start, transcript: Transcript, tables: Tables) -> None:
+    def __init__(self, start: Start, transcript: Transcript, tables: Tables, patience: Patience) -> None:
         self.transcript = transcript
+        self.patience = patience
         self.clients: list[Client] = []
         """The judge's clients, whose connections the kernel's tables are searched for."""
         self._start = start
@@ -103,10 +105,14 @@ class Program:
         self._context = self._start()
         self._running = self._context.__enter__()
 
-    def close(self) -> None:
-        """End everything: clients first, so that no connection is left behind."""
+    def dismiss(self) -> None:
+        """Let all clients leave."""
         for client in self.clients:
             client.socket.close()
+
+    def close(self) -> None:
+        """End everything: clients first, so that no connection is left behind."""
+        self.dismiss()
         self._context.__exit__(None, None, None)
 
     @contextmanager
@@ -137,18 +143,22 @@ class Program:
         listeners = frozenset(one.inode for one in self._sockets() if one.listens and one.inode)
         return Look(look.processes, look.tasks, listeners)
 
+    def stillness(self) -> Stillness:
+        """Begin to look whether it stands still."""
+        return Stillness(self.members, self.patience)
+
     def settle(self) -> None:
         """Wait until the server has worked on everything that it was sent."""
-        Stillness(self.members).settle()
+        self.stillness().settle()
 
     def await_read(self, client: Client) -> None:
         """Wait until the server has read what a client sent, or stands still without reading it."""
-        stillness = Stillness(self.members)
+        stillness = self.stillness()
         for chance in count():
             end = self._end_of(client)
             if end is None or not (end.queued or end.receive_queue):
                 return
-            if chance > CHANCES and stillness.look() >= SETTLED:
+            if chance > CHANCES and (stillness.look() >= SETTLED or stillness.in_vain):
                 return
             time.sleep(PAUSE / 25)
 

@@ -1,68 +1,138 @@
-"""Has a server come to rest? The judge asks this while it waits for something that does not come.
+"""Will a server still do anything? Asked while the judge waits for something that does not come.
 
-No check may fail because a machine is slow, and none should wait forever. A server that has not run at all between many
-looks, with no task ready to run, will do nothing more by itself: so the judge can stop waiting. A task that waits for a
-processor, or for its tracer, counts as running, however busy the machine is. A server with timers (a poll with a
-time-out) never rests in this sense, and gets the whole, generous patience.
+No check may fail because a machine is slow, and none should wait for ever. So a wait ends by what the server does, not
+by a clock. It is in vain once the server
+
+    stands still    it has not run at all between many looks, and no task is ready to run
+    has spun        it has used seconds of processor time, and has done nothing about what is awaited
+    has had turns   it has woken up several times, each time without doing anything about it, and went back to sleep
+
+A task that waits for a processor, or for its tracer, counts as running, however busy the machine is: it neither stands
+still nor uses processor time. What is left is a server whose timers are too slow for that; a patience ends the wait.
 """
 
+import os
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable
 from contextlib import suppress
+from dataclasses import dataclass
 
+from threadserver.judge.patience import Patience
 from threadserver.kernel.calls import read_file
 from threadserver.kernel.processes import tasks
 
 PAUSE = 0.025
 """Seconds between two looks."""
 LOOKS = 60
-"""Looks in a row that must show the same before the server counts as unable to move by itself."""
-_BRIEFLY = 0.002  # seconds between two looks at a server that is expected to rest
-BUSY = {b"R", b"D", b"t"}
-"""States of a task that goes on by itself: running, in the kernel, stopped briefly by its tracer (proc(5))."""
+"""Looks in a row that must show the same: the server will not move by itself."""
+SPUN = 2.0
+"""Seconds of processor time in which a server could have done anything that it is asked for."""
+TURNS = 4
+"""Times that every task that wakes up at all has woken up, and has done nothing about what is awaited."""
 SETTLED = 2
-"""Looks in a row that must show the same before the server counts as done with what it was sent."""
+"""Looks that must agree before a server is taken to have worked on what it was sent."""
+BUSY = {b"R", b"D", b"t"}
+"""States of a task that goes on by itself: running, in the kernel, stopped for a moment by its tracer (proc(5))."""
+_BRIEFLY = 0.002  # seconds between two looks at a server that is expected to rest
+_SETTLING = 2.0  # seconds within which a server comes to rest
+_RESTLESS = 1.0  # seconds of processor time: no server needs as much for one step of a check
+_OFTEN = 20  # times that a task wakes up: no server needs as many for one step of a check
+_A_TURN = 0.06  # seconds of processor time, for each task that runs, in which one of them has been everywhere
+_TICK = 1 / os.sysconf("SC_CLK_TCK")
 
-Picture = dict[int, tuple[bytes, ...]]
+
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """What /proc/PID/task/TID shows of one task."""
+
+    state: bytes
+    woken: int
+    preempted: int
+    processor: float
+
+
+Picture = dict[int, _Seen]
 
 
 class Stillness:
     """Repeated looks at the tasks of a server's processes."""
 
-    def __init__(self, members: Callable[[], Iterable[int]]) -> None:
+    def __init__(self, members: Callable[[], Iterable[int]], patience: Patience | None = None) -> None:
         self._members = members
-        self._before: Picture | None = None
+        self._patience = patience or Patience()
+        self._before: Picture = {}
         self._same = 0
+        self.begin_again()
+
+    def begin_again(self) -> None:
+        """Forget what the server has done so far: something has moved, so there is hope again."""
+        self._spent, self._quiet = 0.0, 0
+        self._woken: Counter[int] = Counter()
 
     def look(self) -> int:
-        """Look once. Return how many earlier looks in a row have shown the same server at rest."""
+        """Look once; return how many looks in a row, this one left out, have shown the same server at rest."""
         picture = self._picture()
-        resting = picture == self._before and not any(state in BUSY for state, *_ in picture.values())
-        self._same = self._same + 1 if resting else 0
+        runs = any(seen.state in BUSY for seen in picture.values())
+        self._same = self._same + 1 if picture == self._before and not runs else 0
+        self._quiet += not runs
+        for tid, now in picture.items():
+            if before := self._before.get(tid):
+                self._spent += now.processor - before.processor
+                self._woken[tid] += now.woken - before.woken
         self._before = picture
         return self._same
 
-    def settle(self, seconds: float = 2.0) -> None:
-        """Wait until the server has done what there was to do, or at most ``seconds`` for one that never rests."""
-        deadline = time.monotonic() + seconds
-        while self.look() < SETTLED and time.monotonic() < deadline:
+    @property
+    def in_vain(self) -> bool:
+        """True when nothing more can be expected of what has been looked at since the beginning."""
+        shorter = self._patience.divisor
+        if self._same >= LOOKS // shorter or self._spent >= SPUN / shorter:
+            return True
+        return self._quiet >= LOOKS // shorter and self._has_had(TURNS)
+
+    @property
+    def rests(self) -> bool:
+        """True when no task was running at the last look."""
+        return not any(seen.state in BUSY for seen in self._before.values())
+
+    def settle(self) -> None:
+        """Wait until the server has done what there was to do; one that never rests is given a few turns instead."""
+        deadline = time.monotonic() + _SETTLING
+        while self.look() < SETTLED:
+            if self._patience.restless:
+                running = sum(seen.state in BUSY for seen in self._before.values())
+                if self._spent >= _A_TURN * max(running, 1) or self._has_had(SETTLED):
+                    return
+            elif self._spent >= _RESTLESS or self._has_had(_OFTEN):
+                self._patience.restless = True
+                return
+            elif time.monotonic() > deadline:
+                return
             time.sleep(_BRIEFLY)
+
+    def _has_had(self, turns: int) -> bool:
+        """Return whether every task that wakes up at all has woken up so often."""
+        woken = [count for count in self._woken.values() if count]
+        return bool(woken) and min(woken) >= turns
 
     def _picture(self) -> Picture:
         found: Picture = {}
         for pid in self._members():
             for tid in tasks(pid):
-                with suppress(OSError, ValueError):
-                    found[tid] = _state(pid, tid)
+                with suppress(OSError, ValueError, KeyError, IndexError):
+                    found[tid] = _seen(pid, tid)
         return found
 
 
-def _state(pid: int, tid: int) -> tuple[bytes, ...]:
-    """Read a task's state and how often it has got a processor (proc(5), /proc/PID/task/TID/status)."""
+def _seen(pid: int, tid: int) -> _Seen:
+    """Read a task's state, how often it was given a processor, and for how long (proc(5))."""
     lines = read_file(f"/proc/{pid}/task/{tid}/status").splitlines()
     fields = dict(line.split(b":", 1) for line in lines if b":" in line)
-    return (
-        fields[b"State"].split()[0],
-        fields.get(b"voluntary_ctxt_switches", b"").strip(),
-        fields.get(b"nonvoluntary_ctxt_switches", b"").strip(),
+    times = read_file(f"/proc/{pid}/task/{tid}/stat").rpartition(b")")[2].split()
+    return _Seen(
+        state=fields[b"State"].split()[0],
+        woken=int(fields.get(b"voluntary_ctxt_switches", b"0")),
+        preempted=int(fields.get(b"nonvoluntary_ctxt_switches", b"0")),
+        processor=(int(times[11]) + int(times[12])) * _TICK,
     )

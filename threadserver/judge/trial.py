@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from threadserver.judge import observing
+from threadserver.judge.patience import Patience
 from threadserver.judge.peer import Peer
 from threadserver.judge.program import Program, Start
 from threadserver.judge.serving import Serving
@@ -23,8 +24,10 @@ AT_A_TIME = 6
 class Trial(Program):
     """A submission's server, running, with the judge's clients. ``model`` is what the lab asks for, if anything."""
 
-    def __init__(self, start: Start, transcript: Transcript, tables: Tables, model: str = "") -> None:
-        super().__init__(start, transcript, tables)
+    def __init__(
+        self, start: Start, transcript: Transcript, tables: Tables, model: str = "", patience: Patience | None = None
+    ) -> None:
+        super().__init__(start, transcript, tables, patience or Patience())
         self.model = model
         self.random = random.Random()  # noqa: S311
         """Numbers and orders that no submission can know beforehand."""
@@ -63,10 +66,14 @@ class Trial(Program):
 
     def come_and_go(self, count: int, leave: Callable[[Peer], None] = Peer.close) -> None:
         """Let ``count`` clients come one after another, say a line, get its answer, and leave."""
-        for number in range(count):
+        for number in range(self.fewer(count)):
             peer = self.greet()
             peer.ask(b"visitor %d" % number)
             leave(peer)
+
+    def fewer(self, count: int) -> int:
+        """Return how many of a crowd of ``count`` come: a server that never rests takes long for each of them."""
+        return -(-count // 4) if self.patience.restless else count
 
     def ask_in_any_order(self, peers: list[Peer], rounds: int = 1) -> None:
         """Let each client say a line and get its answer, in a random order in each round, while all others stay."""
@@ -108,10 +115,12 @@ class Trial(Program):
 
 
 @contextmanager
-def on_trial(start: Start, transcript: Transcript, model: str = "") -> Iterator[Trial]:
+def on_trial(
+    start: Start, transcript: Transcript, model: str = "", patience: Patience | None = None
+) -> Iterator[Trial]:
     """Start a submission's server and put it on trial; in the end it is stopped whole."""
     with Network() as network, Tables(network) as tables:
-        trial = Trial(start, transcript, tables, model)
+        trial = Trial(start, transcript, tables, model, patience)
         try:
             yield trial
         finally:

@@ -90,6 +90,35 @@ def family(roots: Iterable[int], processes: dict[int, Status]) -> list[int]:
     return list(ordered)
 
 
+class Family:
+    """The descendants of one process, looked at again and again.
+
+    A process that descends from somebody else never comes to descend from this one, so it is read only once. The kernel
+    gives numbers in rising order: as long as the newest one rises, none has been used again.
+    """
+
+    def __init__(self, root: int) -> None:
+        self._root = root
+        self._strangers: set[int] = set()
+        self._newest = 0
+
+    def members(self) -> dict[int, Status]:
+        """Return all descendants, zombies too, each parent before its children."""
+        before, self._newest = self._newest, newest()
+        if self._newest < before:
+            self._strangers.clear()
+        found = {}
+        for name in os.listdir("/proc"):  # noqa: PTH208
+            if name.isdecimal() and int(name) not in self._strangers:
+                with suppress(*_GONE):
+                    found[int(name)] = status(int(name))
+        below = family([self._root], found)
+        # Only a process whose ancestors are all known is a stranger: a parent may have ended while we read.
+        known = self._strangers | {0}
+        self._strangers |= set(family([pid for pid, one in found.items() if one.parent in known], found)) - set(below)
+        return {pid: found[pid] for pid in below[1:]}
+
+
 def tasks(pid: int) -> list[int]:
     """Return the thread ids of a process; empty when it has gone."""
     try:

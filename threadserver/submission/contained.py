@@ -10,7 +10,7 @@ from contextlib import suppress
 
 from threadserver.kernel.calls import read_file
 from threadserver.kernel.look import Look, tasks_of
-from threadserver.kernel.processes import Status, everyone, family, tasks
+from threadserver.kernel.processes import Family, Status, family, tasks
 from threadserver.kernel.task import TaskId
 from threadserver.submission.containment import BUBBLEWRAP
 from threadserver.submission.keeping import Keeper
@@ -25,6 +25,7 @@ class Contained:
 
     def __init__(self, prepared: Prepared, keeper: Keeper, *outputs: Output) -> None:
         self._keeper = keeper
+        self._family = Family(keeper.pid)
         self._outputs = outputs
         self._wrapped = prepared.containment is BUBBLEWRAP
         self._trusted = prepared.containment.grades
@@ -64,13 +65,12 @@ class Contained:
     def members(self) -> dict[int, Status]:
         """Give all of its processes, zombies too, by our numbers, each after its parent."""
         self._update()
-        everybody = everyone()
-        below = family([self.keeper], everybody)[1:]
-        if self._wrapped:
-            outside = {self.keeper, self._keeper.first}
-            inits = [pid for pid in below if everybody[pid].parent in outside and _inner(f"/proc/{pid}/status") == 1]
-            below = [pid for pid in family(inits, everybody) if pid not in inits]
-        return {pid: everybody[pid] for pid in below}
+        below = self._family.members()
+        if not self._wrapped:
+            return below
+        outside = {self.keeper, self._keeper.first}
+        inits = [pid for pid in below if below[pid].parent in outside and _inner(f"/proc/{pid}/status") == 1]
+        return {pid: below[pid] for pid in family(inits, below) if pid not in inits}
 
     def look(self) -> Look:
         """Look at its tasks, and at what each is blocked in."""

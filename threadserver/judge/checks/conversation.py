@@ -4,6 +4,7 @@ They hold for every correct server of any model, so none of them needs two clien
 """
 
 from threadserver.core.address import Address
+from threadserver.judge.checks.rest import must_rest
 from threadserver.judge.marking import points
 from threadserver.judge.peer import Peer
 from threadserver.judge.trial import Trial
@@ -20,6 +21,7 @@ __all__ = [
     "test_numbers",
     "test_owed_at_the_end",
     "test_pieces",
+    "test_rests",
     "test_several_lines",
     "test_slow_reader",
     "test_worker",
@@ -134,6 +136,30 @@ def test_echo(server: Trial) -> None:
 
 
 @points(
+    2,
+    "while nobody says anything, it waits",
+    after="echo",
+    hint=(
+        "accept(), recv() and select() wait in the kernel until something happens, at no cost. When recv() returns b'' "
+        "the client has ended its side: leave the loop, and close. A time-out of 0, or a short sleep before the next "
+        "try, asks without end."
+    ),
+)
+def test_rests(server: Trial) -> None:
+    """Let a client half-close and leave, and look on; then let one be silent, and look on again."""
+    gone = server.greet()
+    gone.ask(b"goodbye")
+    gone.half_close()
+    server.settle()
+    gone.close()
+    must_rest(server, "nobody was connected any more")
+    peer = server.greet()
+    peer.ask(b"hello")
+    must_rest(server, "one client was connected and said nothing")
+    peer.ask(b"still there?")
+
+
+@points(
     3,
     "a line may hold any bytes, or none",
     after="echo",
@@ -174,7 +200,7 @@ def test_confirmation(server: Trial) -> None:
 
 
 @points(
-    4,
+    3,
     "bytes may come in any pieces, and each answer is sent as soon as its line is complete",
     after="echo",
     hint="One recv() is not one line. Collect the bytes in a buffer, and take lines out of it while it holds an LF.",
@@ -196,7 +222,7 @@ def test_pieces(server: Trial) -> None:
 
 
 @points(
-    4,
+    3,
     "several lines that come at once are all answered, in order",
     after="echo",
     hint="After you take a line out of the buffer, look for another one there before you call recv() again.",

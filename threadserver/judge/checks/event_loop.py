@@ -125,7 +125,7 @@ def _gets_its_turn(peer: Peer, talk: Talk) -> None:
 @points(
     4,
     "while all clients are silent, the server rests",
-    after="many_at_once",
+    after=("many_at_once", "rests"),
     hint="A socket is nearly always writable: ask for that only while you have something to write. A call without a "
     "time-out, or with a long one, waits until something happens; with a time-out of 0 it never waits.",
 )

@@ -3,10 +3,14 @@
 They must leave nothing behind, and the server can be killed and restarted at once. 9 points together.
 """
 
+import time
+
 from threadserver.judge.checks.conversation import LONG, text
 from threadserver.judge.marking import points
 from threadserver.judge.outcomes import WrongError
 from threadserver.judge.peer import Peer
+from threadserver.judge.program import Possessions
+from threadserver.judge.stillness import PAUSE
 from threadserver.judge.trial import Trial
 
 __all__ = [
@@ -17,7 +21,6 @@ __all__ = [
 ]
 
 MANY = 40  # clients of one kind, one after another: what each leaves behind adds up
-PATIENCE = 200  # chances for a server to release what its clients have left behind
 
 
 @points(
@@ -82,18 +85,24 @@ def test_left_behind(server: Trial) -> None:
     server.come_and_go(MANY // 2)
     before = server.possessions()
     for how, leave in LEAVING.items():
+        many = server.fewer(MANY)
         server.come_and_go(MANY, leave)
-        grown = ""
-        for chance in range(PATIENCE):
-            server.settle()
-            grown = server.possessions().grown_beyond(before, MANY // 2)
-            if not grown:
-                break
-            if chance % 20 == 19:  # some servers reap or collect when the next client comes
-                server.come_and_go(1)
-        if grown:
-            raise WrongError(f"{MANY} clients {how} and are gone, but your server still has {grown}",
+        if _never_lets_go(server, before, many // 2):
+            server.come_and_go(1)  # some servers reap or collect when the next client comes
+        if grown := _never_lets_go(server, before, many // 2):
+            raise WrongError(f"{many} clients {how} and are gone, but your server still has {grown}",
                              server.situation().text())  # fmt: skip
+
+
+def _never_lets_go(server: Trial, before: Possessions, allowed: int) -> str:
+    """Wait until the server holds no more than before, but for what is allowed; return what it goes on holding."""
+    stillness = server.stillness()
+    while grown := server.possessions().grown_beyond(before, allowed):
+        stillness.look()
+        if stillness.in_vain:
+            break
+        time.sleep(PAUSE)
+    return grown
 
 
 def _leave_half_closed(peer: Peer) -> None:

@@ -4,12 +4,13 @@ The number of workers is not known beforehand. So clients come one at a time, un
 server has come to rest: then all workers are busy.
 """
 
+import select
 import time
 from dataclasses import dataclass
 
 from threadserver.judge.outcomes import WrongError
 from threadserver.judge.peer import PATIENCE, Peer
-from threadserver.judge.stillness import LOOKS, PAUSE, Stillness
+from threadserver.judge.stillness import PAUSE
 from threadserver.judge.transcript import shown
 from threadserver.judge.trial import Trial
 
@@ -80,13 +81,14 @@ def is_greeted(server: Trial, peer: Peer) -> bool:
 
 def next_in_line(server: Trial, waiting: list[Peer], after: str) -> Peer:
     """Wait until any waiting client is greeted, and remove it from ``waiting``. ``after`` says why one should be."""
-    stillness, deadline = Stillness(server.members), time.monotonic() + PATIENCE
-    while stillness.look() < LOOKS and time.monotonic() < deadline:
+    stillness, deadline = server.stillness(), time.monotonic() + PATIENCE
+    while not stillness.in_vain and time.monotonic() < deadline:
+        stillness.look()
         for peer in waiting:
             if peer.has_come():
                 waiting.remove(peer)
                 return peer.greet()
-        time.sleep(PAUSE / 5)
+        select.select([peer.socket for peer in waiting], [], [], PAUSE)
     raise waiting[0].in_vain(f"{after}, but none of the {len(waiting)} waiting clients is greeted")
 
 
