@@ -47,6 +47,10 @@ class _Rounds:
         """Return the tasks that ran between each client's line and its answer, beside the one that answered."""
         return {number: self.calls.between(self.inodes[number]) for number in self.asked}
 
+    def made(self) -> Tasks:
+        """Return the tasks that were made between each client's line and its answer."""
+        return {number: self.calls.made_for(self.inodes[number]) for number in self.asked}
+
     def ran(self) -> Tasks:
         """Return the tasks that ran at all for each client's line."""
         return {
@@ -87,6 +91,7 @@ def observe(program: Program, clients: Sequence[Peer], random: random.Random, mo
         before={peer.number: peer.known for peer in clients},
         works=rounds.works(),
         reads=rounds.reads(),
+        made=rounds.made(),
         untraced=rounds.calls.problem,
         blind=rounds.calls.blind,
         waits={number: tasks for number, tasks in waits.items() if tasks},

@@ -44,6 +44,8 @@ class TakingPart:
     doubt: str = ""
 
 
+MOST = 0.6
+"""The share of the clients for which something must have been seen."""
 NOBODY_ELSE = TakingPart()
 
 
@@ -55,6 +57,8 @@ class Serving:
     """The tasks that existed before each of the clients came."""
     works: Tasks
     reads: Tasks
+    made: Tasks
+    """The tasks that were made between each client's line and its answer."""
     untraced: str
     """Why the system calls could not be traced; empty where they were."""
     blind: str
@@ -74,6 +78,7 @@ class Serving:
             before=_together(one.before for one in seen),
             works=_together(one.works for one in seen),
             reads=_together(one.reads for one in seen),
+            made=_together(one.made for one in seen),
             others=next((one.others for one in seen if one.others.seen), seen[-1].others),
             waits=_together(one.waits for one in seen),
             hello=_together(one.hello for one in seen),
@@ -115,7 +120,20 @@ class Serving:
                     f"what client {number} says is read by {self._names(self.reads[number])}, "
                     f"and answered by {self._names(self.works[number])}"
                 )
-        return self.others.seen
+        return self._makes_for_each_line(models) or self.others.seen
+
+    def _makes_for_each_line(self, models: Sequence[str]) -> str:
+        """Say that a task is made for every line.
+
+        Where each client has a thread anyway, a new thread may be no more than a timer.
+        """
+        own = {pid for pid, _ in self.workers}
+        alone = {Model.LOOP, Model.LOOPS, Model.ITERATIVE} >= set(models)
+        made = [{task for task in tasks if alone or task[0] not in own} for tasks in self.made.values()]
+        if sum(map(bool, made)) < MOST * len(self.before):
+            return ""
+        what = "process" if any(task[0] not in own for tasks in made for task in tasks) else "thread"
+        return f"a new {what} is made for every line, before it is answered"
 
     def _doubt(self, *, agreed: bool) -> str:
         """Say why the model is not proved; nothing where it is. Counters alone never prove one."""

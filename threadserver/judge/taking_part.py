@@ -19,7 +19,7 @@ from threadserver.judge.peer import Peer
 from threadserver.judge.program import Program
 from threadserver.judge.serving import TakingPart, Tasks
 from threadserver.judge.stillness import BUSY
-from threadserver.kernel.call_trace import held_still
+from threadserver.kernel.call_trace import every_call, held_still
 from threadserver.kernel.processes import status, switches
 from threadserver.kernel.task import TaskId
 
@@ -40,6 +40,8 @@ class _Asking:
 
     def __init__(self, program: Program, works: Tasks, random: random.Random) -> None:
         self._program, self._works, self._random = program, works, random
+        self.gave_up: dict[int, bool] = {}
+        """Clients that were answered, each time, after the task that answers had waited until a time-out."""
 
     def others(self, peer: Peer) -> frozenset[TaskId]:
         """Return every task but the one that answers this client."""
@@ -58,9 +60,12 @@ class _Asking:
         with held_still(tid for _, tid in held) as still:
             if still.problem or not still.asleep:
                 return False
-            peer.send(line + b"\n")
-            waits = not self._answered(peer)
+            with every_call(lambda: self._works[peer.number]) as calls:
+                peer.send(line + b"\n")
+                waits = not self._answered(peer)
         peer.expect(line + b"\n", "sent a line while some of the server's tasks were held still, and let go then")
+        self.gave_up.setdefault(peer.number, True)
+        self.gave_up[peer.number] &= not waits and calls.gave_up()
         return waits
 
     def _answered(self, peer: Peer) -> bool:
@@ -88,8 +93,9 @@ def others_that_answer(
     asking = _Asking(program, works, random)
     asked = random.sample(list(clients), min(TRIED, len(clients)))
     try:
-        if not all(asking.others(peer) and asking.waits(peer, asking.others(peer)) for peer in asked):
-            return TakingPart()
+        wait = [bool(asking.others(peer)) and asking.waits(peer, asking.others(peer)) for peer in asked]
+        if not all(wait):
+            return _given_up(asking.gave_up)
         seen = sum(bool(tasks) for tasks in ran.values()) >= MOST * len(ran)
         suspects = _one_of(asking, asked[0], sorted(ran.get(asked[0].number, frozenset()) & asking.others(asked[0])))
     except WrongError as error:
@@ -109,6 +115,16 @@ def others_that_answer(
     return TakingPart(
         f"{names} {'runs' if one else 'run'} for every line of {every}, too: "
         f"while {'it is' if one else 'they are'} held still, no client is answered"
+    )
+
+
+def _given_up(gave_up: dict[int, bool]) -> TakingPart:
+    """Say that a task answers by itself only when it has waited in vain for another one."""
+    if not gave_up or not all(gave_up.values()):
+        return TakingPart()
+    return TakingPart(
+        "other tasks take part in the answers: while they are held still, each answer comes only when the task that "
+        "sends it has waited for them in vain, until a time-out"
     )
 
 

@@ -31,7 +31,7 @@ from threadserver.kernel import ptrace
 from threadserver.kernel.calls import MSG_PEEK, read_file, read_memory
 from threadserver.kernel.eyes import as_owner
 from threadserver.kernel.processes import status
-from threadserver.kernel.syscalls import ACCEPT, NAMES, READINESS, RECEIVE, SEND
+from threadserver.kernel.syscalls import ACCEPT, LOCK, NAMES, READINESS, RECEIVE, SEND
 from threadserver.kernel.task import TaskId
 
 ATTACH_SECONDS = 10.0
@@ -106,13 +106,29 @@ class CallTrace:
 
         The task that answered is left out.
         """
+        begin, end, sender = self._last_answer(inode)
+        others = {step.tid for step in self.steps[begin:end] if step.result is not None} - {sender}
+        return frozenset(map(self.id_of, others))
+
+    def made_for(self, inode: int) -> frozenset[TaskId]:
+        """Return the tasks that were made between the last read from a connection and the answer."""
+        begin, end, _ = self._last_answer(inode)
+        return frozenset(self.id_of(tid) for tid, step in self.born.items() if begin <= step < end)
+
+    def gave_up(self) -> bool:
+        """Tell whether a task waited for another one between a read and a send, in vain, until a time-out."""
+        for sent in self.sent:
+            begins = [one.step for one in self.read if one.tid == sent.tid and one.step < sent.step]
+            window = self.steps[begins[-1] : sent.step] if begins else ()
+            if any(step.tid == sent.tid and _timed_out(step) for step in window):
+                return True
+        return False
+
+    def _last_answer(self, inode: int) -> tuple[int, int, int]:
+        """Find the steps from the last read from a connection to the answer, and who sent it."""
         ends = [one for one in self.sent if one.inode == inode]
         begins = [one for one in self.read if one.inode == inode and ends and one.step < ends[-1].step]
-        if not begins:
-            return frozenset()
-        window = self.steps[begins[-1].step + 1 : ends[-1].step]
-        others = {step.tid for step in window if step.result is not None} - {ends[-1].tid}
-        return frozenset(map(self.id_of, others))
+        return (begins[-1].step + 1, ends[-1].step, ends[-1].tid) if begins else (0, 0, 0)
 
     def id_of(self, tid: int) -> TaskId:
         """Name a task by its process, too."""
@@ -347,6 +363,12 @@ def _seized(tid: int, options: int = 0) -> bool:
             raise
         return False
     return True
+
+
+def _timed_out(step: Step) -> bool:
+    return (
+        step.call in LOCK and step.result == -errno.ETIMEDOUT
+    )  # poll() may return 0 because it was not to wait at all
 
 
 def _state(tid: int) -> str:

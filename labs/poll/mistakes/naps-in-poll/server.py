@@ -4,7 +4,7 @@ import select
 
 import threadserver
 
-NAP = 10  # milliseconds
+NAP = 50  # milliseconds
 
 
 def serve(server: threadserver.Server) -> None:
