@@ -10,11 +10,15 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import require
+from tests.submission import restricted
+from threadserver.kernel import calls
+from threadserver.kernel.look import tasks_of
 from threadserver.submission.containment import strongest
 
 NAMES = {
-    "system", "user", "bubblewrap", "private network", "a contained server", "blocked calls", "tracing",
-    "socket tables", "bwrap", "strace", "make", "cc", "prlimit", "descriptors", "memory", "temporary files",
+    "system", "user", "rights", "bubblewrap", "private network", "a contained server", "system calls", "blocked calls",
+    "tracing", "socket tables", "bwrap", "strace", "make", "cc", "prlimit", "descriptors", "tasks", "memory",
+    "temporary files",
 }  # fmt: skip
 
 
@@ -93,3 +97,30 @@ def test_where_namespaces_are_forbidden():
     assert "namespace" in findings["bubblewrap"]["what"]
     assert findings["user"]["what"] == "root of a user namespace"
     assert not findings["another user id"]["good"]
+
+
+def test_in_docker(doctor):
+    """As root with Docker's default rights: what is lacking is named."""
+    require("strace")
+    if os.geteuid() != 0:
+        pytest.skip("only root can give up rights")
+    said = subprocess.run(
+        [sys.executable, restricted.__file__, "docker", "/usr/bin/env", sys.executable, "-m", "threadserver", "doctor",
+         "--json"], capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    findings = {one["name"]: one for one in json.loads(said.stdout)["findings"]}
+    assert "--cap-add SYS_PTRACE" in findings["rights"]["follows"]
+    assert "seccomp=unconfined" in findings["bubblewrap"]["follows"]
+
+
+def test_an_emulated_machine(monkeypatch):
+    """Its /proc shows the numbers of the machine outside: nothing that a task waits for is believed."""
+    monkeypatch.setattr(calls, "NAMES", {63: "read", 98: "futex"})  # aarch64's
+    calls.numbers_are_true.cache_clear()
+    try:
+        assert not calls.numbers_are_true()
+        assert all(task.call is calls.HIDDEN for task in tasks_of(os.getpid()))
+    finally:
+        monkeypatch.undo()
+        calls.numbers_are_true.cache_clear()
+    assert calls.numbers_are_true()

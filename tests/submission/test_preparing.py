@@ -191,3 +191,60 @@ def test_without_make(folder, monkeypatch):
     ):
         pass
     assert not isinstance(caught.value, SubmissionError)  # this one is not the student's
+
+
+def deep(path, depth):
+    """Make folders in folders, deeper than any path can be long."""
+    here = os.open(path, os.O_RDONLY)
+    for _ in range(depth):
+        os.mkdir("d", dir_fd=here)
+        inner = os.open("d", os.O_RDONLY, dir_fd=here)
+        os.close(here)
+        here = inner
+    os.close(here)
+
+
+@pytest.mark.parametrize(("depth", "name"), [(40, "d"), (3000, "d"), (20, "d" * 250)], ids=["deep", "deeper", "long"])
+def test_folders_that_are_too_deep(containment, folder, depth, name):
+    """It is the submission's own fault, and is said to be."""
+    path = folder({"server.py": SERVE})
+    if name == "d":
+        deep(path, depth)
+    else:
+        here = os.open(path, os.O_RDONLY)
+        for _ in range(depth):
+            os.mkdir(name, dir_fd=here)
+            here = os.open(name, os.O_RDONLY, dir_fd=here)
+    with pytest.raises(SubmissionError, match=r"more than 32 deep|is too long"), prepared(find(path), containment):
+        pass
+    subprocess.run(["rm", "-rf", path], check=True)
+
+
+def test_a_build_that_makes_deep_folders(built):
+    """They are removed all the same."""
+    deepen = "import os\nfor _ in range(3000):\n    os.mkdir('d')\n    os.chdir('d')\n"
+    recipe = "/usr/bin/python3 deepen.py; printf '#!/bin/sh\\n' > server; chmod +x server"
+    built({"Makefile": f"all:\n\t@{recipe}\n", "deepen.py": deepen})
+
+
+def test_links_in_circles_and_files_that_are_none(containment, folder):
+    """What can be left out is left out; a server.py that is no file is named."""
+    path = folder({"server.py": SERVE})
+    (path / "one").symlink_to("two")
+    (path / "two").symlink_to("one")
+    (path / "self").symlink_to(".")
+    os.mkfifo(path / "\x1b[2Jpipe")
+    with prepared(find(path), containment) as ready:
+        assert sorted(ready.notes) == [
+            "\\x1b[2Jpipe is not a file and was left out",
+            "one is a link that leads in a circle and was left out",
+            "two is a link that leads in a circle and was left out",
+        ]
+    (path / "server.py").unlink()
+    os.mkfifo(path / "server.py")
+    with pytest.raises(SubmissionError, match=r"server\.py is not a regular file"):
+        find(path)
+    (path / "server.py").unlink()
+    (path / "server.py").symlink_to("server.py")
+    with pytest.raises(SubmissionError, match=r"server\.py is a link that leads in a circle or to nothing"):
+        find(path)

@@ -38,6 +38,9 @@ def _show(machine: Machine) -> None:
         table.add_row(escape(one.name), sign, escape(one.what), escape(one.follows))
     console = printing.console()
     console.print(table)
+    if machine.refusal:
+        console.print(f"\nnothing can be judged here: {escape(machine.refusal)}")
+        return
     kind = "grades" if machine.grades else "self-checks, not grades"
     network = "in a private network" if machine.private_network else "in the machine's own network"
     console.print(f"\nsubmissions are contained by [bold]{machine.containment}[/], {network}: verdicts are {kind}")

@@ -16,14 +16,18 @@ import select
 import struct
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
-from threading import get_native_id
+from threading import Thread, get_native_id
+from time import sleep
 
 from threadserver.kernel.syscalls import DESCRIPTOR, NAMES, POLL, SELECT
 
 MSG_PEEK = 0x2
 _TO_READ = select.POLLIN | 0x40  # POLLRDNORM
 MOST_DESCRIPTORS = 65_536  # of one poll(): a wrong count read from a register must not exhaust our memory
+_CHANCES, _PAUSE = 400, 0.005  # looks, and seconds between them, until a thread of ours waits where it must
+_BEFORE = {number for number, name in NAMES.items() if name == "futex"}  # what a thread may wait for that begins
 WORD = struct.calcsize("P")
 
 # Where a task sleeps in the kernel (/proc/PID/task/TID/wchan). It names a call that was interrupted and goes on as
@@ -76,6 +80,8 @@ def blocked_call(pid: int, tid: int) -> Call:
 
     Raises ProcessLookupError or FileNotFoundError when the task has ended.
     """
+    if not numbers_are_true():
+        return HIDDEN
     try:
         words = read_file(f"/proc/{pid}/task/{tid}/syscall").split()
     except PermissionError:
@@ -96,6 +102,35 @@ def blocked_call(pid: int, tid: int) -> Call:
     waits_for, to_read = _descriptors(pid, name, arguments)
     others = tuple(set(waits_for or ()) - to_read) if name in POLL | SELECT else ()
     return Call(name, waits_for, tuple(arguments), _peeks(name, arguments), others)
+
+
+@cache
+def numbers_are_true() -> bool:
+    """Tell whether /proc shows this machine's system calls, by a thread of ours that is known to wait in read().
+
+    Under emulation (an amd64 image on another processor) it may show the numbers of the machine outside.
+    """
+    reading, writing = os.pipe()
+    waiting = Thread(target=os.read, args=(reading, 1), daemon=True)
+    waiting.start()
+    try:
+        for _ in range(_CHANCES):
+            words = read_file(f"/proc/self/task/{waiting.native_id}/syscall").split()
+            if words and words[0] not in {b"running", b"-1"}:
+                number = int(words[0])
+                if NAMES.get(number) == "read" and int(words[1], 16) == reading:
+                    return True
+                if number not in _BEFORE:
+                    return False
+            sleep(_PAUSE)
+    except (OSError, ValueError):
+        return True  # nothing is shown at all, or not to us: then nothing wrong is
+    finally:
+        os.write(writing, b"x")
+        waiting.join()
+        os.close(reading)
+        os.close(writing)
+    return False
 
 
 def _place(pid: int, tid: int) -> str:

@@ -105,12 +105,7 @@ def _missing(folder: Path, names: list[str], role: str) -> str:
     wanted = f"{role}.py"
     for name in names:
         if name.lower() in {wanted, role, "makefile"}:
-            right = {"makefile": "Makefile"}.get(name.lower(), name.lower())
-            if (folder / name).is_dir():
-                return f"{name} is a folder; it should be a file"
-            if name == right:
-                return f"{name} is a link to something outside of the folder: put the file itself there"
-            return f"there is no {right}, but a {name}: large and small letters count"
+            return _what_is_wrong_with(folder, name)
         if name.lower().startswith(f"{wanted}."):
             return f"there is no {wanted}, but a {name}: rename it"
     for inner in _inner_folders(folder, _DEPTH):
@@ -119,6 +114,21 @@ def _missing(folder: Path, names: list[str], role: str) -> str:
                 found = (inner / name).relative_to(folder)
                 return f"there is no {wanted} in {folder}, but {found}: is {inner} what you mean?"
     return f"there is no {wanted} in {folder}, no Makefile and no program {role}; there is {_few(names)}"
+
+
+def _what_is_wrong_with(folder: Path, name: str) -> str:
+    """Say why a file with nearly the right name, or with the right one, cannot be taken."""
+    right = "Makefile" if name.lower() == "makefile" else name.lower()
+    path = folder / name
+    if path.is_dir():
+        return f"{name} is a folder; it should be a file"
+    if name != right:
+        return f"there is no {right}, but a {name}: large and small letters count"
+    if not path.is_symlink():
+        return f"{name} is not a regular file"
+    if not path.exists():
+        return f"{name} is a link that leads in a circle or to nothing: put the file itself there"
+    return f"{name} is a link to something outside of the folder: put the file itself there"
 
 
 def _inner_folders(folder: Path, depth: int) -> Iterator[Path]:

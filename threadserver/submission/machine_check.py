@@ -7,17 +7,21 @@ import resource
 import shutil
 import subprocess
 import sys
-import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from threadserver.kernel.eyes import CAP_SYS_PTRACE, has_capability, must_borrow
 from threadserver.submission import view
+from threadserver.submission.cgroup import own_group
 from threadserver.submission.containment import ALL, BUBBLEWRAP, FORCED, SELF_CHECK, USER
-from threadserver.submission.limits import GIB, MIB, Limits
+from threadserver.submission.keeper import landlock_version
+from threadserver.submission.limits import GIB, LEAST_MEMORY, LEAST_TASKS, MIB, Limits, room
+from threadserver.submission.machine_error import MachineError
 from threadserver.submission.network import privately
 from threadserver.submission.place import may_change_user
 from threadserver.submission.probe import Probe
+from threadserver.submission.temporary import runs_programs, temporary_folder
 
 _PROGRAM = "import sys; sys.path.insert(0, {kit!r}); from threadserver.submission.probe import main; main()"
 _PROBE_LIMIT = 120.0
@@ -54,6 +58,8 @@ class Machine:
     """True when a verdict from here may count as a grade."""
     private_network: bool
     findings: list[Finding]
+    refusal: str = ""
+    """Why nothing can be judged here; nothing when something can."""
 
 
 def examine() -> Machine:
@@ -61,10 +67,11 @@ def examine() -> Machine:
     probe = _probe()
     strongest = next((one for one in ALL if not probe.why_not.get(one.name)), SELF_CHECK)
     findings = [
-        _system(), _user(), *_containment(probe), _network(probe), _costs(probe), *_seeing(probe), *_tools(),
-        *_limits(), _temporary(),
+        _system(), _user(), _rights(), *_containment(probe), _network(probe), _costs(probe), _numbers(probe),
+        *_seeing(probe), *_tools(), *_limits(), _temporary(),
     ]  # fmt: skip
-    return Machine(strongest.name, strongest.grades, probe.private_network, findings)
+    grades = strongest.grades and not probe.refusal
+    return Machine(strongest.name, grades, probe.private_network, findings, probe.refusal)
 
 
 def _probe() -> Probe:
@@ -101,6 +108,17 @@ def _user() -> Finding:
     )
 
 
+def _rights() -> Finding:
+    if os.geteuid() != 0:
+        return Finding("rights", True, "those of an ordinary user", "we may look into what we start ourselves")
+    if has_capability(CAP_SYS_PTRACE):
+        return Finding("rights", True, "CAP_SYS_PTRACE", "we may look into the processes of every user")
+    return Finding(
+        "rights", not must_borrow() or may_change_user(), "no CAP_SYS_PTRACE",
+        "submissions are looked at as their own user, which Yama may forbid: docker run --cap-add SYS_PTRACE",
+    )  # fmt: skip
+
+
 def _containment(probe: Probe) -> Iterator[Finding]:
     why = probe.why_not.get(BUBBLEWRAP.name, "")
     yield Finding(
@@ -113,10 +131,15 @@ def _containment(probe: Probe) -> Iterator[Finding]:
 
 def _another_user(why: str, *, may_mount: bool) -> Finding:
     """Say whether root's second best works; of interest only where bubblewrap does not."""
-    follows = "verdicts are grades, but a submission may read what every user may"
+    hides = may_mount or landlock_version() > 0
+    follows = (
+        "verdicts are grades; a submission reads only what it needs"
+        if hides
+        else ("verdicts are grades, but a submission may read what every user may")
+    )
     if why:
         follows = "verdicts are self-checks, not grades"
-    elif not may_mount:
+    elif not hides:
         follows += ": install the kit where others cannot read its labs"
     return Finding("another user id", not why, why or "works", follows)
 
@@ -125,8 +148,9 @@ def _cure(why: str) -> str:
     if "not installed" in why:
         return "install it, or no submission is kept in namespaces"
     return (
-        "no submission is kept in namespaces; what may forbid them: a container around us, AppArmor, "
-        "sysctl user.max_user_namespaces"
+        "no submission is kept in namespaces; what may forbid them: sysctl user.max_user_namespaces, AppArmor, or a "
+        "container around us, which needs --security-opt seccomp=unconfined, apparmor=unconfined and "
+        "systempaths=unconfined (podman: unmask=ALL)"
     )
 
 
@@ -146,6 +170,15 @@ def _costs(probe: Probe) -> Finding:
         return Finding("a contained server", False, probe.problem or "was not started", "nothing can be judged here")
     what = f"starts in {probe.start * 1000:.0f} ms, is gone in {probe.stop * 1000:.0f} ms"
     return Finding("a contained server", True, what, "a lab of 20 checks starts some 25 of them")
+
+
+def _numbers(probe: Probe) -> Finding:
+    return Finding(
+        "system calls", probe.numbers,
+        "numbered as on this machine" if probe.numbers else "numbered as on another machine: this one is emulated",
+        "what a task waits for can be named" if probe.numbers
+        else "there is no verdict on the model here: judge on a machine with its own kind of processor",
+    )  # fmt: skip
 
 
 def _seeing(probe: Probe) -> Iterator[Finding]:
@@ -180,17 +213,31 @@ def _limits() -> Iterator[Finding]:
         "descriptors", enough, most,
         f"a submission gets {ours.descriptors}" if enough else "fewer clients at once than labs use: raise ulimit -n",
     )  # fmt: skip
-    memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    tasks, memory = room()
+    fitted = ours.fitted()
+    group = own_group()
+    limit = f"at most {group.tasks.most} in our control group (pids.max)" if group.tasks else "no limit of a group"
     yield Finding(
-        "memory", memory >= 2 * GIB, f"{memory / GIB:.1f} GiB",
-        f"a submission is ended when it uses more than {ours.memory / GIB:g} GiB; {ours.tasks} tasks at most",
+        "tasks", tasks >= LEAST_TASKS, limit,
+        f"a submission gets {fitted.tasks}" if tasks >= LEAST_TASKS
+        else f"labs need {LEAST_TASKS}: raise pids.max (docker run --pids-limit 512) or ulimit -u",
+    )  # fmt: skip
+    physical = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    bounded = f", at most {group.memory.most / MIB:.0f} MiB in our control group (memory.max)" if group.memory else ""
+    yield Finding(
+        "memory", memory >= LEAST_MEMORY and physical >= GIB, f"{physical / GIB:.1f} GiB{bounded}",
+        f"a submission is ended when it uses more than {fitted.memory // MIB} MiB" if memory >= LEAST_MEMORY
+        else "too little to judge with: raise memory.max (docker run --memory 1g)",
     )  # fmt: skip
 
 
 def _temporary() -> Finding:
-    folder = tempfile.gettempdir()
+    try:
+        folder = temporary_folder()
+    except MachineError as error:
+        return Finding("temporary files", False, str(error), "nothing can be judged here")
     free = shutil.disk_usage(folder).free
-    runs = not os.statvfs(folder).f_flag & os.ST_NOEXEC
+    runs = runs_programs(folder)
     follows = "private copies of submissions are made and built there"
     if not runs:
         follows = "programs in C cannot be run there: set TMPDIR to a folder of a file system mounted without noexec"

@@ -11,10 +11,11 @@ from dataclasses import asdict, dataclass
 
 from threadserver.core.errors import KitError
 from threadserver.kernel import tracing
+from threadserver.kernel.calls import numbers_are_true
 from threadserver.kernel.namespaces import Network
 from threadserver.kernel.sockets import Tables
 from threadserver.submission import place
-from threadserver.submission.containment import ALL, Containment, why_not
+from threadserver.submission.containment import ALL, SELF_CHECK, Containment, strongest, why_not
 from threadserver.submission.folder import find
 from threadserver.submission.network import private_network
 from threadserver.submission.preparing import prepared
@@ -47,6 +48,10 @@ class Probe:
     call: str = ""
     """What its task is blocked in, as far as that may be seen."""
     call_seen: bool = False
+    numbers: bool = True
+    """False where /proc shows the system calls of another machine."""
+    refusal: str = ""
+    """Why nothing is judged here at all; nothing when something is."""
     tracing: str = ""
     """Why strace cannot be attached; nothing when it can."""
     problem: str = ""
@@ -58,10 +63,15 @@ def probe() -> Probe:
         found = Probe(
             {one.name: why_not(one) for one in ALL}, private_network(), place.may_mount(), tables.complete
         )  # fmt: skip
-    strongest = next((one for one in ALL if not why_not(one)), None)
-    if strongest:
+    found.numbers = numbers_are_true()
+    try:
+        chosen = strongest()
+    except KitError as error:
+        found.refusal = str(error)
+        chosen = next((one for one in ALL if not why_not(one)), SELF_CHECK)
+    if not why_not(chosen):
         try:
-            _run(strongest, found)
+            _run(chosen, found)
         except KitError as error:
             found.problem = str(error)
     return found
