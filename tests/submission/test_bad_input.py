@@ -15,6 +15,7 @@ from tests.submission.conftest import LISTEN, SERVE, bearing
 from threadserver.submission.containment import BUBBLEWRAP, SELF_CHECK, USER
 from threadserver.submission.folder import find
 from threadserver.submission.limits import MIB, Limits
+from threadserver.submission.listening import listening
 from threadserver.submission.preparing import prepared
 from threadserver.submission.starting import StartError, running
 
@@ -296,3 +297,21 @@ def test_two_submissions_at_once(containment, folder):
         with running(one) as first, running(two) as second:
             assert asked(first) == asked(second) == b"hello"
             assert not set(first.members()) & set(second.members())
+
+
+def test_it_sits_in_a_folder_whose_path_is_too_long(run, folder):
+    """The kernel does not tell such a path, and nobody stumbles over that."""
+    code = """
+os.chdir("." if os.access(".", os.W_OK) else "/tmp")
+for _ in range(30):
+    os.mkdir("d" * 200)
+    os.chdir("d" * 200)
+held = os.open(".", os.O_RDONLY)
+print("deep", flush=True)
+time.sleep(60)
+"""
+    with run(folder({"server.py": LISTEN + code})) as server:
+        eventually(lambda: "deep" in server.output(), "it holds the folder")
+        asleep = lambda: [task.call.name for task in server.look().tasks.values()] == ["clock_nanosleep"]  # noqa: E731
+        eventually(asleep, "it is seen to sleep")
+        assert [one for one in listening(server.members()) if one.pid == server.pid]

@@ -193,12 +193,12 @@ def test_without_make(folder, monkeypatch):
     assert not isinstance(caught.value, SubmissionError)  # this one is not the student's
 
 
-def deep(path, depth):
+def deep(path, depth, name):
     """Make folders in folders, deeper than any path can be long."""
     here = os.open(path, os.O_RDONLY)
     for _ in range(depth):
-        os.mkdir("d", dir_fd=here)
-        inner = os.open("d", os.O_RDONLY, dir_fd=here)
+        os.mkdir(name, dir_fd=here)
+        inner = os.open(name, os.O_RDONLY, dir_fd=here)
         os.close(here)
         here = inner
     os.close(here)
@@ -208,13 +208,7 @@ def deep(path, depth):
 def test_folders_that_are_too_deep(containment, folder, depth, name):
     """It is the submission's own fault, and is said to be."""
     path = folder({"server.py": SERVE})
-    if name == "d":
-        deep(path, depth)
-    else:
-        here = os.open(path, os.O_RDONLY)
-        for _ in range(depth):
-            os.mkdir(name, dir_fd=here)
-            here = os.open(name, os.O_RDONLY, dir_fd=here)
+    deep(path, depth, name)
     with pytest.raises(SubmissionError, match=r"more than 32 deep|is too long"), prepared(find(path), containment):
         pass
     subprocess.run(["rm", "-rf", path], check=True)

@@ -4,6 +4,7 @@ Linux calls both threads and processes *tasks*: a process is a group of tasks, n
 namespace of its own has another number there; here it always has the number that we see.
 """
 
+import errno
 import os
 import pwd
 import re
@@ -181,8 +182,18 @@ def links(pid: int) -> dict[int, str]:
     with suppress(*_GONE, PermissionError), as_owner(pid):
         for name in os.listdir(f"/proc/{pid}/fd"):  # noqa: PTH208
             with suppress(*_GONE):
-                found[int(name)] = os.readlink(f"/proc/{pid}/fd/{name}")  # noqa: PTH115
+                found[int(name)] = _link(f"/proc/{pid}/fd/{name}")
     return found
+
+
+def _link(path: str) -> str:
+    """Read what a descriptor is; empty for a file whose path is longer than the kernel tells (PATH_MAX)."""
+    try:
+        return os.readlink(path)  # noqa: PTH115
+    except OSError as error:
+        if error.errno == errno.ENAMETOOLONG:
+            return ""
+        raise
 
 
 def _user(number: int) -> str:
