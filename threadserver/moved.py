@@ -7,7 +7,6 @@ methods are aliases that `install` adds. So the code itself knows only the new n
 import sys
 from functools import partial
 from importlib import import_module
-from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec
 from operator import attrgetter
 from types import ModuleType
@@ -67,13 +66,13 @@ def install() -> None:
         _let_be_set(flag, state)
 
 
-class _Moved(MetaPathFinder, Loader):
+class _Moved:
     """Finds a module under its old name and returns the one of the new name: there is only one of each."""
 
     def find_spec(
         self, fullname: str, path: object, target: ModuleType | None = None  # noqa: ARG002
     ) -> ModuleSpec | None:  # fmt: skip
-        return ModuleSpec(fullname, self) if fullname in NEW_NAMES else None
+        return ModuleSpec(fullname, self) if fullname in NEW_NAMES else None  # type: ignore[arg-type]
 
     def create_module(self, spec: ModuleSpec) -> ModuleType:
         module = import_module(NEW_NAMES[spec.name])

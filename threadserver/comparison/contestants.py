@@ -22,16 +22,16 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import threadserver
 from threadserver.comparison import launch
 from threadserver.core import models
 from threadserver.core.errors import UsageError
+from threadserver.core.labs import PACKAGE
 from threadserver.submission.containment import SELF_CHECK
 from threadserver.submission.folder import SubmissionError
 from threadserver.submission.folder import find as find_folder
 from threadserver.submission.preparing import prepared
 
-KIT = Path(threadserver.__file__).parents[1]
+KIT = PACKAGE.parent
 """The folder of the packages: PYTHONPATH for an interpreter without the kit."""
 _PEERS = Path(__file__).parent / "peers"
 

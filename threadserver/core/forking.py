@@ -21,32 +21,48 @@ import signal
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import Protocol
 
-from threadserver.core.children import end_with_parent
-from threadserver.core.timeouts import AlarmTimeouts
-
-if TYPE_CHECKING:
-    from threadserver.core.server import Server
+from threadserver.core.address import Address
+from threadserver.core.children import Children, end_with_parent
+from threadserver.core.conversation import Conversation
+from threadserver.core.timeouts import AlarmTimeouts, Timeouts
 
 NUMBERS_PER_CHILD = 1_000_000  # the third child's first connection has number 2000001
 
 log = logging.getLogger("threadserver")
 
 
-def leave_to(server: "Server", child: int, connection: socket.socket) -> None:
+class Forkable(Protocol):
+    """A server, as far as forking is concerned."""
+
+    address: Address
+    children: Children
+    conversations: dict[socket.socket, Conversation]
+    listener: socket.socket
+    owner: int
+
+    def listen(self, address: Address, *, option: int | None = None) -> socket.socket: ...  # noqa: D102
+    def start_process(self, first: int) -> None: ...  # noqa: D102
+    def use_timeouts(self, kind: type[Timeouts]) -> None: ...  # noqa: D102
+    def stop(self) -> None: ...  # noqa: D102
+    def wait_for_workers(self) -> None: ...  # noqa: D102
+    def close_listener(self) -> None: ...  # noqa: D102
+
+
+def leave_to(server: Forkable, child: int, connection: socket.socket) -> None:
     """In the parent: leave a client to a forked child, and count it as connected until the child has ended."""
     os.close(connection.detach())
     server.children.add(child, connection)
 
 
 @contextmanager
-def as_child(server: "Server", connection: socket.socket | None = None) -> Iterator[None]:
+def as_child(server: Forkable, connection: socket.socket | None = None) -> Iterator[None]:
     """In a forked child: serve this client alone, or accept clients. The process ends with the block."""
     try:
         _become_child(server)
         if connection:
-            server.conversations = {connection: server.conversation(connection)}
+            server.conversations = {connection: server.conversations[connection]}
             server.close_listener()  # and the connection limit: the parent releases it when this child has ended
         yield
         server.stop()
@@ -57,7 +73,7 @@ def as_child(server: "Server", connection: socket.socket | None = None) -> Itera
         os._exit(0)  # not sys.exit(): what belongs to the parent must not be flushed or cleaned up twice
 
 
-def own_listener(server: "Server", option: int) -> None:
+def own_listener(server: Forkable, option: int) -> None:
     """In a forked child: own a listening socket: the inherited one, or a new one with the socket ``option`` set.
 
     Raises KitError when the address is not available again.
@@ -67,7 +83,7 @@ def own_listener(server: "Server", option: int) -> None:
     server.owner = os.getpid()
 
 
-def _become_child(server: "Server") -> None:
+def _become_child(server: Forkable) -> None:
     server.start_process(server.children.made * NUMBERS_PER_CHILD + 1)
     server.use_timeouts(AlarmTimeouts)
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)

@@ -11,8 +11,9 @@ from typing import Any
 
 from threadserver.core.errors import UsageError, reason
 
-# Inside this package, in the checkout as well as installed; a student's own folder "labs" is never meant.
-LABS = Path(__file__).parents[1] / "labs"
+PACKAGE = Path(__file__).parents[1]
+"""The folder of this package. The labs are inside, in a checkout too; a student's own folder "labs" is never meant."""
+LABS = PACKAGE / "labs"
 FILE = "lab.toml"
 
 

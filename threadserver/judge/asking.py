@@ -14,15 +14,14 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
 
-import threadserver
 from threadserver.core.errors import UsageError
-from threadserver.core.labs import Lab
+from threadserver.core.labs import PACKAGE, Lab
 from threadserver.judge.events import Begun, Ended, Judged, Misused, Noted, Request, from_json, to_json
 from threadserver.judge.outcomes import Result, Verdict
 from threadserver.submission import network
 from threadserver.submission.temporary import own_folder
 
-KIT = Path(threadserver.__file__).parent.parent
+KIT = PACKAGE.parent
 _PROGRAM = "import sys; sys.path.insert(0, {kit!r}); from threadserver.judge.judge_process import main; main()"
 _PASSED_ON = ("PATH", "LANG", "LC_", "HOME", "TMPDIR", "TEMP", "TMP", "THREADSERVER_CONTAINMENT", "COVERAGE_")
 """Environment variables that the judge inherits: none of them configures Python or pytest."""

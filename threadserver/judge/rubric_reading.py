@@ -12,14 +12,13 @@ import tempfile
 from collections.abc import Iterable
 from pathlib import Path
 
-import threadserver
 from threadserver.core.errors import UsageError
+from threadserver.core.labs import PACKAGE
 from threadserver.core.loading import load_module
 from threadserver.judge.marking import check_of
 
 PATIENCE = 60
 """Seconds after which a rubric that does not come to an end is given up."""
-_KIT = Path(threadserver.__file__).parent.parent
 _PROGRAM = "import sys; sys.path.insert(0, {kit!r}); from threadserver.judge.rubric_reading import main; main()"
 
 Checks = dict[str, tuple[float, str]]
@@ -33,7 +32,7 @@ def read(rubrics: Iterable[Path]) -> dict[Path, Checks | str]:
     with tempfile.TemporaryDirectory(prefix="rubrics-") as neutral:
         try:
             ended = subprocess.run(
-                [sys.executable, "-I", "-c", _PROGRAM.format(kit=str(_KIT))],
+                [sys.executable, "-I", "-c", _PROGRAM.format(kit=str(PACKAGE.parent))],
                 input=json.dumps([str(rubric) for rubric in wanted]), capture_output=True, text=True, check=False,
                 cwd=neutral, timeout=PATIENCE,
                 env={name: value for name, value in os.environ.items() if name in {"PATH", "LANG", "HOME", "TMPDIR"}},

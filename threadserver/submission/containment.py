@@ -23,6 +23,7 @@ from functools import cache
 from pathlib import Path
 
 from threadserver.core.errors import UsageError
+from threadserver.core.labs import PACKAGE
 from threadserver.kernel.namespaces import Network
 from threadserver.kernel.processes import everyone, family, tasks
 from threadserver.kernel.sockets import Tables
@@ -141,7 +142,7 @@ def _try(order: Order, port: int) -> str:
         output.finish(TRIAL_LIMIT)
     found = [line for line in str(output).splitlines() if line.startswith("reads ")]
     if found and not why:
-        labs = (view.KIT / "labs").resolve()
+        labs = (PACKAGE / "labs").resolve()
         return f"every user can read the labs' solutions: make them yours alone, chmod -R go-rwx {labs}"
     return why if why != _ENDED else keeper.failed or " ".join(str(output).split()) or "a server does not start in it"
 

@@ -11,8 +11,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from threadserver.core.labs import PACKAGE
 from threadserver.kernel.eyes import CAP_SYS_PTRACE, has_capability, must_borrow
-from threadserver.submission import view
 from threadserver.submission.cgroup import own_group
 from threadserver.submission.containment import ALL, BUBBLEWRAP, FORCED, SELF_CHECK, USER
 from threadserver.submission.keeper import landlock_version
@@ -76,7 +76,7 @@ def examine() -> Machine:
 
 def _probe() -> Probe:
     """Try it where a judge would: in a fresh process, in a private network."""
-    program = [sys.executable, "-I", "-c", _PROGRAM.format(kit=str(view.KIT.parent))]
+    program = [sys.executable, "-I", "-c", _PROGRAM.format(kit=str(PACKAGE.parent))]
     environment = {name: value for name, value in os.environ.items() if name != FORCED}
     try:
         said = subprocess.run(

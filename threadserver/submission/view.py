@@ -12,11 +12,10 @@ import sys
 from functools import cache
 from pathlib import Path
 
-import threadserver
+from threadserver.core.labs import PACKAGE
 from threadserver.submission.limits import Limits
 from threadserver.submission.place import Place
 
-KIT = Path(threadserver.__file__).parent
 INSIDE = Path("/submission")
 """Where the submission finds itself in bubblewrap's view."""
 KIT_INSIDE = Path("/kit")
@@ -61,13 +60,13 @@ def hidden() -> tuple[Path, ...]:
     packages = subprocess.run(
         [python(), "-I", "-S", "-c", ask], capture_output=True, text=True, check=False, cwd="/"
     ).stdout.splitlines()
-    rest = [(KIT / "labs").resolve(), (KIT / "clients").resolve(), KIT.parent / "tests"]
+    rest = [(PACKAGE / "labs").resolve(), (PACKAGE / "clients").resolve(), PACKAGE.parent / "tests"]
     return tuple(path for path in dict.fromkeys([*map(Path, packages), *rest]) if path.is_dir())
 
 
 def solutions() -> list[Path]:
     """Return folders that no submission may ever read."""
-    return sorted((KIT / "labs").resolve().glob("*/solution"))[:1]
+    return sorted((PACKAGE / "labs").resolve().glob("*/solution"))[:1]
 
 
 def staging(place: Place) -> list[tuple[str, str, str]]:
@@ -90,15 +89,15 @@ def confinement(place: Place, *, writable: bool) -> tuple[list[str], list[str]]:
     readable = [*_SYSTEM, *settings, "/proc", "/sys/devices/system/cpu", str(place.folder)]
     if python_is_apart() and not place.mounted:
         readable.append(str(python_home()))
-    shared = [folder for folder in SHARED if place.mounted or not KIT.resolve().is_relative_to(folder)]
+    shared = [folder for folder in SHARED if place.mounted or not PACKAGE.resolve().is_relative_to(folder)]
     return readable, [*shared, "/dev", str(place.temporary), *([str(place.copy)] if writable else [])]
 
 
 def copy_kit(place: Place) -> None:
     """Put a copy of the kit's ground floor into a place: nothing else of the kit can be imported from there."""
     target = place.folder / "kit/threadserver"
-    shutil.copytree(KIT / "core", target / "core", ignore=shutil.ignore_patterns("__pycache__"))
-    for file in KIT.glob("*.py"):
+    shutil.copytree(PACKAGE / "core", target / "core", ignore=shutil.ignore_patterns("__pycache__"))
+    for file in PACKAGE.glob("*.py"):
         shutil.copyfile(file, target / file.name)
     for path in (target, *target.rglob("*")):
         place.give(path, 0o750 if path.is_dir() else 0o640)
