@@ -12,6 +12,7 @@ still nor uses processor time. What is left is a server whose timers are too slo
 """
 
 import os
+import re
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable
@@ -39,6 +40,9 @@ _SETTLING = 2.0  # seconds within which a server comes to rest
 _RESTLESS = 1.0  # seconds of processor time: no server needs as much for one step of a check
 _OFTEN = 20  # times that a task wakes up: no server needs as many for one step of a check
 _A_TURN = 0.06  # seconds of processor time, for each task that runs, in which one of them has been everywhere
+_FIELDS = re.compile(
+    rb"\nState:\t(\S).*\nvoluntary_ctxt_switches:\t(\d+)\nnonvoluntary_ctxt_switches:\t(\d+)", re.DOTALL
+)
 _TICK = 1 / os.sysconf("SC_CLK_TCK")
 
 
@@ -120,19 +124,20 @@ class Stillness:
         found: Picture = {}
         for pid in self._members():
             for tid in tasks(pid):
-                with suppress(OSError, ValueError, KeyError, IndexError):
+                with suppress(OSError, ValueError, IndexError):
                     found[tid] = _seen(pid, tid)
         return found
 
 
 def _seen(pid: int, tid: int) -> _Seen:
     """Read a task's state, how often it was given a processor, and for how long (proc(5))."""
-    lines = read_file(f"/proc/{pid}/task/{tid}/status").splitlines()
-    fields = dict(line.split(b":", 1) for line in lines if b":" in line)
+    found = _FIELDS.search(read_file(f"/proc/{pid}/task/{tid}/status"))
+    if found is None:
+        raise ValueError(tid)
     times = read_file(f"/proc/{pid}/task/{tid}/stat").rpartition(b")")[2].split()
     return _Seen(
-        state=fields[b"State"].split()[0],
-        woken=int(fields.get(b"voluntary_ctxt_switches", b"0")),
-        preempted=int(fields.get(b"nonvoluntary_ctxt_switches", b"0")),
+        state=found[1],
+        woken=int(found[2]),
+        preempted=int(found[3]),
         processor=(int(times[11]) + int(times[12])) * _TICK,
     )
