@@ -66,6 +66,25 @@ def as_owner(pid: int) -> Iterator[None]:
         _LIBC.prctl(PR_SET_PDEATHSIG, on_death.value)  # the kernel forgets it when the ids change
 
 
+@contextmanager
+def attaching() -> Iterator[None]:
+    """Let a thread that acts as another user attach to a process of that user: for this the real ids count as well.
+
+    The saved ids stay root's, so the thread can come back. Keep the block short: that user may signal us meanwhile.
+    """
+    if not must_borrow() or os.geteuid() == 0:
+        yield
+        return
+    user, group = _NUMBERS[platform.machine()]
+    _LIBC.syscall(group, os.getegid(), _KEEP, _KEEP)
+    _LIBC.syscall(user, os.geteuid(), _KEEP, _KEEP)
+    try:
+        yield
+    finally:
+        _LIBC.syscall(user, 0, _KEEP, _KEEP)
+        _LIBC.syscall(group, 0, _KEEP, _KEEP)
+
+
 def tracer(pids: list[int]) -> dict[str, Any]:
     """Return what subprocess.Popen must be told so that strace may trace these processes; nothing special elsewhere.
 

@@ -14,6 +14,8 @@ import os
 import platform
 from typing import NamedTuple
 
+from threadserver.kernel.eyes import attaching
+
 SYSCALL, DETACH = 24, 17
 SEIZE, INTERRUPT, LISTEN = 0x4206, 0x4207, 0x4208
 _GETEVENTMSG, _GETREGSET, _SETREGSET, _GET_SYSCALL_INFO = 0x4201, 0x4204, 0x4205, 0x420E
@@ -63,7 +65,8 @@ class Exit(NamedTuple):
 
 def seize(tid: int, options: int = 0) -> None:
     """Seize a task. Raises PermissionError where that is not allowed, ProcessLookupError when it has gone."""
-    _do(SEIZE, tid, options)
+    with attaching():
+        _do(SEIZE, tid, options)
 
 
 def interrupt(tid: int) -> None:

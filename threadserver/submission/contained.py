@@ -19,6 +19,8 @@ from threadserver.submission.machine_error import MachineError
 from threadserver.submission.output import Output
 from threadserver.submission.preparing import Prepared
 
+_MOMENT = 0.2  # seconds in which the end of a pipe comes after that of its only writer
+
 
 class Contained:
     """A submission's processes."""
@@ -66,6 +68,9 @@ class Contained:
         """Give all of its processes, zombies too, by our numbers, each after its parent."""
         self._update()
         below = self._family.members()
+        if not below and not self._keeper.gone:
+            self._keeper.update(_MOMENT)  # where the keeper has just ended, its last words are on their way
+            self._update()
         if not self._wrapped:
             return below
         outside = {self.keeper, self._keeper.first}
