@@ -60,6 +60,7 @@ def test_each_outcome_gives_its_points_and_says_why(judged):
         "after_doubt": ("passed", 64),
     }
     assert (verdict.score, verdict.max_score, verdict.exit_code) == (97, 127, 1)
+    assert verdict.standing == "provisional: 97 of 127; not decided: doubting: two witnesses disagree"
     failing = checks["failing"]
     assert (failing.message, failing.evidence, failing.hint) == (
         "it did something else", "what the kernel showed", "read the book",
@@ -77,6 +78,17 @@ def test_all_passed_is_exit_code_0(judged):
             pass
     """)
     assert (verdict.score, verdict.max_score, verdict.exit_code) == (1, 1, 0)
+    assert not verdict.as_json()["provisional"]
+
+
+def test_full_marks_with_a_doubt_are_provisional(judged):
+    verdict, _ = judged("""
+        @points(1, "cannot tell")
+        def test_doubting():
+            raise UndeterminedError("two witnesses disagree", "what each said")
+    """)
+    assert (verdict.score, verdict.max_score, verdict.exit_code) == (1, 1, 1)
+    assert verdict.as_json()["provisional"]
 
 
 @pytest.mark.parametrize(
