@@ -12,6 +12,8 @@ from threadserver.judge.peer import Peer
 from threadserver.judge.trial import Trial
 from threadserver.kernel.call_trace import every_call
 
+MUCH = LONG // 2
+"""Bytes that are read under the trace: more than all buffers hold. It slows a server that sends byte by byte."""
 LOOKS = 30  # chances to see that the others are waited for
 
 
@@ -23,18 +25,21 @@ def must_serve_when_stuck(server: Trial, others: Sequence[Peer] = ()) -> None:
     """
     deaf = server.greet(small_buffer=True)
     line = text(server, LONG)
-    with every_call(server.task_ids) as calls:
+    with every_call(server.task_ids) as small:
         deaf.ask(b"a short line")
-        end = server.ends().get(deaf.number)
-        inode = end.inode if end else 0
-        own = calls.senders(inode) | calls.readers(inode)
-        deaf.send(line + b"\n", reading=False)
-        server.settle()
-        if own and not calls.problem:
-            _must_wait_for(server, others, deaf)
-        situation = server.situation()
-        deaf.read_slowly(line + b"\n", "did not read its large answer for a while, and expected it whole")
-    helpers = (calls.senders(inode) | calls.readers(inode)) - own
+    end = server.ends().get(deaf.number)
+    inode = end.inode if end else 0
+    own = small.senders(inode) | small.readers(inode)
+    deaf.send(line + b"\n", reading=False)
+    server.settle()
+    if own:
+        _must_wait_for(server, others, deaf)
+    situation = server.situation()
+    awaiting = "did not read its large answer for a while, and expected it whole"
+    with every_call(server.task_ids) as large:
+        deaf.read_slowly(line[:MUCH], awaiting)
+    deaf.read_slowly(line[MUCH:] + b"\n", awaiting)
+    helpers = large.senders(inode) - own
     if own and helpers:
         names = [" and ".join(map(situation.name_of, sorted(tasks))) for tasks in (own, helpers)]
         raise WrongError(
