@@ -16,6 +16,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from threadserver.kernel.calls import read_file
+from threadserver.kernel.living import holder
 from threadserver.kernel.processes import details, everyone, family, tasks
 
 FEWEST_TICKS = 5
@@ -74,7 +75,7 @@ def sample(keeper: int) -> Sample:
     """Take the counts once, without processes that end meanwhile."""
     processes = everyone()
     pids = family([keeper], processes)[1:]
-    alive = [pid for pid in pids if processes[pid].state != "Z"]
+    alive = [pid for pid in pids if processes[pid].alive]
     counts = list(_counts(alive))
     return Sample(
         time=time.monotonic(),
@@ -129,7 +130,7 @@ def _counts(pids: Iterable[int]) -> Iterator[tuple[int, int, int, bool]]:
 
 def _descriptors(pids: Iterable[int]) -> int | None:
     try:
-        return sum(len(os.listdir(f"/proc/{pid}/fd")) for pid in pids)  # noqa: PTH208
+        return sum(len(os.listdir(f"/proc/{holder(pid)}/fd")) for pid in pids)  # noqa: PTH208
     except PermissionError:
         return None
     except (FileNotFoundError, ProcessLookupError):

@@ -214,7 +214,7 @@ def _missing(look: Look, held: dict[int, dict[int, str]]) -> list[str]:
             "what some tasks are blocked in: /proc/PID/syscall needs permission to trace the process (run as its "
             "owner; as root where kernel.yama.ptrace_scope is 1; in a container, with SYS_PTRACE)"
         )
-    blind = [pid for pid, descriptors in held.items() if not descriptors and look.processes[pid].state != "Z"]
+    blind = [pid for pid, descriptors in held.items() if not descriptors and look.processes[pid].alive]
     if blind:
         shown = ", ".join(map(str, blind[:5])) + (", …" if len(blind) > 5 else "")
         whose = f"process {shown}: it belongs" if len(blind) == 1 else f"processes {shown}: they belong"

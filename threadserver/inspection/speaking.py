@@ -182,7 +182,7 @@ def _trace(experiment: Experiment, record: Record, words: tuple[bytes, ...]) -> 
     still = [number for number in record.asked if record.spoken and number in record.spoken.sight.accepted]
     numbers = (untold or still)[:SPOKEN_TO]
     inodes = {one.inode for one in experiment.held if one.number in numbers}
-    pids = [pid for pid, one in record.hold.sight.look.processes.items() if one.state != "Z"]
+    pids = [pid for pid, one in record.hold.sight.look.processes.items() if one.alive]
     if experiment.left < 0.5:
         record.hurried = True
     with tracing.senders(pids, inodes, experiment.left, _channels(experiment)) as traced:

@@ -137,7 +137,7 @@ class Caller:
     def wrong(self, message: str) -> WrongError:
         """Return the error that fails a check, with what the kernel shows. The client's output is in the transcript."""
         self.settle()
-        if all(one.state == "Z" for one in self.process.members().values()):
+        if not any(one.alive for one in self.process.members().values()):
             self.process.wait(PATIENCE)  # none of it runs any more: its exit code is on its way
         if (code := self.ended) is not None:
             self._note_end(code)

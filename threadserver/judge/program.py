@@ -87,7 +87,7 @@ class Program:
         return code
 
     def _alive(self) -> bool:
-        return any(one.state != "Z" for one in self._running.members().values())
+        return any(one.alive for one in self._running.members().values())
 
     @property
     def ending(self) -> str:
@@ -134,7 +134,7 @@ class Program:
 
     def task_ids(self) -> frozenset[TaskId]:
         """Return every task that can still run, zombies left out, by process and thread."""
-        living = (pid for pid, one in self._running.members().items() if one.state != "Z")
+        living = (pid for pid, one in self._running.members().items() if one.alive)
         return frozenset((pid, tid) for pid in living for tid in tasks(pid))
 
     def look(self) -> Look:

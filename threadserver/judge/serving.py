@@ -175,7 +175,7 @@ class Serving:
         look = self.situation.look
         before = self.before[min(self.before)]
         tasks = len(look.tasks.keys() - before)
-        living = {pid for pid, one in look.processes.items() if one.state != "Z"}
+        living = {pid for pid, one in look.processes.items() if one.alive}
         processes = len(living - {pid for pid, _ in before})
         held = len(self.before)
         evidence = (

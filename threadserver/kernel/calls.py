@@ -21,6 +21,7 @@ from pathlib import Path
 from threading import Thread, get_native_id
 from time import sleep
 
+from threadserver.kernel.living import holder
 from threadserver.kernel.syscalls import DESCRIPTOR, NAMES, POLL, SELECT
 
 MSG_PEEK = 0x2
@@ -193,7 +194,7 @@ def read_memory(pid: int, address: int, size: int) -> bytes | None:
     if not size:
         return b""
     try:
-        with Path(f"/proc/{pid}/mem").open("rb", buffering=0) as memory:
+        with Path(f"/proc/{holder(pid)}/mem").open("rb", buffering=0) as memory:
             memory.seek(address)
             found = memory.read(size)
     except (OSError, OverflowError, ValueError):

@@ -14,6 +14,7 @@ import select
 from pathlib import Path
 
 from threadserver.kernel.eyes import as_owner
+from threadserver.kernel.living import holder
 
 TO_READ = select.EPOLLIN | select.EPOLLRDNORM
 DEEPEST = 4  # sets in sets; the kernel itself allows 5
@@ -29,7 +30,7 @@ def watched(pid: int, descriptor: int, events: int = 0, depth: int = 0) -> dict[
     Raises OSError when there is no such set, or when we lack permission to read it.
     """
     with as_owner(pid):
-        text = Path(f"/proc/{pid}/fdinfo/{descriptor}").read_bytes()
+        text = Path(f"/proc/{holder(pid)}/fdinfo/{descriptor}").read_bytes()
     found: dict[int, int] = {}
     other: dict[bytes, list[int]] = {}
     for number, mask, inode, device in _LINE.findall(text):
@@ -56,6 +57,6 @@ def _inner_sets(pid: int, by_device: dict[bytes, list[int]]) -> list[int]:
 def _link(pid: int, descriptor: int) -> str:
     try:
         with as_owner(pid):
-            return os.readlink(f"/proc/{pid}/fd/{descriptor}")  # noqa: PTH115
+            return os.readlink(f"/proc/{holder(pid)}/fd/{descriptor}")  # noqa: PTH115
     except OSError:
         return ""

@@ -18,6 +18,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from threadserver.kernel.living import holder
+
 CAP_SYS_PTRACE = 19
 PR_SET_PDEATHSIG, PR_GET_PDEATHSIG = 1, 2
 # setresuid and setresgid by number, for the C library's functions change all threads at once.
@@ -117,7 +119,7 @@ def _unreadable(program: str) -> int:
 def _owner(pid: int) -> "tuple[int, int] | None":
     """Return the user and group of a process; None when it has gone, is root's, or is protected (shown as root's)."""
     try:
-        seen = os.stat(f"/proc/{pid}")  # noqa: PTH116
+        seen = os.stat(f"/proc/{holder(pid)}")  # noqa: PTH116
     except OSError:
         return None
     return (seen.st_uid, seen.st_gid) if seen.st_uid else None

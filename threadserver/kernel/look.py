@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from threadserver.kernel import epoll, uring
 from threadserver.kernel.calls import Call, blocked_call
 from threadserver.kernel.eyes import as_owner
+from threadserver.kernel.living import holder
 from threadserver.kernel.processes import Status, everyone, family, tasks
 from threadserver.kernel.syscalls import EPOLL, READINESS
 from threadserver.kernel.task import Task, TaskId
@@ -40,7 +41,7 @@ class Look:
     @property
     def zombies(self) -> list[int]:
         """Processes that have ended, and that their parent has not waited for."""
-        return [pid for pid, process in self.processes.items() if process.state == "Z"]
+        return [pid for pid, process in self.processes.items() if not process.alive]
 
     def waiting_for(self, inode: int) -> list[Task]:
         """Return the tasks that wait for a socket."""
@@ -64,7 +65,7 @@ class Lens:
         members = [pid for pid in family(self.roots | self.also, everybody) if pid != self.keeper]
         found: dict[TaskId, Task] = {}
         for pid in members:
-            if everybody[pid].state != "Z":
+            if everybody[pid].alive:
                 found |= {task.id: task for task in uring.dealt(pid, tasks_of(pid), self.listeners)}
         return Look({pid: everybody[pid] for pid in members}, found, self.listeners)
 
@@ -87,6 +88,7 @@ class _Inodes:
 
     def __init__(self, pid: int) -> None:
         self._pid = pid
+        self._holder = holder(pid)
         self._sockets: dict[int, int | None] = {}
         self._sets: dict[int, frozenset[int]] = {}
 
@@ -115,7 +117,7 @@ class _Inodes:
     def _of_descriptor(self, descriptor: int) -> int | None:
         if descriptor not in self._sockets:
             try:
-                found = os.stat(f"/proc/{self._pid}/fd/{descriptor}")  # noqa: PTH116
+                found = os.stat(f"/proc/{self._holder}/fd/{descriptor}")  # noqa: PTH116
                 self._sockets[descriptor] = found.st_ino if stat.S_ISSOCK(found.st_mode) else None
             except OSError:
                 self._sockets[descriptor] = None

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from threadserver.core.errors import KitError
 from threadserver.kernel.eyes import as_owner
+from threadserver.kernel.living import holder
 from threadserver.kernel.processes import remedy
 
 _HELPER = Path(__file__).with_name("joining.py")
@@ -24,7 +25,7 @@ def network_of(pid: int) -> int:
     """Return the number of a process's network namespace; 0 when we lack permission to see it."""
     try:
         with as_owner(pid):
-            return os.stat(f"/proc/{pid}/ns/net").st_ino  # noqa: PTH116
+            return os.stat(f"/proc/{holder(pid)}/ns/net").st_ino  # noqa: PTH116
     except OSError:
         return 0
 
@@ -74,6 +75,7 @@ class Network:
     def _start(self) -> socket.socket:
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with theirs:
-            command = [sys.executable, "-I", "-S", str(_HELPER), str(self.pid), str(theirs.fileno())]
+            pid = holder(self.pid) if self.pid else 0
+            command = [sys.executable, "-I", "-S", str(_HELPER), str(pid), str(theirs.fileno())]
             self._helper = subprocess.Popen(command, pass_fds=[theirs.fileno()], stdin=subprocess.DEVNULL)
         return ours

@@ -16,6 +16,7 @@ from pathlib import Path
 
 from threadserver.kernel.calls import read_file
 from threadserver.kernel.eyes import as_owner
+from threadserver.kernel.living import ENDED, holder, living_task
 
 STATES = {
     "R": "running", "S": "sleeping", "D": "disk sleep", "T": "stopped", "t": "traced", "Z": "zombie", "X": "dead",
@@ -36,6 +37,11 @@ class Status:
     kernel: bool
     """True for a thread of the kernel, which has no program and no descriptors."""
 
+    @property
+    def alive(self) -> bool:
+        """False once it has ended: a process when none of its tasks is left to run, be it a zombie or not."""
+        return self.state not in ENDED
+
 
 @dataclass(frozen=True, slots=True)
 class Details:
@@ -52,13 +58,19 @@ class Details:
 
 
 def status(pid: int, tid: int | None = None) -> Status:
-    """Return the state of a process, or of one of its tasks. Raises OSError when it has gone."""
+    """Return the state of a process, or of one of its tasks. Raises OSError when it has gone.
+
+    A process whose main thread has ended lives as long as any other thread does: its state is then that thread's.
+    """
     path = f"/proc/{pid}/stat" if tid is None else f"/proc/{pid}/task/{tid}/stat"
     head, _, tail = read_file(path).rpartition(b")")  # the name itself may hold blanks and brackets
     fields = tail.split()
     name = head.partition(b"(")[2].decode("utf-8", "replace")
+    state, threads = fields[0].decode(), int(fields[17])
+    if tid is None and state in ENDED and threads > 1 and (found := living_task(pid)):
+        state = found[1]
     ticks, kernel = int(fields[11]) + int(fields[12]), bool(int(fields[6]) & _KERNEL)
-    return Status(name, fields[0].decode(), int(fields[1]), ticks, kernel)
+    return Status(name, state, int(fields[1]), ticks, kernel)
 
 
 def remedy() -> str:
@@ -121,11 +133,12 @@ class Family:
 
 
 def tasks(pid: int) -> list[int]:
-    """Return the thread ids of a process; empty when it has gone."""
+    """Return the thread ids of a process, without a main thread that has ended before the others; empty when gone."""
     try:
-        return sorted(map(int, os.listdir(f"/proc/{pid}/task")))  # noqa: PTH208
+        found = sorted(map(int, os.listdir(f"/proc/{pid}/task")))  # noqa: PTH208
     except (*_GONE, PermissionError):
         return []
+    return found[1:] if len(found) > 1 and holder(pid) != pid else found
 
 
 def switches(pid: int, tid: int) -> int:
@@ -153,8 +166,9 @@ def details(pid: int) -> Details:
     text = read_file(f"/proc/{pid}/status").decode("utf-8", "replace")
     fields = dict(line.split(":", 1) for line in text.splitlines() if ":" in line)
     inner = fields.get("NSpid", str(pid)).split()
+    command = read_file(f"/proc/{holder(pid)}/cmdline").replace(b"\0", b" ").decode("utf-8", "replace")
     return Details(
-        command=" ".join(read_file(f"/proc/{pid}/cmdline").replace(b"\0", b" ").decode("utf-8", "replace").split()),
+        command=" ".join(command.split()),
         user=_user(int(fields["Uid"].split()[0])),
         inner_pid=int(inner[-1]) if len(inner) > 1 else None,
         proportional_memory=_proportional_memory(pid),
@@ -180,9 +194,10 @@ def links(pid: int) -> dict[int, str]:
     """Return every descriptor of a process with its link in /proc; empty when we lack permission to see them."""
     found = {}
     with suppress(*_GONE, PermissionError), as_owner(pid):
-        for name in os.listdir(f"/proc/{pid}/fd"):  # noqa: PTH208
+        folder = f"/proc/{holder(pid)}/fd"
+        for name in os.listdir(folder):  # noqa: PTH208
             with suppress(*_GONE):
-                found[int(name)] = _link(f"/proc/{pid}/fd/{name}")
+                found[int(name)] = _link(f"{folder}/{name}")
     return found
 
 
@@ -205,7 +220,7 @@ def _user(number: int) -> str:
 
 def _proportional_memory(pid: int) -> int | None:
     with suppress(OSError, ValueError), as_owner(pid):
-        found = re.search(r"^Pss:\s+(\d+) kB", Path(f"/proc/{pid}/smaps_rollup").read_text(), re.MULTILINE)
+        found = re.search(r"^Pss:\s+(\d+) kB", Path(f"/proc/{holder(pid)}/smaps_rollup").read_text(), re.MULTILINE)
         return int(found[1]) * 1024 if found else None
     return None
 
@@ -213,6 +228,6 @@ def _proportional_memory(pid: int) -> int | None:
 def _count(pid: int) -> int | None:
     try:
         with as_owner(pid):
-            return len(os.listdir(f"/proc/{pid}/fd"))  # noqa: PTH208
+            return len(os.listdir(f"/proc/{holder(pid)}/fd"))  # noqa: PTH208
     except OSError:
         return None

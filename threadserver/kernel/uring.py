@@ -18,6 +18,7 @@ from dataclasses import replace
 
 from threadserver.kernel.calls import read_file
 from threadserver.kernel.eyes import as_owner
+from threadserver.kernel.living import holder
 from threadserver.kernel.processes import links
 from threadserver.kernel.syscalls import RING
 from threadserver.kernel.task import Task
@@ -30,7 +31,7 @@ _READ = {1, 4, 6, 10, 22, 27}  # readv, read_fixed, poll_add, recvmsg, read, rec
 def pending(pid: int, descriptor: int) -> tuple[int, int]:
     """Return how many accepts and how many reads a ring waits for; 0 where the kernel does not show it."""
     with suppress(OSError), as_owner(pid):
-        operations = [int(found) for found in _PENDING.findall(read_file(f"/proc/{pid}/fdinfo/{descriptor}"))]
+        operations = [int(found) for found in _PENDING.findall(read_file(f"/proc/{holder(pid)}/fdinfo/{descriptor}"))]
         return sum(one in _ACCEPT for one in operations), sum(one in _READ for one in operations)
     return 0, 0
 

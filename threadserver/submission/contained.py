@@ -80,7 +80,7 @@ class Contained:
     def look(self) -> Look:
         """Look at its tasks, and at what each is blocked in."""
         members = self.members()
-        alive = [pid for pid, one in members.items() if one.state != "Z"]
+        alive = [pid for pid, one in members.items() if one.alive]
         found = {task.id: task for pid in alive for task in tasks_of(pid)}
         return Look(members, found, frozenset(one.socket.inode for one in listening(alive)))
 

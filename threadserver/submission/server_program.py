@@ -63,7 +63,7 @@ class Running(Contained):
         looks, awake = 0, time.monotonic()
         while time.monotonic() < deadline and not (looks > _ASLEEP and time.monotonic() - awake > _SETTLED):
             self._await_somebody()
-            alive = [pid for pid, one in self.members().items() if one.state != "Z"]
+            alive = [pid for pid, one in self.members().items() if one.alive]
             found = list(listening(alive))
             for one in found:
                 if serves(one.socket, self.address):
