@@ -123,12 +123,19 @@ def run(folder: Path, name: str | None, service: str | None) -> None:
 @FOLDER
 @LAB
 @click.option("--only", multiple=True, metavar="CHECK", help="Only this check, and the checks that it depends on.")
+@click.option("--seed", type=click.IntRange(0), metavar="N", help="Repeat what the verdict with this seed has drawn.")
 @click.option("-v", "--verbose", is_flag=True, help="Show whole transcripts.")
 @click.option("--json", "as_json", is_flag=True, help="Print the verdict as JSON.")
 @option("--output", "-o", "html", formerly=["--html"], metavar="FILE", type=click.Path(path_type=Path),
         help="Also write the verdict as an HTML page.")  # fmt: skip
 def check(
-    folder: Path, name: str | None, only: tuple[str, ...], verbose: bool, as_json: bool, html: Path | None
+    folder: Path,
+    name: str | None,
+    only: tuple[str, ...],
+    seed: int | None,
+    verbose: bool,
+    as_json: bool,
+    html: Path | None,
 ) -> None:
     """Judge the submission in DIR: what it earns, what is wrong, and what to read next.
 
@@ -142,7 +149,7 @@ def check(
     chosen = find(name) if name else lab_of(folder)
     if html and not os.access(html.parent, os.W_OK):
         raise UsageError(f"cannot write {html}: {html.parent} is not a folder that you may write to")
-    verdict = _checked(chosen, folder, only, as_json=as_json, verbose=verbose)
+    verdict = _checked(chosen, folder, only, seed, as_json=as_json, verbose=verbose)
     if html:
         verdict_page.write(html, chosen, folder, verdict)
     if not only and not verdict.broken:
@@ -150,9 +157,11 @@ def check(
     sys.exit(verdict.exit_code)
 
 
-def _checked(chosen: Lab, folder: Path, only: tuple[str, ...], *, as_json: bool, verbose: bool) -> Verdict:
+def _checked(
+    chosen: Lab, folder: Path, only: tuple[str, ...], seed: int | None, *, as_json: bool, verbose: bool
+) -> Verdict:
     if as_json:
-        verdict = asking.check(chosen, folder, only=only)
+        verdict = asking.check(chosen, folder, only=only, seed=seed)
         click.echo(json.dumps(verdict.as_json(), indent=2))
         return verdict
     console = printing.console()
@@ -162,7 +171,12 @@ def _checked(chosen: Lab, folder: Path, only: tuple[str, ...], *, as_json: bool,
         verdict_text.line(console, result)
 
     verdict = asking.check(
-        chosen, folder, only=only, begun=lambda _, sentence: console.print(f"[dim]{sentence}[/]"), done=done
+        chosen,
+        folder,
+        only=only,
+        seed=seed,
+        begun=lambda _, sentence: console.print(f"[dim]{sentence}[/]"),
+        done=done,
     )
     verdict_text.whole(console, verdict, verbose=verbose)
     return verdict

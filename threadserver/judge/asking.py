@@ -6,6 +6,7 @@ has started.
 """
 
 import os
+import secrets
 import signal
 import subprocess
 import sys
@@ -22,6 +23,8 @@ from threadserver.submission import network
 from threadserver.submission.temporary import own_folder
 
 KIT = PACKAGE.parent
+SEEDS = 10**9
+"""Seeds are below this number: short enough to type, too many to try."""
 _PROGRAM = "import sys; sys.path.insert(0, {kit!r}); from threadserver.judge.judge_process import main; main()"
 _PASSED_ON = ("PATH", "LANG", "LC_", "HOME", "TMPDIR", "TEMP", "TMP", "THREADSERVER_CONTAINMENT", "COVERAGE_")
 """Environment variables that the judge inherits: none of them configures Python or pytest."""
@@ -32,14 +35,17 @@ def check(
     folder: Path,
     *,
     only: Iterable[str] = (),
+    seed: int | None = None,
     begun: Callable[[str, str], None] = lambda *_: None,
     done: Callable[[Result], None] = lambda _: None,
 ) -> Verdict:
     """Judge the submission in ``folder``. Call ``begun`` with the containment, ``done`` with each result.
 
+    With the ``seed`` of an earlier verdict it asks the same questions again; without one, a seed is drawn.
     Raises UsageError when ``only`` names a check that does not exist.
     """
-    verdict = Verdict(lab.name, "", complete=False)
+    seed = secrets.randbelow(SEEDS) if seed is None else seed
+    verdict = Verdict(lab.name, "", complete=False, seed=seed)
     request = Request(
         folder=str(folder.resolve()),
         rubric=str(lab.rubric.resolve()),
@@ -48,6 +54,7 @@ def check(
         kit=lab.kit,
         only=list(only),
         seconds=lab.seconds,
+        seed=seed,
     )
     with (
         own_folder("judge") as neutral,

@@ -21,6 +21,8 @@ class Request:
     kit: bool
     only: list[str]
     seconds: float
+    seed: int
+    """All that is drawn comes from it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ The submission is started in the judge's own network, and stopped whole in the e
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack
+from random import Random
 
 import pytest
 
@@ -24,7 +25,15 @@ FIRST_PORT = 7000
 in TIME_WAIT from one check are not in the way of the next."""
 
 
+EVERYWHERE = "0.0.0.0"
+"""As HOST: every address of the machine, so that the address of a connection is not that of the listening socket."""
+
 Remark = Callable[[tuple[str, ...]], None]
+
+
+def drawn_host(random: Random) -> str:
+    """Draw a HOST: any address of 127.0.0.0/8 is this machine (RFC 1122, section 3.2.1.3)."""
+    return f"127.{random.randint(1, 254)}.{random.randint(1, 254)}.{random.randint(2, 254)}"
 
 
 class Fixtures:
@@ -80,7 +89,8 @@ class ServerFixtures(Fixtures):
         judging.second_hand = trial is not None
         if trial is None:
             trial = self._start(submission)
-        trial.transcript = judging.transcript
+        trial.transcript, trial.random = judging.transcript, judging.random
+        trial.told.strict = judging.passed("numbers")
         yield trial
         self._trial = trial if judging.all_is_well and self._is_as_before(trial) else None
 
@@ -89,11 +99,18 @@ class ServerFixtures(Fixtures):
         self._run.close()
         port = next(self._ports)
 
+        host = drawn_host(self._judging.drawn_for("HOST"))
+
         def start() -> AbstractContextManager[Running]:
-            return running(submission, port=port)
+            return running(submission, host, port)
+
+        def everywhere() -> AbstractContextManager[Running]:
+            return running(submission, host, next(self._ports), given=EVERYWHERE)
 
         self._used = None
-        return self._run.enter_context(on_trial(start, self._judging.transcript, self._model, self._judging.patience))
+        trial = self._run.enter_context(on_trial(start, self._judging.transcript, self._model, self._judging.patience))
+        trial.everywhere = everywhere
+        return trial
 
     def _is_as_before(self, trial: Trial) -> bool:
         """Let all clients leave; return whether the server holds no more then than after its first check."""
@@ -130,6 +147,7 @@ class ClientFixtures(Fixtures):
         """Return a server that does what the check says, for the client to talk to."""
         with Network() as network, Tables(network) as tables:
             server = ScriptedServer(client, tables, next(self._ports))
+            server.random = self._judging.random
             try:
                 yield server
             finally:

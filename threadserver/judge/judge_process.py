@@ -68,7 +68,7 @@ def _judge(request: Request, results: IO[str]) -> None:
         say(Ended(str(error)))
         return
     say(Begun(contained.name, contained.sentence))
-    judging = Judging(lambda result: say(Judged(result)), request.only, request.seconds)
+    judging = Judging(lambda result: say(Judged(result)), request.only, request.seconds, request.seed)
     ports = count(FIRST_PORT) if network.private_network() else repeat(0)
     kind = ClientFixtures if request.role == "client" else ServerFixtures
     fixtures = kind(

@@ -74,6 +74,8 @@ class Verdict:
     """Why the judge could not do its work; empty when it could."""
     notes: list[str] = field(default_factory=list)
     """Remarks on the submission that are not failures."""
+    seed: int = 0
+    """What was drawn in this verdict came from it: the same seed asks the same questions."""
 
     @property
     def score(self) -> float:
@@ -126,5 +128,6 @@ class Verdict:
             "complete": self.complete,
             "problem": self.problem,
             "notes": self.notes,
+            "seed": self.seed,
             "checks": [asdict(check) for check in self.checks],
         }

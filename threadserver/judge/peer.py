@@ -35,6 +35,8 @@ class Peer:
         self.number = number
         self.name = f"client {number}"
         self.greeting: Hello | None = None
+        self.repeats = ""
+        """The name of an earlier client that was told the same connection number."""
         self.known: frozenset[TaskId] = frozenset()
         """The server's tasks that existed before this client came; filled in by `Trial.arrive`."""
         self.socket = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
@@ -57,6 +59,10 @@ class Peer:
             self.greeting = Hello.parse(line)
         except ProtocolError as error:
             raise self.wrong(f"{self.name} connected; {error}") from error
+        number = self.greeting.connection
+        self.repeats = self.program.told.again(number, self.name)
+        if self.repeats and self.program.told.strict:
+            raise self.wrong(f"{self.name} was told connection={number}, and so was an earlier client, {self.repeats}")
         return self.greeting
 
     def confirm(self) -> None:
@@ -91,7 +97,9 @@ class Peer:
             except BlockingIOError:
                 pass
             except OSError as error:
-                self._end(error)
+                self._take_all()  # an ERROR may have come before the connection was reset
+                if not self._ended:
+                    self._end(error)
             waiting.look(moved=bool(readable or writable))
 
     def push(self, data: bytes) -> None:
@@ -150,8 +158,9 @@ class Peer:
 
     def has_come(self, within: float = 0.0) -> bool:
         """Return whether unexpected bytes have arrived, or arrive ``within`` seconds."""
-        while not self._ended and select.select([self.socket], [], [], 0 if self._buffer else within)[0]:
-            self._take()
+        if not self._ended and not self._buffer:
+            select.select([self.socket], [], [], within)
+        self._take_all()
         return bool(self._buffer)
 
     def expect_nothing(self, why: str) -> None:
@@ -258,6 +267,10 @@ class Peer:
                 raise self.wrong(f"{self.name} got more than {MOST_KEPT} bytes that it had not asked for")
         else:
             self._end(None)
+
+    def _take_all(self) -> None:
+        while not self._ended and select.select([self.socket], [], [], 0)[0]:
+            self._take()
 
     def _end(self, error: OSError | None) -> None:
         self._ended = "it closed the connection" if error is None else "it reset the connection"

@@ -5,6 +5,7 @@ what an exception means. Every check must have an outcome: a skipped one, or one
 judge. An error is tried once more, from a fresh start. Each result is passed on as soon as it is known.
 """
 
+import random
 import time
 import traceback
 from collections.abc import Callable, Container, Iterable
@@ -40,7 +41,8 @@ class Judging:
     many times what a correct submission needs, this only bounds one that makes every check wait.
     """
 
-    def __init__(self, emit: Emit, only: Iterable[str] = (), seconds: float = inf) -> None:
+    def __init__(self, emit: Emit, only: Iterable[str] = (), seconds: float = inf, seed: int = 0) -> None:
+        self._seed = seed
         self.checks: list[Check] = []
         self.results: dict[str, Result] = {}
         self.problem = ""
@@ -51,6 +53,8 @@ class Judging:
         """The transcript of the check that runs now."""
         self.patience = Patience()
         """The judge's patience with this submission, over all checks."""
+        self.random = self.drawn_for("")
+        """What the check that runs now draws from: the same in each try, and whatever other checks have drawn."""
         self.fresh = True
         """True when the check that runs now needs a server of its own."""
         self.second_hand = False
@@ -101,7 +105,7 @@ class Judging:
     def pytest_runtest_protocol(self, item: pytest.Item, nextitem: pytest.Item | None) -> bool:
         """Run a check, and once more when the judge itself failed."""
         check = self._named[item.name]
-        blockers = [name for name in check.after if not self._passed(name)]
+        blockers = [name for name in check.after if not self.passed(name)]
         if time.monotonic() > self._end:
             result = _result(
                 check,
@@ -141,6 +145,7 @@ class Judging:
 
     def _try(self, check: Check, item: pytest.Item, nextitem: pytest.Item | None) -> Result:
         self.transcript = Transcript()
+        self.random = self.drawn_for(check.name)
         self._failure = None
         self.second_hand = False
         # Where no check follows, the session does: its fixtures must outlive a check that is tried again.
@@ -149,6 +154,10 @@ class Judging:
             self.problem = str(self._failure)
             item.session.shouldstop = self.problem
         return self._judge(check)
+
+    def drawn_for(self, what: str) -> random.Random:
+        """Return what to draw numbers and orders for a check from, or for something else: made from the seed."""
+        return random.Random(f"{self._seed} {what}")  # noqa: S311
 
     @property
     def all_is_well(self) -> bool:
@@ -160,7 +169,8 @@ class Judging:
         if call.excinfo is not None and self._failure is None:
             self._failure = call.excinfo.value
 
-    def _passed(self, name: str) -> bool:
+    def passed(self, name: str) -> bool:
+        """Return whether a check has been tried, and nothing was found wrong in it."""
         result = self.results.get(name)
         return result is not None and result.outcome in {Outcome.PASSED, Outcome.UNDETERMINED}
 

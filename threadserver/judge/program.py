@@ -10,7 +10,7 @@ import socket
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import count
 from typing import Protocol
 
@@ -28,6 +28,22 @@ from threadserver.submission.server_program import Running, how
 
 CHANCES = 10
 """Checks whether bytes were read, before the tasks themselves are looked at."""
+
+
+@dataclass(slots=True)
+class Numbers:
+    """The connection numbers that a server has told its clients since it was started, each with a client's name."""
+
+    seen: dict[int, str] = field(default_factory=dict)
+    strict: bool = False
+    """True when a number that comes again fails any check; otherwise that is left to the check `numbers`."""
+
+    def again(self, number: int, name: str) -> str:
+        """Note that a client was told a number; return the name of an earlier client that was told the same."""
+        earlier = self.seen.get(number, "")
+        self.seen[number] = name
+        return earlier
+
 
 Start = Callable[[], AbstractContextManager[Running]]
 
@@ -66,6 +82,8 @@ class Program:
         self.patience = patience
         self.clients: list[Client] = []
         """The judge's clients, whose connections the kernel's tables are searched for."""
+        self.told = Numbers()
+        """The connection numbers that its clients were told."""
         self._start = start
         self._tables = tables
         self._context = start()
@@ -102,8 +120,13 @@ class Program:
         self.transcript.note("server", "is killed, and started again on the same port")
         self._context.__exit__(None, None, None)
         killed()
+        self.told.seen.clear()
         self._context = self._start()
         self._running = self._context.__enter__()
+
+    def listens_at(self) -> list[Address]:
+        """Return every address at which it listens."""
+        return self._running.listens_at()
 
     def dismiss(self) -> None:
         """Let all clients leave."""

@@ -34,7 +34,7 @@ class ScriptedServer:
     """The server's side, as a check directs it. ``caller`` is the client that talks to it."""
 
     def __init__(self, caller: Caller, tables: Tables, port: int) -> None:
-        self.random = random.Random()  # noqa: S311
+        self.random = random.Random()  # noqa: S311 - a fixture gives it the check's own
         """Numbers, lines and cuts that no client can know beforehand."""
         self.caller = caller
         self.number = 0

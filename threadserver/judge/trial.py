@@ -30,7 +30,9 @@ class Trial(Program):
         super().__init__(start, transcript, tables, patience or Patience())
         self.model = model
         self.random = random.Random()  # noqa: S311
-        """Numbers and orders that no submission can know beforehand."""
+        """Numbers and orders that no submission can know beforehand; in a verdict they come from its seed."""
+        self.everywhere: Start | None = None
+        """Starts the same program once more, to listen at every address of the machine."""
 
     # Clients.
 
@@ -82,6 +84,17 @@ class Trial(Program):
     def some(self, least: int, most: int) -> int:
         """Draw a number of clients."""
         return self.random.randint(least, most)
+
+    @contextmanager
+    def listening_everywhere(self) -> Iterator["Trial"]:
+        """Start the submission a second time, with the HOST 0.0.0.0; stop it afterwards."""
+        assert self.everywhere is not None  # noqa: S101
+        self.transcript.note("server", "is started a second time, with HOST 0.0.0.0")
+        other = Trial(self.everywhere, self.transcript, self._tables, self.model, self.patience)
+        try:
+            yield other
+        finally:
+            other.close()
 
     # Which task serves which client.
 

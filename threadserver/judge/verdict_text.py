@@ -86,6 +86,7 @@ def total(console: Console, verdict: Verdict) -> None:
     if verdict.provisional:
         console.print(Text(verdict.standing.capitalize(), "magenta"), soft_wrap=True)
         console.print("Undetermined checks keep their points until a person has looked at the evidence.")
+    console.print(f"[dim]seed {verdict.seed}: --seed repeats what was drawn[/]")
     for note in verdict.notes:
         console.print(Text(f"Note: {note}"))
     if verdict.problem:

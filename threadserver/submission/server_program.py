@@ -56,6 +56,11 @@ class Running(Contained):
         """Give what it has said: the first and the last 16 KiB, made safe to show."""
         return str(self._said)
 
+    def listens_at(self) -> list[Address]:
+        """Give every address at which one of its processes listens for TCP connections."""
+        alive = [pid for pid, one in self.members().items() if one.alive]
+        return sorted({one.socket.local for one in listening(alive) if one.socket.scheme == "tcp"}, key=str)
+
     def await_listening(self, seconds: float) -> None:
         """Wait until it listens where it should. Raises StartError when it does not."""
         deadline = time.monotonic() + seconds
@@ -106,16 +111,17 @@ class Running(Contained):
 @contextmanager
 def running(
     prepared: Prepared, host: str = "127.0.0.1", port: int = 0, service: str | None = None,
-    limits: Limits | None = None,
+    limits: Limits | None = None, given: str = "",
 ) -> Iterator[Running]:  # fmt: skip
     """Start a submission at an address (port 0: any that is free), and stop it whole in the end.
 
     It is there when the kernel says that one of its processes listens; nobody has connected then. Raises StartError
-    when it does not begin to listen, MachineError when no server would.
+    when it does not begin to listen, MachineError when no server would. ``given`` is another HOST than the address at
+    which it will be reached.
     """
     limits = limits or Limits()
     address = Address("tcp", host, port or free_port(host))
-    words = [*prepared.command, host, str(address.port), *([service] if service else [])]
+    words = [*prepared.command, given or host, str(address.port), *([service] if service else [])]
     order = wrap(prepared.containment, prepared.place, words, limits)
     output = Output(limits.output)
     server = Running(prepared, keep(order, output), output, address)

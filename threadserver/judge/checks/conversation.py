@@ -6,6 +6,7 @@ They hold for every correct server of any model, so none of them needs two clien
 from threadserver.core.address import Address
 from threadserver.judge.checks.rest import must_rest
 from threadserver.judge.marking import points
+from threadserver.judge.outcomes import WrongError
 from threadserver.judge.peer import Peer
 from threadserver.judge.trial import Trial
 
@@ -16,6 +17,7 @@ __all__ = [
     "test_echo",
     "test_greeting",
     "test_half_close",
+    "test_host",
     "test_listens",
     "test_long_lines",
     "test_numbers",
@@ -32,13 +34,29 @@ MAX_LINE = 65_536
 
 
 @points(
-    2,
+    1,
     "it starts and listens at the given HOST and PORT",
     hint="Read both from sys.argv: bind((host, int(port))), then listen().",
 )
 def test_listens(server: Trial) -> None:
     """Connect: the fixture has waited until the kernel showed the listening socket."""
     server.connect()
+
+
+@points(
+    1,
+    "it listens at HOST alone",
+    after="listens",
+    hint="HOST and PORT name 1 address: bind to both, as they are given. An empty host, or 0.0.0.0, is every address "
+    "of the machine: everybody on the network reaches it.",
+)
+def test_host(server: Trial) -> None:
+    """Look in the kernel's tables where the program listens: HOST was drawn from 127.0.0.0/8."""
+    if others := [str(one) for one in server.listens_at() if one != server.address]:
+        raise WrongError(
+            f"Your program was started with HOST {server.address.host} and PORT {server.address.port}. It listens at "
+            f"{' and '.join(others)}"
+        )
 
 
 @points(
@@ -68,7 +86,13 @@ def test_greeting(server: Trial) -> None:
     ),
 )
 def test_description(server: Trial) -> None:
-    """Compare both addresses with those that the kernel reports to the client."""
+    """Compare both addresses with those that the kernel reports to the client; the second time, HOST is 0.0.0.0."""
+    _describes_both_ends(server)
+    with server.listening_everywhere() as other:  # then the listening socket's own address is another one
+        _describes_both_ends(other)
+
+
+def _describes_both_ends(server: Trial) -> None:
     peer = server.connect()
     hello = peer.hello()
     _same(peer, "server", hello.server, server.address)
@@ -110,15 +134,12 @@ def test_worker(server: Trial) -> None:
     hint="Count connections where they are accepted: that is the one place that sees them all.",
 )
 def test_numbers(server: Trial) -> None:
-    """Let 6 clients come one after another."""
-    seen: dict[int, Peer] = {}
-    for _ in range(6):
-        peer = server.greet()
-        assert peer.greeting is not None  # noqa: S101
-        number = peer.greeting.connection
-        if number in seen:
-            raise peer.wrong(f"{peer.name} and {seen[number].name} were both told connection={number}")
-        seen[number] = peer
+    """Let 40 to 60 clients come one after another, and leave when they know their number."""
+    for _ in range(server.fewer(server.some(40, 60))):
+        peer = server.connect()
+        number = peer.hello().connection
+        if peer.repeats:
+            raise peer.wrong(f"{peer.name} and {peer.repeats} were both told connection={number}")
         peer.close()
 
 
@@ -185,7 +206,7 @@ def test_any_bytes(server: Trial) -> None:
 )
 def test_confirmation(server: Trial) -> None:
     """Send wrong first lines, one client each, then the right one with a CR."""
-    for wrong in (b"CONFIRM %d", b"confirm {}", b"hello", b"", b"CONFIRM", b"CONFIRM {} {}", b"CONFIRM x{}"):
+    for wrong in WRONG:
         peer = server.connect()
         number = peer.hello().connection
         said = wrong % (number + 1000) if b"%d" in wrong else wrong.replace(b"{}", b"%d" % number)
@@ -193,10 +214,31 @@ def test_confirmation(server: Trial) -> None:
         shown = said.decode() or "an empty line"
         peer.expect_error(f"confirmation expected: CONFIRM {number}", f"sent {shown} instead of CONFIRM {number}")
         peer.close()
+    _confirms_for_another(server)
     peer = server.connect()
     peer.send(b"CONFIRM %d\r\n" % peer.hello().connection)
     server.await_read(peer)
     peer.ask(b"confirmed with CR LF")
+
+
+WRONG = (
+    b"CONFIRM %d", b"confirm {}", b"hello", b"", b"CONFIRM", b"CONFIRM {} {}", b"CONFIRM 1 1", b"CONFIRM x{}",
+    b"CONFIRM {}x", b"CONFIRM {}0", b"CONFIRM 0", b"CONFIRM -1", b"CONFIRM -{}", b"CONFIRM{}",
+    b"please CONFIRM {}", b"{}",
+)  # fmt: skip
+"""First lines that do not confirm: {} stands for the right number, %d for one that no client has."""
+
+
+def _confirms_for_another(server: Trial) -> None:
+    """Let a client confirm with the number of one that is connected, or that has just left a server of one client."""
+    first, second = server.greet(), server.connect()
+    assert first.greeting is not None  # noqa: S101
+    server.settle()
+    if not second.has_come():
+        first.close()
+    right, other = second.hello().connection, first.greeting.connection
+    second.send(b"CONFIRM %d\n" % other)
+    second.expect_error(f"confirmation expected: CONFIRM {right}", f"sent CONFIRM {other}, the number of {first.name},")
 
 
 @points(
@@ -246,14 +288,18 @@ def test_several_lines(server: Trial) -> None:
     hint="Check the size of the buffer after each recv(): 65536 bytes without an LF are too many.",
 )
 def test_long_lines(server: Trial) -> None:
-    """Send a line of exactly 65 536 bytes with its LF, then, in another conversation, far more without an LF."""
+    """Send a line of exactly 65 536 bytes with its LF, then, each in another conversation, three that are too long."""
     peer = server.greet()
     peer.ask(text(server, MAX_LINE - 1))
     peer.ask(b"and a short one")
     peer.close()
-    peer = server.greet()
-    peer.send(b"x" * (MAX_LINE + 4096))
-    peer.expect_error(f"line longer than {MAX_LINE} bytes", f"sent {MAX_LINE + 4096} bytes without LF")
+    for size, end in ((MAX_LINE, b""), (MAX_LINE, b"\n"), (MAX_LINE + 4096, b"")):
+        peer = server.greet()
+        peer.send(b"x" * size + end)
+        peer.expect_error(
+            f"line longer than {MAX_LINE} bytes", f"sent {size} bytes {'and an LF' if end else 'without LF'}"
+        )
+        peer.close()
 
 
 @points(
