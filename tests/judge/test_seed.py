@@ -6,6 +6,12 @@ from pathlib import Path
 from threadserver.core.labs import Lab
 from threadserver.judge import asking
 
+SERVER = """
+import socket, sys, time
+listener = socket.create_server((sys.argv[1], int(sys.argv[2])))
+time.sleep(60)
+"""
+
 RUBRIC = """
 from threadserver.judge import points
 
@@ -24,7 +30,7 @@ def drawn(lab: Lab, folder: Path, **options: object) -> dict[str, str]:
 
 
 def test_the_same_seed_draws_the_same(make_lab: Callable[..., Lab], submission: Callable[..., Path]) -> None:
-    lab, folder = make_lab(RUBRIC), submission()
+    lab, folder = make_lab(RUBRIC), submission(server_py=SERVER)
     first = asking.check(lab, folder)
     again = drawn(lab, folder, seed=first.seed)
     assert {one.name: one.message for one in first.checks} == again
@@ -34,12 +40,12 @@ def test_the_same_seed_draws_the_same(make_lab: Callable[..., Lab], submission: 
 def test_a_check_alone_draws_what_it_draws_among_others(
     make_lab: Callable[..., Lab], submission: Callable[..., Path]
 ) -> None:
-    lab, folder = make_lab(RUBRIC), submission()
+    lab, folder = make_lab(RUBRIC), submission(server_py=SERVER)
     assert drawn(lab, folder, seed=7)["second"] == drawn(lab, folder, seed=7, only=["second"])["second"]
 
 
 def test_without_a_seed_one_is_drawn_and_told(make_lab: Callable[..., Lab], submission: Callable[..., Path]) -> None:
-    lab, folder = make_lab(RUBRIC), submission()
+    lab, folder = make_lab(RUBRIC), submission(server_py=SERVER)
     one, other = asking.check(lab, folder), asking.check(lab, folder)
     assert one.seed != other.seed
     assert one.as_json()["seed"] == one.seed
