@@ -41,7 +41,8 @@ _RESTLESS = 1.0  # seconds of processor time: no server needs as much for one st
 _OFTEN = 20  # times that a task wakes up: no server needs as many for one step of a check
 _A_TURN = 0.06  # seconds of processor time, for each task that runs, in which one of them has been everywhere
 _FIELDS = re.compile(
-    rb"\nState:\t(\S).*\nvoluntary_ctxt_switches:\t(\d+)\nnonvoluntary_ctxt_switches:\t(\d+)", re.DOTALL
+    rb"\nState:\t(\S).*\nTracerPid:\t(\d+).*\nvoluntary_ctxt_switches:\t(\d+)\nnonvoluntary_ctxt_switches:\t(\d+)",
+    re.DOTALL,
 )
 _TICK = 1 / os.sysconf("SC_CLK_TCK")
 
@@ -54,6 +55,8 @@ class _Seen:
     woken: int
     preempted: int
     processor: float
+    traced: bool
+    """Whoever traces it wakes it up, and makes it slow: what it does meanwhile says nothing about itself."""
 
 
 Picture = dict[int, _Seen]
@@ -81,7 +84,7 @@ class Stillness:
         self._same = self._same + 1 if picture == self._before and not runs else 0
         self._quiet += not runs
         for tid, now in picture.items():
-            if before := self._before.get(tid):
+            if (before := self._before.get(tid)) and not (now.traced or before.traced):
                 self._spent += now.processor - before.processor
                 self._woken[tid] += now.woken - before.woken
         self._before = picture
@@ -106,7 +109,7 @@ class Stillness:
         while self.look() < SETTLED:
             if self._patience.restless:
                 running = sum(seen.state in BUSY for seen in self._before.values())
-                if self._spent >= _A_TURN * max(running, 1) or self._has_had(SETTLED):
+                if self._spent >= _A_TURN * max(running, 1) or self._has_had(SETTLED) or time.monotonic() > deadline:
                     return
             elif self._spent >= _RESTLESS or self._has_had(_OFTEN):
                 self._patience.restless = True
@@ -137,7 +140,8 @@ def _seen(pid: int, tid: int) -> _Seen:
     times = read_file(f"/proc/{pid}/task/{tid}/stat").rpartition(b")")[2].split()
     return _Seen(
         state=found[1],
-        woken=int(found[2]),
-        preempted=int(found[3]),
+        traced=found[2] != b"0",
+        woken=int(found[3]),
+        preempted=int(found[4]),
         processor=(int(times[11]) + int(times[12])) * _TICK,
     )
