@@ -288,7 +288,7 @@ def test_several_lines(server: Trial) -> None:
     hint="Check the size of the buffer after each recv(): 65536 bytes without an LF are too many.",
 )
 def test_long_lines(server: Trial) -> None:
-    """Send a line of exactly 65 536 bytes with its LF; then, in other conversations, as many without an LF, and more."""
+    """Send a line of 65 536 bytes with its LF; then, in other conversations, as many bytes without an LF, and more."""
     peer = server.greet()
     peer.ask(text(server, MAX_LINE - 1))
     peer.ask(b"and a short one")
