@@ -123,7 +123,9 @@ def run(folder: Path, name: str | None, service: str | None) -> None:
 @FOLDER
 @LAB
 @click.option("--only", multiple=True, metavar="CHECK", help="Only this check, and the checks that it depends on.")
-@click.option("--seed", type=click.IntRange(0), metavar="N", help="Ask the same questions as the verdict with this seed.")
+@click.option(
+    "--seed", type=click.IntRange(0), metavar="N", help="Ask the same questions as the verdict with this seed."
+)
 @click.option("-v", "--verbose", is_flag=True, help="Show whole transcripts.")
 @click.option("--json", "as_json", is_flag=True, help="Print the verdict as JSON.")
 @option("--output", "-o", "html", formerly=["--html"], metavar="FILE", type=click.Path(path_type=Path),
