@@ -11,6 +11,7 @@ from threadserver.judge.outcomes import WrongError
 from threadserver.judge.peer import Peer
 from threadserver.judge.trial import Trial
 from threadserver.kernel.call_trace import every_call
+from threadserver.kernel.syscalls import SEND
 
 MUCH = LONG // 2
 """Bytes that are read under the trace: more than all buffers hold. It slows a server that sends byte by byte."""
@@ -39,7 +40,8 @@ def must_serve_when_stuck(server: Trial, others: Sequence[Peer] = ()) -> None:
     with every_call(server.task_ids) as large:
         deaf.read_slowly(line[:MUCH], awaiting)
     deaf.read_slowly(line[MUCH:] + b"\n", awaiting)
-    helpers = large.senders(inode) - own
+    blocked = {task.id for task in situation.blocked_in(SEND) if deaf.number in situation.clients_of(task)}
+    helpers = (large.senders(inode) | blocked) - own  # one long call may last from before the trace until after it
     if own and helpers:
         names = [" and ".join(map(situation.name_of, sorted(tasks))) for tasks in (own, helpers)]
         raise WrongError(
