@@ -22,6 +22,7 @@ from threadserver.submission.cgroup import Bound, own_group
 
 ROOT = Path(threadserver.__file__).parents[1]
 LABS = ROOT / "labs"
+PACKAGES = next(path for path in sys.path if path.endswith("site-packages"))
 C_SERVER = LABS / "thread/alternatives/c-with-streams"
 DOCKER, POWERLESS, NO_LANDLOCK, NO_LOOPBACK = (
     [sys.executable, restricted.__file__, kind] for kind in ("docker", "powerless", "no-landlock", "no-loopback")
@@ -42,12 +43,11 @@ def _as_root():
 @pytest.fixture(scope="module")
 def python():
     """Make a Python that every user can reach, with our packages."""
-    packages = next(path for path in sys.path if path.endswith("site-packages"))
     with tempfile.TemporaryDirectory(dir="/var/tmp") as folder:
         os.chmod(folder, 0o755)
         subprocess.run(["/usr/bin/python3", "-m", "venv", "--without-pip", f"{folder}/venv"], check=True)
         found = next(Path(folder).glob("venv/lib/python*/site-packages"))
-        (found / "kit.pth").write_text(f"{ROOT}\n{packages}\n")
+        (found / "kit.pth").write_text(f"{ROOT}\n{PACKAGES}\n")
         made = f"{folder}/venv/bin/python"
         if subprocess.run([made, "-c", "import click, pytest, psutil"], capture_output=True, cwd="/").returncode:
             pytest.skip("the system's Python cannot use the packages of this one")
@@ -263,7 +263,7 @@ def everywhere(tmp_path, python):
     """
 
     def machine(options, before="true"):
-        kept = [str(ROOT), str(Path(python).parents[2]), str(tmp_path)]
+        kept = [str(ROOT), str(Path(python).parents[2]), str(tmp_path), os.path.realpath(PACKAGES)]
         folders = [str(folder) for folder in map(Path, temporary.FOLDERS) if folder.is_dir()]
         script = [f"exec {number}<{path}" for number, path in enumerate(kept, 5)]
         script += [f"mount -t tmpfs -o size=1m none {folder}" for folder in folders]
