@@ -145,7 +145,7 @@ def test_it_forks_without_bound(run, containment, folder):
 
 
 def test_children_that_fork_on(run, folder, mark):
-    """Each child starts another and ends: whoever kills one after the other is always too late. At most 700."""
+    """Each child starts another and ends: killing one after the other is always too late. At most 700."""
     code = LISTEN + (
         "if os.fork() == 0:\n    for _ in range(700):\n        if os.fork():\n            os._exit(0)\n"
         "        time.sleep(0.01)\ntime.sleep(60)\n"
@@ -221,7 +221,7 @@ def test_it_leaves_a_daemon(run, folder, mark, disguise):
         files = {"server.py": daemon + SERVE}
     with run(folder(files)) as server:
         assert asked(server) == b"hello"
-        eventually(lambda: server.ended() == 0, "who was started has ended")
+        eventually(lambda: server.ended() == 0, "the process that was started has ended")
         eventually(lambda: list(server.members()) == [server.pid], "the daemon alone is left")
         assert server.pid in bearing(mark)
         daemon = server.pid

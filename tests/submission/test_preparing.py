@@ -222,7 +222,7 @@ def test_a_build_that_makes_deep_folders(built):
 
 
 def test_links_in_circles_and_files_that_are_none(containment, folder):
-    """What can be left out is left out; a server.py that is no file is named."""
+    """What can be left out is left out; a server.py that is not a file is named."""
     path = folder({"server.py": SERVE})
     (path / "one").symlink_to("two")
     (path / "two").symlink_to("one")

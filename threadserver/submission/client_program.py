@@ -21,11 +21,11 @@ class Process(Contained):
         self.stdin, self.stdout, self.stderr = pipes
 
     def poll(self) -> int | None:
-        """Give its exit code, negative for a signal; None while it runs."""
+        """Return its exit code, negative for a signal; None while it runs."""
         return self.ended()
 
     def wait(self, seconds: float) -> int | None:
-        """Wait for at most so many seconds until it has ended, and give its exit code; None when it has not."""
+        """Wait at most ``seconds`` for its end, and return its exit code; None when it still runs."""
         self._keeper.wait(seconds)
         return self.ended()
 

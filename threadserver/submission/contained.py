@@ -51,7 +51,7 @@ class Contained:
         return self.over_limit
 
     def ended(self) -> int | None:
-        """Give the exit code of the process that was started, negative for a signal; None while it runs."""
+        """Return the exit code of the process that was started, negative for a signal; None while it runs."""
         self._update()
         code = self._keeper.exit_code
         return 128 - code if code is not None and self._wrapped and 128 < code < 193 else code
@@ -65,7 +65,7 @@ class Contained:
             )
 
     def members(self) -> dict[int, Status]:
-        """Give all of its processes, zombies too, by our numbers, each after its parent."""
+        """Return all its processes, zombies too, by our numbers, each after its parent."""
         self._update()
         below = self._family.members()
         if not below and not self._keeper.gone:
@@ -85,11 +85,11 @@ class Contained:
         return Look(members, found, frozenset(one.socket.inode for one in listening(alive)))
 
     def inner(self, pid: int, tid: int) -> TaskId:
-        """Give the numbers that a task has in its own process namespace; 0 for what has gone."""
+        """Return the numbers that a task has in its own process namespace; 0 for what has gone."""
         return _inner(f"/proc/{pid}/status"), _inner(f"/proc/{pid}/task/{tid}/status")
 
     def outer(self, pid: int, tid: int | None = None) -> TaskId | None:
-        """Give our numbers of the task that calls itself so; None when there is no such task."""
+        """Return our numbers of the task that has these numbers inside; None when there is none."""
         wanted = (pid, pid if tid is None else tid)
         for ours in self.members():
             if _inner(f"/proc/{ours}/status") == pid:

@@ -10,7 +10,7 @@ user
     For root without namespaces: a user id of its own. With Landlock it reads only what `view` names; else it sees the
     machine as any stranger would, and is refused where strangers can read the labs' solutions.
 self-check
-    For an ordinary user without namespaces: limits and a process group, and the word of whoever wrote it.
+    For an ordinary user without namespaces: limits and a process group. The author must be trusted.
 """
 
 import os
@@ -74,13 +74,13 @@ BUBBLEWRAP = Containment(
 )
 USER = Containment("user", "contained by a user id of its own, and limits on what it may use", True)
 SELF_CHECK = Containment(
-    "self-check", "not contained, but for limits on what it may use: a self-check, not a grade", False
+    "self-check", "not contained, only limited in what it may use: a self-check, not a grade", False
 )
 ALL = (BUBBLEWRAP, USER, SELF_CHECK)
 
 
 def strongest() -> Containment:
-    """Give the strongest containment that works here, or the one that THREADSERVER_CONTAINMENT names.
+    """Return the strongest containment that works here, or the one that THREADSERVER_CONTAINMENT names.
 
     Raises UsageError when that one does not work here, or is none; MachineError when nothing works, or there is too
     little of what every submission needs. Root never runs a submission as root: it would own the machine.
@@ -176,7 +176,7 @@ def own_user(containment: Containment) -> bool:
 
 
 def python_for(containment: Containment, place: Place) -> Path:
-    """Give the interpreter's path as the submission sees it."""
+    """Return the interpreter's path as the submission sees it."""
     if containment is USER and place.mounted and view.python_is_apart():
         return place.folder / "python" / view.python().relative_to(view.python_home())
     return view.python()
@@ -185,7 +185,7 @@ def python_for(containment: Containment, place: Place) -> Path:
 def wrap(
     containment: Containment, place: Place, command: list[str], limits: Limits, *, building: bool = False
 ) -> Order:
-    """Give the order that runs a submission's command in its place, contained.
+    """Return the order that runs a submission's command in its place, contained.
 
     A build may write into the private copy, and with bubblewrap reaches no network.
     """
@@ -213,7 +213,7 @@ def wrap(
 
 
 def _tasks(containment: Containment, place: Place, limits: Limits) -> int:
-    """Give the limit of tasks: the kernel counts those of a user, since Linux 5.14 apart in each user namespace."""
+    """Return the limit of tasks. The kernel counts them by user; since Linux 5.14 separately in each user namespace."""
     if place.user is not None or (containment is BUBBLEWRAP and _kernel() >= (5, 14)):
         return limits.tasks
     ours = os.geteuid()

@@ -21,7 +21,7 @@ _DEPTH = 3  # folders down, in the search for a submission that lies deeper
 
 
 class SubmissionError(KitError):
-    """A folder that is no submission, or one that cannot be built."""
+    """A folder that is not a submission, or one that cannot be built."""
 
     def __init__(self, message: str, contract: str = "", output: str = "") -> None:
         super().__init__(printable(message))
@@ -50,19 +50,19 @@ class Submission:
 
 
 def holds(role: str) -> str:
-    """Give the line of the contract on what a submission holds."""
+    """Return the line of the contract on what a submission holds."""
     return (
         f"A submission is a folder with {role}.py, or with a Makefile that builds ./{role}, or with a program ./{role}."
     )
 
 
 def runs(role: str) -> str:
-    """Give the line of the contract on how it is run."""
+    """Return the line of the contract on how it is run."""
     return f"It is started as `python {role}.py HOST PORT`, or as `./{role} HOST PORT`."
 
 
 def find(folder: Path | str, role: str = "server") -> Submission:
-    """Say what kind of submission a folder is. Raises SubmissionError when it is none."""
+    """Say what kind of submission a folder is. Raises SubmissionError when it is not one."""
     folder = Path(folder)
     names = _names(folder, role)
     if is_file(folder, f"{role}.py"):

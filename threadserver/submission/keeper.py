@@ -2,7 +2,7 @@
 
 A daemon forks twice and calls setsid(), so neither its group nor its parent leads to it any longer. But the kernel
 gives orphans to the nearest *child subreaper* among their ancestors (prctl(2), PR_SET_CHILD_SUBREAPER), which is this
-process. It ends them when its standard input ends: when it is told to, when who started it has died, and when
+process. It ends them when its standard input ends: when it is told to, when the process that started it dies, and when
 together they take more memory or disk than they may.
 
 A program of its own, without the rest of the kit. The first line of its standard input is the order, a JSON object as
@@ -77,7 +77,7 @@ def reap(first: "subprocess.Popen[bytes]", starved: "Callable[[], bool]" = bool)
 
 
 def say(line: str) -> None:
-    """Tell who started us."""
+    """Report to the process that started us."""
     try:  # noqa: SIM105
         os.write(1, f"{line}\n".encode())
     except OSError:
@@ -94,7 +94,7 @@ def send(number: int, pids: list[int]) -> None:
 
 
 def kill_all(user: "int | None") -> None:
-    """Kill what is below. Who is stopped cannot fork, so first stop them, until there is nobody new."""
+    """Kill what is below. A stopped process cannot fork, so stop them all first, until no new one is found."""
     if user is not None:
         kill_user(user)
     stopped: set[int] = set()
@@ -339,7 +339,7 @@ def read_line() -> bytes:
     while not line.endswith(b"\n"):
         more = os.read(0, 65_536)
         if not more:
-            sys.exit(1)  # who started us has gone
+            sys.exit(1)  # the process that started us has gone
         line += more
     return line
 

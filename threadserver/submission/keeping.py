@@ -57,7 +57,7 @@ class Order:
 
 
 class Keeper:
-    """A keeper process, and what it has told. Whoever makes one must stop it."""
+    """A keeper process, and what it has told. Its creator must stop it."""
 
     def __init__(self, order: Order) -> None:
         self._mark = f"{_MARK}={secrets.token_hex(8)}"
@@ -94,7 +94,7 @@ class Keeper:
         """True when the keeper itself was killed."""
 
     def update(self, seconds: float = 0.0) -> None:
-        """Take note of what the keeper tells, waiting for at most so many seconds until it tells something."""
+        """Take note of what the keeper tells, waiting at most ``seconds`` for news."""
         assert self._process.stdout is not None  # noqa: S101
         if self._process.stdout.closed or not select.select([self._process.stdout], [], [], seconds)[0]:
             return
@@ -121,7 +121,7 @@ class Keeper:
         self.gone = self.gone or kind in {"gone", "failed", "over"}
 
     def wait(self, seconds: float) -> bool:
-        """Wait for at most so many seconds until the command has ended, or could not be started, or was ended."""
+        """Wait at most ``seconds`` until the command has ended, could not be started, or was ended."""
         deadline = time.monotonic() + seconds
         while not self.done:
             left = deadline - time.monotonic()

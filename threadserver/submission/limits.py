@@ -55,7 +55,7 @@ class Limits:
         )
 
     def as_command(self, tasks: int) -> list[str]:
-        """Give the start of a command line that sets the limits of one process and its children: prlimit(1)."""
+        """Return the start of a command line that sets the limits of one process and its children: prlimit(1)."""
         wanted = {
             "nproc": (resource.RLIMIT_NPROC, tasks), "data": (resource.RLIMIT_DATA, self.data),
             "cpu": (resource.RLIMIT_CPU, self.processor), "nofile": (resource.RLIMIT_NOFILE, self.descriptors),

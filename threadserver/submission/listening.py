@@ -1,4 +1,4 @@
-"""Who of a group of processes listens, and where: from the kernel's tables, in whatever network namespace they are."""
+"""Which processes of a group listen, and where: from the kernel's tables of their network namespaces."""
 
 import random
 import socket
@@ -58,7 +58,7 @@ def listening(pids: Iterable[int]) -> Iterator[Listening]:
 
 
 def free_port(host: str) -> int:
-    """Give a TCP port that is free now, and that no client's connection is given before the server has bound it.
+    """Return a TCP port that is free now, and that no client's connection is given before the server has bound it.
 
     Raises UsageError when the host is not one of ours.
     """

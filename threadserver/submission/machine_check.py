@@ -27,7 +27,7 @@ _PROGRAM = "import sys; sys.path.insert(0, {kit!r}); from threadserver.submissio
 _PROBE_LIMIT = 120.0
 _TOOLS = {
     "bwrap": ("bubblewrap", "contains submissions"),
-    "strace": ("strace", "sees which task really sent an answer"),
+    "strace": ("strace", "shows which task really sent an answer"),
     "make": ("make", "builds submissions with a Makefile"),
     "cc": ("gcc", "compiles submissions in C"),
     "prlimit": ("util-linux", "sets the limits of a submission"),
@@ -189,7 +189,7 @@ def _seeing(probe: Probe) -> Iterator[Finding]:
     )  # fmt: skip
     yield Finding(
         "tracing", not probe.tracing, probe.tracing or "strace can be attached to a submission",
-        "who sent each answer is a witness of the model" if not probe.tracing
+        "the sender of each answer is a witness of the model" if not probe.tracing
         else "one witness less: decoys may leave a model undetermined",
     )  # fmt: skip
     yield Finding(

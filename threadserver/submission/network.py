@@ -29,7 +29,7 @@ _SETTINGS = Path("/proc/sys/net/ipv4")
 
 
 def privately(command: list[str]) -> list[str]:
-    """Give the command line that runs a command in a private network."""
+    """Return the command line that runs a command in a private network."""
     return [sys.executable, "-I", "-S", __file__, *command]
 
 

@@ -29,7 +29,7 @@ class Output:
         self._reader.start()
 
     def lend(self, user: int | None) -> int:
-        """Give the writing end, for a program that may run as another user; its /dev/stdout opens then, too."""
+        """Return the writing end, for a program that may run as another user; its /dev/stdout opens then, too."""
         if user is not None:
             os.fchown(self._writing, user, user)
         return self._writing
@@ -47,7 +47,7 @@ class Output:
             act(self._most)
 
     def finish(self, seconds: float) -> None:
-        """Wait until all was read: its end comes when nobody is left who could write."""
+        """Wait until all was read: the end comes when no writer is left."""
         self._reader.join(seconds)
 
     def __str__(self) -> str:

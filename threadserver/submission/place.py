@@ -1,4 +1,4 @@
-"""A place for a submission while it is looked at: a folder of ours for its private copy, and who it runs as."""
+"""A place for a submission while it is looked at: a folder for its private copy, and the user that it runs as."""
 
 import os
 import shutil

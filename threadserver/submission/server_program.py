@@ -53,11 +53,11 @@ class Running(Contained):
         self._said = output
 
     def output(self) -> str:
-        """Give what it has said: the first and the last 16 KiB, made safe to show."""
+        """Return what it has said: the first and the last 16 KiB, made safe to show."""
         return str(self._said)
 
     def listens_at(self) -> list[Address]:
-        """Give every address at which one of its processes listens for TCP connections."""
+        """Return every address at which one of its processes listens for TCP connections."""
         alive = [pid for pid, one in self.members().items() if one.alive]
         return sorted({one.socket.local for one in listening(alive) if one.socket.scheme == "tcp"}, key=str)
 
@@ -86,7 +86,7 @@ class Running(Contained):
         )
 
     def _await_somebody(self) -> None:
-        """Wait a while until somebody listens there: to see who that is takes longer, and a processor."""
+        """Wait a while until somebody listens there: finding out which process it is takes longer."""
         with Network() as network, Tables(network) as tables:
             for _ in range(_PATIENCE):
                 self._keeper.update(_PAUSE)
@@ -138,8 +138,8 @@ def running(
 
 def how(status: int | None) -> str:
     """Say how a program ended: "with exit code 1", "by signal 11 (segmentation fault)"."""
-    if status is None:  # whoever waited for it is gone as well
-        return "in a way that nobody saw"
+    if status is None:  # its parent has gone as well
+        return "without a trace of how"
     if status >= 0:
         return f"with exit code {status}"
     text = signal.strsignal(-status)

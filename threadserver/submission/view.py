@@ -39,12 +39,12 @@ def path_of_tools() -> str:
 
 
 def python_home() -> Path:
-    """Give the folder of the interpreter itself, whatever virtual environment we are in."""
+    """Return the folder of the interpreter itself, also from inside a virtual environment."""
     return Path(sys.base_prefix).resolve()
 
 
 def python() -> Path:
-    """Give the interpreter itself."""
+    """Return the interpreter itself."""
     return Path(sys._base_executable).resolve()  # type: ignore[attr-defined]  # noqa: SLF001
 
 
@@ -55,7 +55,7 @@ def python_is_apart() -> bool:
 
 @cache
 def hidden() -> tuple[Path, ...]:
-    """Give what must not be seen though it may lie in a folder that is: installed packages, and the kit's rest."""
+    """Return what must not be seen though it may lie in a folder that is: installed packages, and the kit's rest."""
     ask = "import site; print('\\n'.join(site.getsitepackages()))"
     packages = subprocess.run(
         [python(), "-I", "-S", "-c", ask], capture_output=True, text=True, check=False, cwd="/"
@@ -70,7 +70,7 @@ def solutions() -> list[Path]:
 
 
 def staging(place: Place) -> list[tuple[str, str, str]]:
-    """Say what the keeper must show in a place, for a user who cannot go where it lies."""
+    """Say what the keeper must show in a place, for a user without access to the original."""
     return [("show", str(python_home()), str(place.folder / "python"))] if python_is_apart() else []
 
 
@@ -104,7 +104,7 @@ def copy_kit(place: Place) -> None:
 
 
 def bubblewrap(place: Place, limits: Limits, *, writable: bool, network: bool) -> list[str]:
-    """Give bubblewrap's command line, up to the command that is to run inside."""
+    """Return bubblewrap's command line, up to the command that is to run inside."""
     home = place.folder / "python" if place.mounted else python_home()
     words = [
         shutil.which("bwrap") or "bwrap",
