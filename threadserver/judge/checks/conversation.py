@@ -167,17 +167,15 @@ def test_echo(server: Trial) -> None:
     ),
 )
 def test_rests(server: Trial) -> None:
-    """Let a client half-close and leave, and look on; then let one be silent, and look on again."""
-    gone = server.greet()
-    gone.ask(b"goodbye")
-    gone.half_close()
-    server.settle()
-    gone.close()
-    must_rest(server, "nobody was connected any more")
+    """Let one client be silent, and look; then let it half-close and leave, and look again."""
     peer = server.greet()
     peer.ask(b"hello")
     must_rest(server, "one client was connected and said nothing")
     peer.ask(b"still there?")
+    peer.half_close()
+    server.settle()
+    peer.close()
+    must_rest(server, "nobody was connected any more")
 
 
 @points(
@@ -237,6 +235,8 @@ def _confirms_for_another(server: Trial) -> None:
     if not second.has_come():
         first.close()
     right, other = second.hello().connection, first.greeting.connection
+    if right == other:
+        return  # the check `numbers` says so
     second.send(b"CONFIRM %d\n" % other)
     second.expect_error(f"confirmation expected: CONFIRM {right}", f"sent CONFIRM {other}, the number of {first.name},")
 
