@@ -4,7 +4,7 @@ import select
 
 import threadserver
 
-NAP = 50  # milliseconds
+NAP = 15  # milliseconds
 
 
 def serve(server: threadserver.Server) -> None:
