@@ -14,7 +14,10 @@ import pytest
 
 from tests.cli.test_options import commands
 from tests.conftest import require
+from threadserver import serving
 from threadserver.clients import Client
+from threadserver.clients.client import ConnectError
+from threadserver.core.loading import load_module
 
 ROOT = Path(__file__).parent.parent
 DOCUMENTS = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").glob("*.md")), *sorted((ROOT / "labs").glob("*.md"))]
@@ -202,6 +205,36 @@ def test_the_readmes_model_runs(serve, tmp_path):
     server = serve("tcp://127.0.0.1:0", "--model", f"{tmp_path}/mine.py")
     with Client(server.address) as first, Client(server.address) as second:
         assert second.ask(b"hello") == first.ask(b"hello") == b"hello"
+
+
+def test_the_model_in_the_instructors_page_frees_a_place_when_no_thread_can_be_started(tmp_path, monkeypatch):
+    page = (ROOT / "labs" / "INSTRUCTORS.md").read_text()
+    (tmp_path / "mine.py").write_text(re.search(r'```python\n("""Thread per connection, .*?)```', page, re.DOTALL)[1])
+    model = load_module(str(tmp_path / "mine.py"))
+    starts = iter([False, True, True])
+
+    class ScarceThread(model.Thread):
+        def start(self):
+            if not next(starts):
+                raise RuntimeError("can't start new thread")
+            super().start()
+
+    monkeypatch.setattr(model, "Thread", ScarceThread)
+    monkeypatch.setattr(model, "MOST", 1)
+    with serving(model.serve) as server:
+        with pytest.raises(ConnectError, match="server is full"):
+            Client(server.address)
+        for line in (b"first", b"second"):  # the only place is free, again and again
+            with Client(server.address) as client:
+                assert client.ask(line) == line
+
+
+@pytest.mark.parametrize(("tests", "bound"), [("", True), ("tests/cli", False)])
+def test_only_the_whole_suite_must_cover_the_code(tests, bound):
+    require("make")
+    recipe = run("make", "--dry-run", "-C", ROOT, "test", f"TESTS={tests}").stdout
+    (report,) = (line for line in recipe.splitlines() if "coverage report" in line)
+    assert ("--fail-under=0" in report) is not bound
 
 
 def code(text):
