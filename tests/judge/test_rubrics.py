@@ -1,5 +1,6 @@
 """What rubrics say, without judging anything: points, dependencies, and what each group of checks hands out."""
 
+import re
 from importlib import import_module
 from types import SimpleNamespace
 
@@ -26,6 +27,16 @@ def test_the_checks_of_a_lab_make_up_its_points_and_depend_on_each_other_alone(l
     assert sum(check.points for check in checks) == lab.points
     assert {name for check in checks for name in check.after} <= names
     assert {name for mistake in subjects(lab, ["mistakes"]) for name in mistake.fails} <= names
+
+
+@pytest.mark.parametrize("lab", labs(), ids=lambda lab: lab.name)
+def test_a_handout_says_what_the_checks_are_worth(lab):
+    worth = {check.name: check.points for check in checks_of(vars(load_module(str(lab.rubric))))}
+    rows = re.findall(r"^\| (.+?) \| (\d+) \|", lab.handout.read_text(), re.MULTILINE)
+    assert sum(int(said) for _, said in rows) == lab.points
+    for cell, said in rows:
+        if re.fullmatch(r"(`\w+`,? ?)+", cell):  # a list of checks; other cells name a group
+            assert sum(worth[name] for name in re.findall(r"\w+", cell)) == int(said), cell
 
 
 @pytest.mark.parametrize("group", SHARED)
