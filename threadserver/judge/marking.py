@@ -14,6 +14,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
+from threadserver.judge.checks import GROUPS
+
 Function = TypeVar("Function", bound=Callable[..., Any])
 _ATTRIBUTE = "threadserver_check"
 
@@ -53,3 +55,11 @@ def check_of(function: object) -> Check | None:
     """Return what a rubric states about a function; None when the function is not a check."""
     found = getattr(function, _ATTRIBUTE, None)
     return found if isinstance(found, Check) else None
+
+
+def place_of(function: object) -> tuple[int, int]:
+    """Return where a check was written: shared groups come first, in their order; then the line in the file."""
+    code = getattr(function, "__code__", None)
+    folder, _, group = getattr(function, "__module__", "").rpartition(".")
+    shared = folder == "threadserver.judge.checks" and group in GROUPS
+    return GROUPS.index(group) if shared else len(GROUPS), code.co_firstlineno if code else 0

@@ -18,6 +18,8 @@ from threadserver.judge.workspace import submissions, writing
 from threadserver.kernel.testimony import Model
 
 TEMPLATES = Path(__file__).with_name("templates") / "new_lab"
+COMPILED = "__pycache__"
+"""The folder that pip fills when it installs the kit, in the templates too."""
 NAME = re.compile(r"[a-z][a-z0-9_-]*")
 
 
@@ -28,7 +30,7 @@ def new(folder: Path, model: str = "thread", language: str = "python") -> list[P
     """
     name = folder.resolve().name
     if not NAME.fullmatch(name):
-        raise UsageError(f"{name!r} cannot name a lab: lower-case letters, digits and hyphens, a letter first")
+        raise UsageError(f"{name!r} cannot name a lab: use lower-case letters, digits, - and _, a letter first")
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise KitError(f"{folder} is there already; nothing was changed: choose another name")
     parts = _from_templates() if model == "thread" else _from_lab(model)
@@ -41,7 +43,8 @@ def new(folder: Path, model: str = "thread", language: str = "python") -> list[P
 
 
 def _from_templates() -> dict[str, Path]:
-    return {"starter": TEMPLATES / "starter"} | {file.name: file for file in (TEMPLATES / "thread").iterdir()}
+    own = {file.name: file for file in (TEMPLATES / "thread").iterdir() if file.name != COMPILED}
+    return {"starter": TEMPLATES / "starter", **own}
 
 
 def _from_lab(model: str) -> dict[str, Path]:
@@ -80,7 +83,7 @@ def _copy(source: Path, target: Path, renamed: dict[str, str]) -> None:
     """Copy a file or a folder; where a file speaks of the lab that it comes from, let it speak of the new one."""
     target.parent.mkdir(parents=True, exist_ok=True)
     if source.is_dir():
-        shutil.copytree(source, target, ignore=shutil.ignore_patterns("__pycache__"))
+        shutil.copytree(source, target, ignore=shutil.ignore_patterns(COMPILED))
     else:
         shutil.copyfile(source, target)
     for file in [target] if target.is_file() else [*target.rglob("*.py"), *target.rglob("*.c")]:

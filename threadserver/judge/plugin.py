@@ -17,7 +17,7 @@ import pytest
 from _pytest.runner import runtestprotocol
 
 from threadserver.judge.checks import GROUPS
-from threadserver.judge.marking import Check, check_of
+from threadserver.judge.marking import Check, check_of, place_of
 from threadserver.judge.outcomes import Outcome, Result, UndeterminedError, earned
 from threadserver.judge.patience import MOST, Patience
 from threadserver.judge.transcript import Transcript
@@ -213,11 +213,7 @@ def _result(
 
 
 def _place(item: pytest.Item) -> tuple[int, int]:
-    """Return where a check was written: shared groups come first, in their order; then the line in the file."""
-    function = getattr(item, "function", None)
-    line = function.__code__.co_firstlineno if function else 0
-    folder, _, group = getattr(function, "__module__", "").rpartition(".")
-    return GROUPS.index(group) if folder == "threadserver.judge.checks" and group in GROUPS else len(GROUPS), line
+    return place_of(getattr(item, "function", None))
 
 
 def _as_taken(check: Check, item: pytest.Item, taken: Container[str]) -> Check:

@@ -15,7 +15,7 @@ from pathlib import Path
 from threadserver.core.errors import UsageError
 from threadserver.core.labs import PACKAGE
 from threadserver.core.loading import load_module
-from threadserver.judge.marking import check_of
+from threadserver.judge.marking import check_of, place_of
 
 PATIENCE = 60
 """Seconds after which a rubric that does not come to an end is given up."""
@@ -62,12 +62,5 @@ def main() -> None:
 
 def _checks(rubric: str) -> list[tuple[str, float, str]]:
     functions = [value for name, value in vars(load_module(rubric)).items() if name.startswith("test")]
-    found = {check.name: check for check in map(check_of, sorted(functions, key=_place)) if check}
+    found = {check.name: check for check in map(check_of, sorted(functions, key=place_of)) if check}
     return [(check.name, check.points, check.sentence) for check in found.values()]
-
-
-def _place(function: object) -> tuple[bool, int]:
-    """Put the shared checks first, and each file's checks in the order in which they were written."""
-    shared = getattr(function, "__module__", "").startswith("threadserver.")
-    code = getattr(function, "__code__", None)
-    return not shared, code.co_firstlineno if code else 0
