@@ -1,5 +1,6 @@
 """The lab commands, as a student uses them."""
 
+import compileall
 import json
 import os
 import re
@@ -75,6 +76,14 @@ def test_a_lab_is_started_once_and_never_over_existing_work(student, home, lab):
         assert (home / folder / "README.md").read_text() == "my notes"
 
 
+def test_the_command_that_lab_start_suggests_works_in_a_folder_with_blanks(student, home):
+    made = student("lab", "start", "lifecycle", "my first lab")
+    suggested = made.stdout.splitlines()[-1].partition("then: ")[2]
+    there = subprocess.run(["sh", "-ec", suggested.replace("threadserver lab check", "pwd")], cwd=home,
+                           capture_output=True, text=True, check=False)  # fmt: skip
+    assert there.stdout == f"{(home / 'my first lab').resolve()}\n", made.stdout
+
+
 @pytest.fixture
 def begun(student, home):
     """The lab `thread`, begun, with one bug left."""
@@ -131,7 +140,7 @@ def test_only_one_check_and_its_transcript(student, begun):
         (("lab", "check"), "which lab is ."),
         (("lab", "check", "--lab", "nothing"), "unknown lab 'nothing': there are lifecycle, client"),
         (("lab", "check", "--lab", "thread", "--only", "nothing"), "no such check: nothing; the checks are listens"),
-        (("lab", "start", "nothing"), "unknown lab 'nothing'"),
+        (("lab", "start", "nothing"), "reuseport; name a lab outside the kit by the path of its folder"),
         (("lab", "start", "pool", "--language", "c"), "offered in python"),
         (("lab", "start", "thread", "--language", "cobol"), "offered in python, c"),
         (("lab", "new", "mine", "--model", "nothing"), "no lab can be made for the model 'nothing': there are thread"),
@@ -157,6 +166,7 @@ def test_one_sees_a_server_work(student):
     lab = {lab.name: lab for lab in labs()}["thread"]
     ran = student("lab", "run", lab.folder / "solution", "--lab", "thread")
     assert ran.returncode == 0, ran.stdout
+    assert "client 1 < HELLO server=tcp://" in ran.stdout
     assert "client 2 < hello" in ran.stdout
 
 
@@ -197,6 +207,22 @@ def test_a_new_lab_begins_with_any_model_of_the_kit_and_agrees_with_itself(home,
     assert lab.variants
     for file in files:
         assert f"lab `{model}`" not in file.read_text()
+
+
+def test_a_new_labs_handout_lists_the_checks_as_the_judge_runs_them(home):
+    new_lab.new(home / "mine")
+    listed = re.findall(r"^\| `(\w+)` \| \d+ \|", (home / "mine" / "README.md").read_text(), re.MULTILINE)
+    assert listed[:3] == ["listens", "greeting", "description"]
+    assert listed[-2:] == ["model", "late"]
+
+
+def test_a_new_lab_takes_no_compiled_files_from_an_installed_kit(home, tmp_path, monkeypatch):
+    shutil.copytree(new_lab.TEMPLATES, tmp_path / "templates")
+    monkeypatch.setattr(new_lab, "TEMPLATES", tmp_path / "templates")
+    assert compileall.compile_dir(tmp_path / "templates", quiet=1)  # as pip does
+    files = new_lab.new(home / "mine")
+    assert files
+    assert not [file for file in files if file.suffix == ".pyc"]
 
 
 def test_a_new_lab_in_c_has_a_starter_and_a_solution_in_c(home):

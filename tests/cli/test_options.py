@@ -1,5 +1,6 @@
 """Options mean one thing in every command, older spellings are still understood, and a shell can complete them."""
 
+import errno
 import json
 import os
 import re
@@ -12,7 +13,7 @@ import pytest
 
 from tests.conftest import require
 from threadserver import serving
-from threadserver.cli import main
+from threadserver.cli import _explained, main
 from threadserver.core.models import thread
 
 ROOT = Path(__file__).parents[2]
@@ -120,3 +121,17 @@ def test_bash_takes_the_completion_script():
 def test_the_version_is_told(threadserver):
     result = threadserver("--version")
     assert re.fullmatch(r"threadserver, version \d+\.\d+\.\d+\S*\n", result.stdout), result.stderr
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)), "no space left on device"),
+        (FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), "/a/file"), "/a/file: no such file or directory"),
+        (FileNotFoundError(errno.ENOENT, "No usable temporary directory found in ['/tmp']"),
+         "No usable temporary directory found in ['/tmp']"),
+        (OSError("odd"), "odd"),
+    ],
+)  # fmt: skip
+def test_an_error_that_no_command_expects_says_what_it_is_about(error, said):
+    assert _explained(error) == said

@@ -146,7 +146,7 @@ def test_a_foreign_client_speaks_plain_lines(serve):
         (["--service", "empty.py:answer"], 2, "empty.py has no function answer"),
         (["--trace", "/nowhere/at/all"], 1, "cannot write the trace"),
         (["--model", "."], 2, "unknown model '.'"),
-        (["--model", "./"], 2, "./ is a folder"),
+        (["--model", "./"], 2, "./ is a folder: name the file in it, such as server.py"),
         (["--service", "empty.py:"], 2, "unknown service"),
         (["--conversation", "empty.py"], 2, "is not PATH:CLASS"),
         (["--max-connections", "0"], 2, "0 is not in the range"),

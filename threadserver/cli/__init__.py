@@ -59,7 +59,7 @@ class Commands(click.Group):
         except OSError as error:
             os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # the buffer cannot be written: discard it
             if not isinstance(error, BrokenPipeError):  # a reader such as head has seen enough
-                click.echo(f"threadserver: {reason(error)}", err=True)
+                click.echo(printable(f"threadserver: {_explained(error)}"), err=True)
             sys.exit(1)
 
     def invoke(self, ctx: click.Context) -> Any:  # noqa: ANN401
@@ -69,6 +69,13 @@ class Commands(click.Group):
         except KeyboardInterrupt:
             click.echo(err=True)
             ctx.exit(128 + signal.SIGINT)
+
+
+def _explained(error: OSError) -> str:
+    """Return what an error is about, if it says so, and what went wrong."""
+    if error.errno is not None and error.strerror not in {None, os.strerror(error.errno)}:
+        return str(error.strerror)  # Python's own words: "No usable temporary directory found in ['/tmp', …"
+    return f"{os.fsdecode(error.filename)}: {reason(error)}" if error.filename else reason(error)
 
 
 def _open_closed_streams() -> None:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shlex
 import sys
 from pathlib import Path
 
@@ -102,7 +103,7 @@ def start(name: str, folder: Path | None, language: str) -> None:
         click.echo(f"made {file}")
     if before := unfinished(chosen):
         click.echo(f"note: this lab builds on {', '.join(before)}; you may want to do that first", err=True)
-    click.echo(f"Read {target}/README.md, then: cd {target} && threadserver lab check")
+    click.echo(f"Read {target}/README.md, then: cd {shlex.quote(str(target))} && threadserver lab check")
 
 
 @lab.command()
@@ -256,5 +257,5 @@ def new_command(folder: Path, model: str, language: str) -> None:
     """
     for file in new_lab.new(folder, model, language):
         click.echo(f"made {file}")
-    path = folder if "/" in str(folder) else f"./{folder}"
-    click.echo(f"Edit {folder}/README.md, lab.toml and rubric.py, then: threadserver lab selftest {path}")
+    path = str(folder) if "/" in str(folder) else f"./{folder}"
+    click.echo(f"Edit {folder}/README.md, lab.toml and rubric.py, then: threadserver lab selftest {shlex.quote(path)}")

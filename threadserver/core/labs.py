@@ -84,8 +84,9 @@ def find(name: str) -> Lab:
     known = {folder.name: folder for folder in folders()}
     if name not in known:
         in_order = ", ".join(lab.name for lab in labs())
-        here = f"; for the folder here say ./{name}" if (Path(name) / FILE).is_file() else ""
-        raise UsageError(f"unknown lab {name!r}: there are {in_order}, or another one's folder as a path{here}")
+        here = (Path(name) / FILE).is_file()
+        other = f"for the folder here say ./{name}" if here else "name a lab outside the kit by the path of its folder"
+        raise UsageError(f"unknown lab {name!r}: there are {in_order}; {other}")
     return read(known[name])
 
 

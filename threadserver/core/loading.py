@@ -23,7 +23,8 @@ def load_module(path: str) -> ModuleType:
     if name in sys.modules:
         return sys.modules[name]
     if not file.is_file():
-        raise UsageError(f"{path} is a folder" if file.is_dir() else f"no such file: {path}")
+        folder = f"{path} is a folder: name the file in it, such as {Path(path) / 'server.py'}"
+        raise UsageError(folder if file.is_dir() else f"no such file: {path}")
     loader = importlib.machinery.SourceFileLoader(name, str(file))
     module = importlib.util.module_from_spec(importlib.util.spec_from_loader(name, loader))  # type: ignore[arg-type]
     sys.modules[name] = module

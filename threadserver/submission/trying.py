@@ -8,6 +8,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from threadserver.clients import Client
+from threadserver.clients.client_conversation import Hello
 from threadserver.core.errors import KitError
 from threadserver.core.models import thread
 from threadserver.core.running import serving
@@ -44,9 +45,9 @@ def _server(submission: Prepared, say: Say, service: str | None) -> int:
         say(f"your server listens at {server.address}")
         try:
             with Client(server.address, timeout=PATIENCE) as first:
-                say(f"client 1 < {first.hello}")
+                say(f"client 1 < {_line(first.hello)}")
                 with Client(server.address, timeout=PATIENCE) as second:
-                    say(f"client 2 < {second.hello}, while client 1 is connected")
+                    say(f"client 2 < {_line(second.hello)}  (while client 1 is connected)")
                     for line in LINES:
                         for number, client in ((2, second), (1, first)):
                             say(f"client {number} > {line.decode()}")
@@ -57,6 +58,13 @@ def _server(submission: Prepared, say: Say, service: str | None) -> int:
             return 1
     say("both clients are done; your server has been stopped")
     return 0
+
+
+def _line(hello: Hello | None) -> str:
+    """Return HELLO as the server sent it."""
+    if hello is None:
+        return ""
+    return f"HELLO server={hello.server} client={hello.client} connection={hello.connection} worker={hello.worker}"
 
 
 def _client(submission: Prepared, say: Say) -> int:
