@@ -167,9 +167,8 @@ def threadserver(tmp_path):
             input=stdin,
             capture_output=True,
             text=True,
-            timeout=60,
             env={**os.environ, "COLUMNS": "100", **(env or {})},
-            **options,
+            **{"timeout": 60, **options},
         )
 
     return run

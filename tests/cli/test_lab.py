@@ -181,7 +181,7 @@ def test_a_new_lab_passes_its_own_selftest_and_its_solution_gets_every_point(stu
     made = student("lab", "new", "semaphore")
     assert made.returncode == 0, made.stderr
     assert "threadserver lab selftest ./semaphore" in made.stdout
-    tested = student("lab", "selftest", "./semaphore", "--json")
+    tested = student("lab", "selftest", "./semaphore", "--json", timeout=280)  # three verdicts on a busy machine
     assert tested.returncode == 0, tested.stdout + tested.stderr
     matrix = json.loads(tested.stdout)
     assert {one["kind"] for one in matrix["submissions"]} == {"solution", "alternatives", "mistakes"}
@@ -212,7 +212,8 @@ def test_a_new_lab_begins_with_any_model_of_the_kit_and_agrees_with_itself(home,
 def test_a_new_labs_handout_lists_the_checks_as_the_judge_runs_them(home):
     new_lab.new(home / "mine")
     listed = re.findall(r"^\| `(\w+)` \| \d+ \|", (home / "mine" / "README.md").read_text(), re.MULTILINE)
-    assert listed[:3] == ["listens", "greeting", "description"]
+    assert listed[0] == "listens"
+    assert listed.index("echo") < listed.index("many_at_once") < listed.index("leaving")
     assert listed[-2:] == ["model", "late"]
 
 
