@@ -14,7 +14,7 @@ import click
 from threadserver.core.errors import KitError, reason
 from threadserver.core.printable import printable
 
-COMMANDS = ("demo", "serve", "connect", "load", "inspect", "classify", "compare", "lab", "doctor", "diagram")
+COMMANDS = ("demo", "serve", "connect", "load", "inspect", "classify", "compare", "lab", "grade", "doctor", "diagram")
 """The commands in the order in which a reader meets them."""
 LINKED = ("threadserver.clients", "threadserver.labs")
 LOST_LINKS = (
