@@ -26,6 +26,8 @@ FORMER = {
     "compare": {"--out": "--output"},
     "diagram": {"--connection": "--only", "-c": "--only"},
     "lab check": {"--html": "--output"},
+    "grade class": {"--out": "--output"},
+    "grade replay": {"--out": "--output"},
 }
 
 

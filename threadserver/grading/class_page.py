@@ -1,4 +1,4 @@
-"""The page about a class: how it did, which bugs it has, who needs a person, and whose submissions are alike."""
+"""The page about a class: points, bugs by name, submissions that need a person, submissions that are alike."""
 
 import statistics
 import tomllib
