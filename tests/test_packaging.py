@@ -251,7 +251,8 @@ def test_commands_and_options_in_a_document_exist(document):
     for line in code(document.read_text()):
         for words in re.findall(r"(?:^|[/|$])\s*threadserver ([a-z][^|#]*)", line):
             own = words.partition(" -- ")[0]
-            name = re.match(r"(?:lab )?[a-z]+", own)[0]
+            name = re.match(r"(?:lab |grade (?=class|replay))?[a-z]+", own)[0].replace("grade", "grade class", 1)
+            name = name.replace("grade class ", "grade ")  # "class" may be left out
             assert name in known, f"threadserver {words}"
             options = {option for one in known[name].params for option in one.opts} | {"--help"}
             assert set(re.findall(r"(?<=\s)--?[a-z][\w-]*", own)) <= options, f"threadserver {words}"

@@ -17,8 +17,8 @@ import tarfile
 import time
 import zipfile
 import zlib
-from collections.abc import Callable, Iterator
-from contextlib import suppress
+from collections.abc import Callable, Generator
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -99,8 +99,9 @@ def unpack(archive: Path, target: Path, bounds: Bounds = SUBMISSION) -> None:
     members = _zip_members if archive.name.lower().endswith(ZIP) else _tar_members
     unpacking = _Unpacking(target, bounds)
     try:
-        for member in members(archive, bounds):
-            unpacking.add(member)
+        with closing(members(archive, bounds)) as found:
+            for member in found:
+                unpacking.add(member)
     except _FAULTS as error:
         why = reason(error) if isinstance(error, OSError) and error.errno else str(error)
         raise ArchiveError(f"{archive.name} cannot be unpacked: {why or type(error).__name__}") from error
@@ -146,11 +147,13 @@ class _Unpacking:
 
     def _copy(self, member: _Member, written: IO[bytes]) -> None:
         source = member.open()
-        while source and (data := source.read(65_536)):
-            self._bytes += len(data)
-            if self._bytes > self._bounds.size:
-                raise ArchiveError(f"it unpacks to more than {self._bounds.size // MIB} MiB")
-            written.write(data)
+        assert source is not None  # noqa: S101
+        with source:
+            while data := source.read(65_536):
+                self._bytes += len(data)
+                if self._bytes > self._bounds.size:
+                    raise ArchiveError(f"it unpacks to more than {self._bounds.size // MIB} MiB")
+                written.write(data)
 
 
 def _parts(name: str) -> list[str]:
@@ -172,7 +175,7 @@ def _shown(name: str) -> str:
 # Zip.
 
 
-def _zip_members(path: Path, bounds: Bounds) -> Iterator[_Member]:
+def _zip_members(path: Path, bounds: Bounds) -> Generator[_Member, None, None]:
     if bounds.hostile:
         _check_directory(path, bounds)
     with zipfile.ZipFile(path) as archive:
@@ -211,7 +214,7 @@ def _check_directory(path: Path, bounds: Bounds) -> None:
 # Tar.
 
 
-def _tar_members(path: Path, bounds: Bounds) -> Iterator[_Member]:
+def _tar_members(path: Path, bounds: Bounds) -> Generator[_Member, None, None]:
     openers = {b"\x1f\x8b": gzip.open, b"BZ": bz2.open, b"\xfd7": lzma.open}
     with path.open("rb") as file:
         opener = openers.get(file.read(2), open)
