@@ -1,6 +1,7 @@
 """What the lab `lifecycle` checks: the conversation, and that clients are served one after another."""
 
 from threadserver.judge import points
+from threadserver.judge.aside import Aside
 from threadserver.judge.checks.conversation import *  # the conversation: 36 points
 from threadserver.judge.checks.leaving import *  # clients leave, the server goes on: 9 points
 from threadserver.judge.checks.stuck import must_serve_when_stuck
@@ -8,7 +9,7 @@ from threadserver.judge.trial import Trial
 
 
 @points(
-    30,
+    20,
     "the next client waits until the first has gone, and is then served",
     after="echo",
     hint="Call accept() again only when the conversation is over and its socket is closed. Clients that come meanwhile wait in "
@@ -25,6 +26,23 @@ def test_one_at_a_time(server: Trial) -> None:
         served.close()
         served = waiting.pop(0).greet()
     served.ask(b"the last one")
+
+
+@points(
+    10,
+    "the next client waits as long as it takes",
+    after="one_at_a_time",
+    hint="Nothing but the end of a conversation may lead back to accept(): no time-out, no timer.",
+)
+def test_long_wait(aside: Aside) -> None:
+    """Let a client be silent for some seconds while others wait: the next gets HELLO when it leaves, and not before."""
+    full = aside.outwait()
+    served = full.served[0]
+    for peer in full.waiting:
+        peer.expect_nothing(f"{served.name} is still being served, although it has been silent for some seconds")
+    served.close()
+    if full.waiting:  # else the accept queue had no room for anybody
+        full.waiting[0].greet().ask(b"at last")
 
 
 @points(

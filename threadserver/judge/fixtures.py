@@ -9,10 +9,12 @@ from random import Random
 
 import pytest
 
+from threadserver.judge.aside import Aside
 from threadserver.judge.caller import Caller
 from threadserver.judge.plugin import Judging
 from threadserver.judge.program import CHANCES, Possessions
 from threadserver.judge.scripted import ScriptedServer
+from threadserver.judge.transcript import Transcript
 from threadserver.judge.trial import Trial, on_trial
 from threadserver.kernel.namespaces import Network
 from threadserver.kernel.sockets import Tables
@@ -72,14 +74,41 @@ class ServerFixtures(Fixtures):
     """
 
     _run = ExitStack()
+    _beside = ExitStack()
+    _aside: Aside | None = None
+    _copy: Prepared | None = None
     _trial: Trial | None = None
     _used: Possessions | None = None  # what it held when its first check was over: by then its workers are made
 
     @pytest.fixture(scope="session")
     def servers(self) -> Iterator[None]:
         """Stop the last server in the end."""
-        with self._run:
+        with self._run, self._beside:
             yield
+
+    @pytest.fixture
+    def aside(self, submission: Prepared, servers: None) -> Aside:  # noqa: ARG002
+        """Return a server that was started early, and whose clients have been silent since."""
+        aside = self._begin_aside(submission)
+        self._judging.transcript = aside.transcript
+        return aside
+
+    def _begin_aside(self, submission: Prepared) -> Aside:
+        if self._aside is None:
+            host, port = drawn_host(self._judging.drawn_for("HOST")), next(self._ports)
+            second = self._second_copy(submission)
+            transcript = Transcript()
+            trial = on_trial(lambda: running(second, host, port), transcript, self._model)
+            self._aside = Aside(self._beside.enter_context(trial))
+        return self._aside
+
+    def _second_copy(self, submission: Prepared) -> Prepared:
+        """Return what a second server is started from beside the first: all of one user's processes end together."""
+        if submission.place.user is None:
+            return submission
+        if self._copy is None:
+            self._copy = self._beside.enter_context(self._prepare())
+        return self._copy
 
     @pytest.fixture
     def server(self, submission: Prepared, servers: None) -> Iterator[Trial]:  # noqa: ARG002
@@ -91,6 +120,8 @@ class ServerFixtures(Fixtures):
             trial = self._start(submission)
         trial.transcript, trial.random = judging.transcript, judging.random
         trial.told.strict = judging.passed("numbers")
+        if judging.is_wanted("aside") and judging.passed("rests"):
+            self._begin_aside(submission)
         yield trial
         self._trial = trial if judging.all_is_well and self._is_as_before(trial) else None
 
@@ -105,7 +136,7 @@ class ServerFixtures(Fixtures):
             return running(submission, host, port)
 
         def everywhere() -> AbstractContextManager[Running]:
-            return running(submission, host, next(self._ports), given=EVERYWHERE)
+            return running(self._second_copy(submission), host, next(self._ports), given=EVERYWHERE)
 
         self._used = None
         trial = self._run.enter_context(on_trial(start, self._judging.transcript, self._model, self._judging.patience))

@@ -63,6 +63,7 @@ class Judging:
         self._failure: BaseException | None = None
         self._none_is_used = False
         self._named: dict[str, Check] = {}
+        self._fixtures: set[str] = set()
         self._only = set(only)
         self._seconds = seconds
         self._end = time.monotonic() + seconds
@@ -85,7 +86,7 @@ class Judging:
 
     def _collect(self, items: list[pytest.Item]) -> None:
         found: dict[str, tuple[Check, pytest.Item]] = {}
-        for item in sorted(items, key=_place):
+        for item in sorted(items, key=lambda item: (_uses(item, "aside"), _place(item))):  # these wait longest
             check = check_of(getattr(item, "function", None))
             if check is None or check.name in found:
                 raise RubricError(f"{item.name} has no @points, or appears twice")
@@ -98,6 +99,7 @@ class Judging:
         self.checks = [check for name, check in ordered.items() if name in wanted]
         self._named = {found[check.name][1].name: check for check in self.checks}
         items[:] = [found[check.name][1] for check in self.checks]
+        self._fixtures = {name for item in items for name in getattr(item, "fixturenames", ())}
 
     # Running.
 
@@ -169,6 +171,10 @@ class Judging:
         if call.excinfo is not None and self._failure is None:
             self._failure = call.excinfo.value
 
+    def is_wanted(self, fixture: str) -> bool:
+        """Return whether any of the checks uses a fixture."""
+        return fixture in self._fixtures
+
     def passed(self, name: str) -> bool:
         """Return whether a check has been tried, and nothing was found wrong in it."""
         result = self.results.get(name)
@@ -210,6 +216,10 @@ def _result(
         evidence=evidence,
         transcript=transcript.text() if transcript else "",
     )
+
+
+def _uses(item: pytest.Item, fixture: str) -> bool:
+    return fixture in getattr(item, "fixturenames", ())
 
 
 def _place(item: pytest.Item) -> tuple[int, int]:

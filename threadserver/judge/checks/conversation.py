@@ -4,6 +4,7 @@ They hold for every correct server of any model, so none of them needs two clien
 """
 
 from threadserver.core.address import Address
+from threadserver.judge.aside import Aside
 from threadserver.judge.checks.rest import must_rest
 from threadserver.judge.marking import points
 from threadserver.judge.outcomes import WrongError
@@ -25,6 +26,7 @@ __all__ = [
     "test_pieces",
     "test_rests",
     "test_several_lines",
+    "test_silence",
     "test_slow_reader",
     "test_worker",
 ]
@@ -144,7 +146,7 @@ def test_numbers(server: Trial) -> None:
 
 
 @points(
-    3,
+    2,
     "after CONFIRM each line comes back unchanged",
     after="greeting",
     hint="Read until an LF arrives, send the line back with its LF, and go on until recv() returns b''.",
@@ -179,7 +181,7 @@ def test_rests(server: Trial) -> None:
 
 
 @points(
-    3,
+    2,
     "a line may hold any bytes, or none",
     after="echo",
     hint="Work with bytes, not text: no decode(), no strip(), no C string functions. Only the LF ends a line.",
@@ -355,6 +357,19 @@ def test_owed_at_the_end(server: Trial) -> None:
         line + b"\n", f"sent a line of {LONG} bytes, half-closed before reading, and expected it back whole"
     )
     peer.expect_end("half-closed and got its whole large answer")
+
+
+@points(
+    2,
+    "a client that has confirmed may be silent for long",
+    after=("echo", "rests"),
+    hint="The limit of 5 s is for CONFIRM alone: once it has come, take the time-out away (settimeout(None), cancel "
+    "the timer, alarm(0)). A line may come after minutes.",
+)
+def test_silence(aside: Aside) -> None:
+    """Let clients be silent after CONFIRM for longer than its limit, while the other checks run; then each asks."""
+    for peer in aside.outwait().served:
+        peer.ask(b"after a long silence")
 
 
 def text(server: Trial, size: int) -> bytes:

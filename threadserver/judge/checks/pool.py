@@ -5,6 +5,7 @@ Each lab's rubric says what the workers are, and how they get their clients.
 
 from collections.abc import Callable
 
+from threadserver.judge.aside import Aside
 from threadserver.judge.checks.conversation import LONG, MAX_LINE, text
 from threadserver.judge.checks.queueing import MOST, as_many_as, crowd, fill, greeted, next_in_line, no_more_than
 from threadserver.judge.checks.stuck import must_serve_when_stuck
@@ -20,6 +21,7 @@ __all__ = [
     "must_accept_themselves",
     "must_serve_those_accepted",
     "test_bounded",
+    "test_long_wait",
     "test_next_in_line",
     "test_survives",
     "test_workers",
@@ -32,7 +34,7 @@ SPARE = 2  # tasks that may start beside the workers: a timer, an acceptor
 
 
 @points(
-    15,
+    12,
     "between 2 and 16 clients are served at once, and all others wait for their HELLO",
     after="echo",
     hint="Start the workers before the first client comes. Let each take a client, hold the whole conversation, HELLO "
@@ -65,7 +67,7 @@ def test_workers(server: Trial) -> None:
 
 
 @points(
-    10,
+    8,
     "the number of workers stays bounded, however many clients come",
     after="workers",
     hint="Use a queue between accept() and the workers, or workers that call accept() themselves: clients wait, and "
@@ -166,6 +168,24 @@ def _never_ends_its_line(_: Trial, peer: Peer) -> None:
 def _leaves_its_answer(server: Trial, peer: Peer) -> None:
     peer.send(text(server, LONG) + b"\n", reading=False)
     peer.reset()
+
+
+@points(
+    5,
+    "clients wait for a worker as long as it takes",
+    after="workers",
+    hint="A waiting client stays in the backlog or in the queue, for minutes if need be: no timer may start a worker "
+    "for it, greet it, or send it away.",
+)
+def test_long_wait(aside: Aside) -> None:
+    """Let all workers be busy with silent clients for some seconds: nobody else is served until one of them leaves."""
+    full = aside.outwait()
+    for peer in full.waiting:
+        peer.expect_nothing("all workers are busy, each with a client that has been silent for some seconds")
+    gone = full.served.pop()
+    gone.close()
+    if full.waiting:  # else the accept queue had no room for anybody
+        next_in_line(aside.server, full.waiting, f"{gone.name} has left, so a worker is free").ask(b"at last")
 
 
 FAULTS: dict[str, tuple[bool, Callable[[Trial, Peer], None]]] = {
