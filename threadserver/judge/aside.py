@@ -28,7 +28,10 @@ class Aside:
         self._problem: WrongError | None = None
         self._full = Full([], [])
         try:
-            self._full = fill(server) if server.model in ONE_AT_A_TIME else Full([server.greet()], [])
+            if server.model in ONE_AT_A_TIME:
+                fill(server, self._full)
+            else:
+                self._full.served.append(server.greet())
         except WrongError as error:
             self._problem = error
         self._end = time.monotonic() + SILENCE
@@ -36,9 +39,9 @@ class Aside:
     def outwait(self) -> Full:
         """Wait until all have been silent for long, or the server has sent something to one of them.
 
-        Raises WrongError where the clients could not even come.
+        Raises WrongError where no client could even come.
         """
-        if self._problem:
+        if self._problem and not self._full.served:
             raise self._problem
         sockets = [peer.socket for peer in (*self._full.served, *self._full.waiting)]
         left = self._end - time.monotonic()

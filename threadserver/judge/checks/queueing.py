@@ -44,12 +44,13 @@ class Full:
         server.settle()
 
 
-def fill(server: Trial) -> Full:
+def fill(server: Trial, full: Full | None = None) -> Full:
     """Let clients come until a few wait, or more are served than a pool has workers.
 
-    A greeted client confirms at once: a server allows only a few seconds for it, and the judge may be slow.
+    A greeted client confirms at once: a server allows only a few seconds for it, and the judge may be slow. ``full``
+    holds those that have come even where this raises.
     """
-    full = Full([], [])
+    full = full or Full([], [])
     while len(full.waiting) < BEYOND and len(full.served) <= MOST and server.may_wait():
         peer = server.arrive()
         if is_greeted(server, peer):
