@@ -3,14 +3,10 @@
 They must leave nothing behind, and the server can be killed and restarted at once. 9 points together.
 """
 
-import time
-
 from threadserver.judge.checks.conversation import LONG, text
+from threadserver.judge.checks.leaks import must_keep_nothing
 from threadserver.judge.marking import points
-from threadserver.judge.outcomes import WrongError
 from threadserver.judge.peer import Peer
-from threadserver.judge.program import Possessions
-from threadserver.judge.stillness import PAUSE
 from threadserver.judge.trial import Trial
 
 __all__ = [
@@ -19,8 +15,6 @@ __all__ = [
     "test_left_behind",
     "test_restart",
 ]
-
-MANY = 40  # clients of one kind, one after another: what each leaves behind adds up
 
 
 @points(
@@ -82,46 +76,7 @@ def test_goes_on(server: Trial) -> None:
 )
 def test_left_behind(server: Trial) -> None:
     """Let many clients leave in each possible way, and compare what the server holds before and after."""
-    server.come_and_go(MANY // 2)
-    before = server.possessions()
-    for how, leave in LEAVING.items():
-        many = server.fewer(MANY)
-        server.come_and_go(MANY, leave)
-        if _never_lets_go(server, before, many // 2):
-            server.come_and_go(1)  # some servers reap or collect when the next client comes
-        if grown := _never_lets_go(server, before, many // 2):
-            raise WrongError(f"{many} clients {how} and are gone, but your server still has {grown}",
-                             server.situation().text())  # fmt: skip
-
-
-def _never_lets_go(server: Trial, before: Possessions, allowed: int) -> str:
-    """Wait until the server holds no more than before, but for what is allowed; return what it goes on holding."""
-    stillness = server.stillness()
-    while grown := server.possessions().grown_beyond(before, allowed):
-        stillness.look()
-        if stillness.in_vain:
-            break
-        time.sleep(PAUSE)
-    return grown
-
-
-def _leave_half_closed(peer: Peer) -> None:
-    peer.half_close()
-    peer.expect_end("half-closed")
-    peer.close()
-
-
-def _leave_in_a_line(peer: Peer) -> None:
-    peer.send(b"not the whole li")
-    peer.close()
-
-
-LEAVING = {
-    "closed": Peer.close,
-    "half-closed, then closed": _leave_half_closed,
-    "left in the middle of a line": _leave_in_a_line,
-    "reset the connection": Peer.reset,
-}
+    must_keep_nothing(server)
 
 
 @points(
