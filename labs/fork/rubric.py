@@ -1,6 +1,7 @@
 """What the lab `fork` checks: the conversation, many clients at once, and a process for each, closed and waited for."""
 
 from threadserver.judge import WrongError, points
+from threadserver.judge.aside import Aside
 from threadserver.judge.checks.concurrent import *  # many clients at once: 25 points
 from threadserver.judge.checks.conversation import *  # the conversation: 36 points
 from threadserver.judge.checks.leaving import *  # clients leave, the server goes on: 9 points
@@ -26,13 +27,14 @@ def test_model(server: Trial) -> None:
 
 @points(
     6,
-    "after a hundred clients it still uses the same model",
-    after="model",
+    "after a hundred clients, or a long silence, it still uses the same model",
+    after=("model", "rests"),
     hint="Treat every connection alike: no counter may decide how a client is served, and no child may serve a second one.",
 )
-def test_late(server: Trial) -> None:
-    """Hold many clients after more than a hundred have come and gone."""
+def test_late(server: Trial, aside: Aside) -> None:
+    """Hold many clients after more than a hundred have come and gone; look also where clients were silent for long."""
     server.serving(late_clients(server)).must_be()
+    aside.must_be()
 
 
 @points(

@@ -31,7 +31,7 @@ def test_one_at_a_time(server: Trial) -> None:
 @points(
     10,
     "the next client waits as long as it takes",
-    after="one_at_a_time",
+    after=("one_at_a_time", "rests"),
     hint="Nothing but the end of a conversation may lead back to accept(): no time-out, no timer.",
 )
 def test_long_wait(aside: Aside) -> None:

@@ -1,6 +1,7 @@
 """What the lab `poll` checks: the conversation, many clients at once, and that one task waits for all of them in poll()."""
 
 from threadserver.judge import points
+from threadserver.judge.aside import Aside
 from threadserver.judge.checks.concurrent import *  # many clients at once: 25 points
 from threadserver.judge.checks.conversation import *  # the conversation: 36 points
 from threadserver.judge.checks.event_loop import *  # turns, and rest: 12 points
@@ -22,10 +23,11 @@ def test_model(server: Trial) -> None:
 
 @points(
     6,
-    "after a hundred clients it still uses the same model",
-    after="model",
+    "after a hundred clients, or a long silence, it still uses the same model",
+    after=("model", "rests"),
     hint="Treat every connection alike: no counter may decide how a client is served.",
 )
-def test_late(server: Trial) -> None:
-    """Hold many clients after more than a hundred have come and gone."""
+def test_late(server: Trial, aside: Aside) -> None:
+    """Hold many clients after more than a hundred have come and gone; look also where clients were silent for long."""
     must_loop(server, late_clients(server), calls=POLL)
+    aside.must_be()

@@ -4,7 +4,7 @@ The submission is started in the judge's own network, and stopped whole in the e
 """
 
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, ExitStack
+from contextlib import AbstractContextManager, ExitStack, suppress
 from random import Random
 
 import pytest
@@ -19,8 +19,10 @@ from threadserver.judge.trial import Trial, on_trial
 from threadserver.kernel.namespaces import Network
 from threadserver.kernel.sockets import Tables
 from threadserver.submission.client_program import process
+from threadserver.submission.folder import SubmissionError
+from threadserver.submission.machine_error import MachineError
 from threadserver.submission.preparing import Prepared
-from threadserver.submission.server_program import Running, running
+from threadserver.submission.server_program import Running, StartError, running
 
 FIRST_PORT = 7000
 """In the judge's own network every submission can use the same ports. Each check uses another one, so that connections
@@ -89,23 +91,38 @@ class ServerFixtures(Fixtures):
     @pytest.fixture
     def aside(self, submission: Prepared, servers: None) -> Aside:  # noqa: ARG002
         """Return a server that was started early, and whose clients have been silent since."""
-        aside = self._begin_aside(submission)
-        self._judging.transcript = aside.transcript
-        return aside
+        return self._begin_aside(submission)
 
     def _begin_aside(self, submission: Prepared) -> Aside:
         if self._aside is None:
             host, port = drawn_host(self._judging.drawn_for("HOST")), next(self._ports)
-            second = self._second_copy(submission)
-            transcript = Transcript()
+            second, transcript = self._second_copy(submission), Transcript()
+
+            def show() -> None:
+                self._judging.transcript = transcript
+
             trial = on_trial(lambda: running(second, host, port), transcript, self._model)
-            self._aside = Aside(self._beside.enter_context(trial))
+            self._aside = Aside(self._beside.enter_context(trial), show)
         return self._aside
 
+    def _begin_aside_early(self, submission: Prepared) -> None:
+        """Begin as soon as the server is known to greet, and end it when it is known never to rest."""
+        judging = self._judging
+        if not judging.is_wanted("aside"):
+            return
+        if judging.patience.restless:
+            self._beside.close()
+            self._aside = self._copy = None
+        elif judging.passed("greeting") and judging.is_over("description"):  # that one starts a second server as well
+            with suppress(StartError, SubmissionError, MachineError):  # it is tried again by the check that needs it
+                self._begin_aside(submission)
+
     def _second_copy(self, submission: Prepared) -> Prepared:
-        """Return what a second server is started from beside the first: all of one user's processes end together."""
+        """Return what a second server is started from beside the first: all processes of a user end together."""
         if submission.place.user is None:
             return submission
+        if self._aside is not None:  # it runs there
+            return self._beside.enter_context(self._prepare())
         if self._copy is None:
             self._copy = self._beside.enter_context(self._prepare())
         return self._copy
@@ -120,8 +137,7 @@ class ServerFixtures(Fixtures):
             trial = self._start(submission)
         trial.transcript, trial.random = judging.transcript, judging.random
         trial.told.strict = judging.passed("numbers")
-        if judging.is_wanted("aside") and judging.passed("rests"):
-            self._begin_aside(submission)
+        self._begin_aside_early(submission)
         yield trial
         self._trial = trial if judging.all_is_well and self._is_as_before(trial) else None
 

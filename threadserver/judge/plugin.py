@@ -86,7 +86,7 @@ class Judging:
 
     def _collect(self, items: list[pytest.Item]) -> None:
         found: dict[str, tuple[Check, pytest.Item]] = {}
-        for item in sorted(items, key=lambda item: (_uses(item, "aside"), _place(item))):  # these wait longest
+        for item in sorted(items, key=_turn):
             check = check_of(getattr(item, "function", None))
             if check is None or check.name in found:
                 raise RubricError(f"{item.name} has no @points, or appears twice")
@@ -175,6 +175,10 @@ class Judging:
         """Return whether any of the checks uses a fixture."""
         return fixture in self._fixtures
 
+    def is_over(self, name: str) -> bool:
+        """Return whether a check has its result, or is not wanted."""
+        return name in self.results or all(check.name != name for check in self.checks)
+
     def passed(self, name: str) -> bool:
         """Return whether a check has been tried, and nothing was found wrong in it."""
         result = self.results.get(name)
@@ -220,6 +224,11 @@ def _result(
 
 def _uses(item: pytest.Item, fixture: str) -> bool:
     return fixture in getattr(item, "fixturenames", ())
+
+
+def _turn(item: pytest.Item) -> tuple[bool, bool, tuple[int, int]]:
+    """Return when a check's turn is: those that wait longest come last, and last of all those that only wait."""
+    return _uses(item, "aside"), not _uses(item, "server"), _place(item)
 
 
 def _place(item: pytest.Item) -> tuple[int, int]:

@@ -94,6 +94,10 @@ def test_unread_answers(server: Trial) -> None:
     deaf.ask(b"and a short one")
 
 
+LATE = 110, 310
+"""Clients that come and go before a server is looked at once more, at least and at most."""
+
+
 def early_clients(server: Trial) -> list[Peer]:
     """Let a few clients come and go, then hold 20 to 28."""
     server.come_and_go(server.some(3, 6))
@@ -101,11 +105,11 @@ def early_clients(server: Trial) -> list[Peer]:
 
 
 def late_clients(server: Trial) -> list[Peer]:
-    """Let more than a hundred clients come and go, then hold 40 to 60, and let them talk.
+    """Let some hundred clients come and go, then hold 40 to 60, and let them talk.
 
     This exposes a server that counts its clients and treats later ones differently.
     """
-    server.come_and_go(server.some(110, 140))
+    server.come_and_go(server.some(*LATE))
     peers = server.hold(server.some(40, 60))
     server.ask_in_any_order(peers)
     return peers

@@ -30,6 +30,7 @@ __all__ = [
 ]
 
 A_WHILE = 0.4  # seconds in which a server that does not let clients wait for long may send them away
+LATE = 160, 360  # clients that come and go before the workers are counted once more, at least and at most
 SPARE = 2  # tasks that may start beside the workers: a timer, an acceptor
 
 
@@ -173,7 +174,7 @@ def _leaves_its_answer(server: Trial, peer: Peer) -> None:
 @points(
     5,
     "clients wait for a worker as long as it takes",
-    after="workers",
+    after=("workers", "rests"),
     hint="A waiting client stays in the backlog or in the queue, for minutes if need be: no timer may start a worker "
     "for it, greet it, or send it away.",
 )
@@ -222,10 +223,10 @@ def _workers(server: Trial, models: tuple[str, ...]) -> set[TaskId]:
 
 
 def the_same_late(server: Trial, *models: str) -> None:
-    """Let 160 to 190 clients come and go: as many are served at once as before, by one of ``models`` or the lab's."""
+    """Let some hundred clients come and go: as many are served at once as before, by one of ``models`` or the lab's."""
     full = fill(server)
     full.leave(server)
-    server.come_and_go(server.some(160, 190))
+    server.come_and_go(server.some(*LATE))
     late = fill(server)
     if len(late.served) != len(full.served):
         raise WrongError(
