@@ -181,6 +181,13 @@ class Peer:
             position, size = position + size, min(size * 2, 3000)
         self._limit = RECEIVE_SIZE
 
+    def send_last(self, data: bytes) -> None:
+        """Send a few bytes and half-close. Both arrive in one segment: MSG_MORE holds the bytes back (send(2))."""
+        if data:
+            self._transcript.sent(self.name, data)
+            self._shut(lambda: self.socket.sendall(data, socket.MSG_MORE))
+        self.half_close()
+
     def half_close(self) -> None:
         """Close the sending side; answers can still come."""
         self._transcript.note(self.name, "half-closes: it will send nothing more")

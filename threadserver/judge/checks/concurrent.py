@@ -4,7 +4,7 @@ They depend on order, never on time: a client is stopped exactly where it could 
 still be answered.
 """
 
-from threadserver.judge.checks.conversation import LONG, text
+from threadserver.judge.checks.conversation import LONG, MORE, text
 from threadserver.judge.checks.stuck import must_serve_when_stuck
 from threadserver.judge.marking import points
 from threadserver.judge.peer import Peer
@@ -84,13 +84,15 @@ def test_silent_client(server: Trial) -> None:
     ),
 )
 def test_unread_answers(server: Trial) -> None:
-    """Ask for more than all buffers hold, and do not read until others have been served."""
+    """Ask for more than all buffers hold, then for a little more, and do not read until others have been served."""
     deaf = server.greet(small_buffer=True)
     line = text(server, LONG)
     deaf.send(line + b"\n", reading=False)
     server.settle()
+    deaf.send(MORE, reading=False)
+    server.settle()
     server.ask_in_any_order(server.hold(6), rounds=2)
-    deaf.read_slowly(line + b"\n", "read its answer only after others had been served, and expected it whole")
+    deaf.read_slowly(line + b"\n" + MORE, "read its answer only after others had been served, and expected it whole")
     deaf.ask(b"and a short one")
 
 

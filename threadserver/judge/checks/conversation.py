@@ -33,6 +33,8 @@ __all__ = [
 
 LONG = 60_000  # bytes of a line that no buffer of the judge's network can hold
 MAX_LINE = 65_536
+MORE = b"and more\n"
+"""What a client sends while the server has no room to send it what it owes."""
 
 
 @points(
@@ -311,11 +313,10 @@ def test_long_lines(server: Trial) -> None:
     hint="recv() returns b'' when the client has sent everything. Answer what came before, then close.",
 )
 def test_half_close(server: Trial) -> None:
-    """Send lines and half-close at once; then, in another conversation, half-close alone."""
+    """Send lines whose end is in the same segment; then, in another conversation, half-close alone."""
     peer = server.greet()
     lines = b"".join(b"owed %d\n" % number for number in range(20))
-    peer.send(lines)
-    peer.half_close()
+    peer.send_last(lines)
     server.settle()  # a hard close loses what the kernel has not sent yet
     peer.expect(lines, "sent 20 lines, half-closed, and expected 20 answers")
     peer.expect_end("half-closed and got all its answers")
@@ -335,12 +336,15 @@ def test_half_close(server: Trial) -> None:
     ),
 )
 def test_slow_reader(server: Trial) -> None:
-    """Ask for more than all buffers hold, read nothing until the server is idle, then read in small pieces."""
+    """Ask for more than all buffers hold, and for a little more when the server is stuck; then read in small pieces."""
     peer = server.greet(small_buffer=True)
     line = text(server, LONG)
     peer.send(line + b"\n", reading=False)
     server.settle()
+    peer.send(MORE, reading=False)
+    server.settle()
     peer.read_slowly(line + b"\n", f"sent a line of {LONG} bytes, read slowly, and expected it back whole")
+    peer.expect(MORE, "sent a short line while it did not read a large answer, and expected it back after that")
     peer.ask(b"and a short one")
 
 
@@ -351,16 +355,18 @@ def test_slow_reader(server: Trial) -> None:
     hint="The client's half-close may arrive while an answer is still being sent. Close when all is sent.",
 )
 def test_owed_at_the_end(server: Trial) -> None:
-    """Send a line and half-close while there is no room for the answer yet."""
-    peer = server.greet(small_buffer=True)
-    line = text(server, LONG)
-    peer.send(line + b"\n", reading=False)
-    peer.half_close()
-    server.settle()
-    peer.read_slowly(
-        line + b"\n", f"sent a line of {LONG} bytes, half-closed before reading, and expected it back whole"
-    )
-    peer.expect_end("half-closed and got its whole large answer")
+    """Half-close while the server is stuck with a large answer; the second time, 1 more line comes with it."""
+    for more in (b"", MORE):
+        peer = server.greet(small_buffer=True)
+        line = text(server, LONG)
+        peer.send(line + b"\n", reading=False)
+        server.settle()
+        peer.send_last(more)
+        server.settle()
+        owed = f"sent a line of {LONG} bytes, half-closed before reading, and expected it back whole"
+        peer.read_slowly(line + b"\n", owed)
+        peer.expect(more, "sent a line and half-closed while it did not read a large answer, and expected it back, too")
+        peer.expect_end("half-closed and got its whole large answer")
 
 
 @points(

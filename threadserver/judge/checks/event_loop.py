@@ -6,7 +6,7 @@
 import time
 from collections.abc import Set as AbstractSet
 
-from threadserver.judge.checks.conversation import LONG, text
+from threadserver.judge.checks.conversation import LONG, MORE, text
 from threadserver.judge.checks.rest import must_rest
 from threadserver.judge.checks.stuck import must_serve_when_stuck
 from threadserver.judge.checks.talking import Talk, talking_without_end
@@ -151,9 +151,9 @@ def test_write_interest(server: Trial) -> None:
     for peer in (talks, ends):
         peer.send(line + b"\n", reading=False)
         server.settle()
-    talks.send(b"and more\n", reading=False)
+    talks.send(MORE, reading=False)
     ends.half_close()
     must_rest(server, "two clients do not read their answers (one sends more, one has half-closed)")
-    for peer, rest in ((talks, b"and more\n"), (ends, b"")):
+    for peer, rest in ((talks, MORE), (ends, b"")):
         peer.read_slowly(line + b"\n" + rest, "had not read its answers for a while, and expected them whole")
     ends.expect_end("half-closed and has read all its answers")
