@@ -8,7 +8,7 @@ from threadserver.judge.trial import Trial
 
 
 @points(
-    5,
+    4,
     "the same processes serve one client after another",
     after="workers",
     hint="Fork before the first client comes, and let each child loop: accept, serve, accept. A process that is created for a client and ends with it is another model; so are threads.",
@@ -19,7 +19,7 @@ def test_model(server: Trial) -> None:
 
 
 @points(
-    4,
+    3,
     "each process accepts its own clients, and no other task accepts for it",
     after="model",
     hint="Create the listening socket before fork(), so that every child has it, and let each child call accept() on it. The kernel gives each client to one of them. The parent accepts none.",
@@ -27,6 +27,17 @@ def test_model(server: Trial) -> None:
 def test_accepts(server: Trial) -> None:
     """See which tasks wait for the next client while none is there, and which answer when all processes are busy."""
     must_accept_themselves(server)
+
+
+@points(
+    2,
+    "a child that ends is replaced",
+    after=("next_in_line", "model"),
+    hint="A child may be killed at any time, by a bug or for want of memory. The parent waits for children that end, and forks another one each time.",
+)
+def test_replaced(server: Trial) -> None:
+    """Kill two children, one after the other, while each serves a client: a waiting client is served by its successor."""
+    must_replace(server)
 
 
 @points(

@@ -124,6 +124,11 @@ class Program:
         self._context = self._start()
         self._running = self._context.__enter__()
 
+    def kill(self, pid: int) -> None:
+        """End one of its processes at once."""
+        self.transcript.note("server", f"loses process {pid}: it is killed")
+        _signal(pid, signal.SIGKILL)
+
     def listens_at(self) -> list[Address]:
         """Return every address at which it listens."""
         return self._running.listens_at()

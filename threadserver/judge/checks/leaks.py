@@ -7,13 +7,17 @@ round of clients the server holds more than ever before, however long the judge 
 
 import time
 from collections.abc import Callable
+from contextlib import suppress
 
 from threadserver.judge.checks.conversation import LONG, MAX_LINE, text
+from threadserver.judge.checks.queueing import fill
 from threadserver.judge.outcomes import WrongError
 from threadserver.judge.program import Possessions
 from threadserver.judge.stillness import PAUSE
 from threadserver.judge.trial import Trial
+from threadserver.kernel.testimony import Model
 
+POOLS = {Model.POOL, Model.PREFORK}
 FIRST = 3
 """Clients of each kind that come first: a server may make things once that it keeps."""
 OFTEN = 20
@@ -93,6 +97,9 @@ LEAVING: dict[str, tuple[Callable[[Trial], None], int]] = {
 
 def must_keep_nothing(server: Trial) -> None:
     """Let clients leave in every way, and expect that the server then holds no more than before."""
+    if server.model in POOLS:
+        with suppress(WrongError):  # other checks ask whether it is one
+            fill(server).leave(server)  # a pool that grows as clients come has grown
     _round(server, FIRST)
     server.settle()
     held = [before := server.possessions()]

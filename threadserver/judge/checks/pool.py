@@ -19,6 +19,7 @@ from threadserver.kernel.task import TaskId
 
 __all__ = [
     "must_accept_themselves",
+    "must_replace",
     "must_serve_those_accepted",
     "test_bounded",
     "test_long_wait",
@@ -274,3 +275,24 @@ def must_serve_those_accepted(serving: Serving, accepted: Accepted, *, process: 
             )
     if accepted.problem:
         raise UndeterminedError(f"Which task accepts could not be traced: {accepted.problem}", serving.situation.text())
+
+
+def must_replace(server: Trial) -> None:
+    """Kill two worker processes, one after the other, each while it serves a client: others must take their place.
+
+    A process that nobody of the submission has started is left alone, and so is one that cannot be seen to serve.
+    """
+    server.told.strict = False  # its successor may count from the same number: here that is not the question
+    full = fill(server)
+    for gone in full.served[:2] if full.waiting else ():
+        server.settle()
+        situation = server.situation()
+        look = situation.look
+        pids = {task.pid for task in situation.reading_from(gone.number)}
+        for pid in (pid for pid in pids if look.processes[pid].parent in look.processes):
+            server.kill(pid)
+            what = (
+                f"{situation.name_of((pid, pid))}, that served {gone.name}, was killed, and another one must follow it"
+            )
+            gone.close()
+            next_in_line(server, full.waiting, what).ask(b"by its successor")

@@ -80,8 +80,11 @@ def is_greeted(server: Trial, peer: Peer) -> bool:
     return peer.has_come(within=PAUSE / 5) or bool(greeted(server, [peer]))
 
 
-def next_in_line(server: Trial, waiting: list[Peer], after: str) -> Peer:
-    """Wait until any waiting client is greeted, and remove it from ``waiting``. ``after`` says why one should be."""
+def next_in_line(server: Trial, waiting: list[Peer], after: str, *, guess: bool = True) -> Peer:
+    """Wait until any waiting client is greeted, and remove it from ``waiting``. ``after`` says why one should be.
+
+    With ``guess``, the error says which bug it looks like.
+    """
     stillness, deadline = server.stillness(), time.monotonic() + PATIENCE
     while not stillness.in_vain and time.monotonic() < deadline:
         stillness.look()
@@ -90,7 +93,8 @@ def next_in_line(server: Trial, waiting: list[Peer], after: str) -> Peer:
                 waiting.remove(peer)
                 return peer.greet()
         select.select([peer.socket for peer in waiting], [], [], PAUSE)
-    raise waiting[0].in_vain(f"{after}, but none of the {len(waiting)} waiting clients is greeted")
+    peer = waiting[0]
+    raise (peer.in_vain if guess else peer.wrong)(f"{after}, but none of the {len(waiting)} waiting clients is greeted")
 
 
 def as_many_as(server: Trial, count: int, after: str) -> list[Peer]:
