@@ -291,8 +291,6 @@ def must_replace(server: Trial) -> None:
         pids = {task.pid for task in situation.reading_from(gone.number)}
         for pid in (pid for pid in pids if look.processes[pid].parent in look.processes):
             server.kill(pid)
-            what = (
-                f"{situation.name_of((pid, pid))}, that served {gone.name}, was killed, and another one must follow it"
-            )
             gone.close()
-            next_in_line(server, full.waiting, what).ask(b"by its successor")
+            killed = f"{situation.name_of((pid, pid))}, that served {gone.name}, was killed"
+            next_in_line(server, full.waiting, killed, guess=False).ask(b"by its successor")
