@@ -118,19 +118,17 @@ def _same(peer: Peer, field: str, said: str, true: Address) -> None:
     ),
 )
 def test_worker(server: Trial) -> None:
-    """Look up the workers of some clients in the kernel's tables, each while its client is connected."""
-    for _ in range(3):  # the number of one may be that of a task by chance
-        peer = server.greet()
-        assert peer.greeting is not None  # noqa: S101
-        server.settle()
-        inner = server.situation().inner.values()
-        known = {f"{pid}/{tid}" for pid, tid in inner}
-        if peer.greeting.worker not in known | {str(pid) for pid, _ in inner}:
-            raise peer.wrong(
-                f"HELLO says worker={peer.greeting.worker}, but the kernel knows no such task of your program; "
-                f"there are {', '.join(sorted(known))}"
-            )
-        peer.close()
+    """Look up the worker in the kernel's tables while its client is connected."""
+    peer = server.greet()
+    assert peer.greeting is not None  # noqa: S101
+    server.settle()
+    inner = server.situation().inner.values()
+    known = {f"{pid}/{tid}" for pid, tid in inner}
+    if peer.greeting.worker not in known | {str(pid) for pid, _ in inner}:
+        raise peer.wrong(
+            f"HELLO says worker={peer.greeting.worker}, but the kernel knows no such task of your program; "
+            f"there are {', '.join(sorted(known))}"
+        )
 
 
 @points(
@@ -140,11 +138,11 @@ def test_worker(server: Trial) -> None:
     hint="Count connections where they are accepted: that is the one place that sees them all.",
 )
 def test_numbers(server: Trial) -> None:
-    """Let 40 to 60 clients come one after another, and leave when they know their number."""
+    """Let 40 to 60 clients come one after another, and leave when they are confirmed."""
     for _ in range(server.fewer(server.some(40, 60))):
-        peer = server.connect()
-        number = peer.hello().connection
-        if peer.repeats:
+        peer = server.greet()
+        if peer.greeting and peer.repeats:
+            number = peer.greeting.connection
             raise peer.wrong(f"{peer.name} and {peer.repeats} were both told connection={number}")
         peer.close()
 

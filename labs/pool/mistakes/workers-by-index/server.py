@@ -61,8 +61,8 @@ def main(host: str, port: str) -> None:
     """Start the workers, then put each client that comes into the queue."""
     listener = listen(host, port)
     waiting: Queue[Client] = Queue()
-    for index in range(WORKERS):
-        threading.Thread(target=work, args=(waiting,), name=str(index + 1), daemon=True).start()
+    for index in range(100, 100 + WORKERS):
+        threading.Thread(target=work, args=(waiting,), name=str(index), daemon=True).start()
     for number in count(1):
         waiting.put((*listener.accept(), number))
 
