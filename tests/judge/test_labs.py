@@ -29,7 +29,7 @@ def chosen():
 @cache
 def judged():
     """All verdicts, in the making, a few at a time."""
-    pool = ThreadPoolExecutor(4)
+    pool = ThreadPoolExecutor(8)  # each waits most of the time
     return {subject.title: pool.submit(judge, subject) for subject in chosen()}
 
 

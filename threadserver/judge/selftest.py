@@ -132,7 +132,7 @@ def selftest(
         subject for lab in labs for subject in subjects(lab, kinds or KINDS) if not only or subject.folder.name in only
     ]
     matrix = Matrix(problems=problems(labs))
-    with ThreadPoolExecutor(jobs or 2 * (os.cpu_count() or 1)) as pool:
+    with ThreadPoolExecutor(jobs or 3 * (os.cpu_count() or 1)) as pool:
         for reported in pool.map(judge, [subject for subject in wanted for _ in range(repeat)]):
             matrix.reports.append(reported)
             tell(reported)
