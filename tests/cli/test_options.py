@@ -26,6 +26,7 @@ FORMER = {
     "compare": {"--out": "--output"},
     "diagram": {"--connection": "--only", "-c": "--only"},
     "lab check": {"--html": "--output"},
+    "lab release": {"--out": "--output"},
     "grade class": {"--out": "--output"},
     "grade replay": {"--out": "--output"},
 }

@@ -1,4 +1,4 @@
-"""``threadserver lab``: list, start, run, check, watch, selftest, new."""
+"""``threadserver lab``: list, start, run, check, watch, selftest, new, release."""
 
 import json
 import os
@@ -13,13 +13,15 @@ from rich.table import Table
 from threadserver.cli import printing
 from threadserver.cli.parameters import option
 from threadserver.core.errors import UsageError
-from threadserver.core.labs import Lab, find, labs
+from threadserver.core.labs import Lab, find, labs, rubrics_are_hidden
+from threadserver.core.plurals import count
 from threadserver.judge import asking, new_lab, verdict_page, verdict_text, watching
 from threadserver.judge.lab_problems import problems
 from threadserver.judge.outcomes import Result, Verdict
 from threadserver.judge.selftest import Reported, selftest
 from threadserver.judge.workspace import lab_of, progress, remember, unfinished
 from threadserver.judge.workspace import start as start_lab
+from threadserver.releasing import edition
 from threadserver.submission.trying import converse_with
 
 
@@ -30,6 +32,13 @@ def _folder(_context: click.Context, _parameter: click.Parameter, path: Path) ->
     if not path.is_dir():
         raise UsageError(f"there is no folder {path}")
     return path
+
+
+def _open(chosen: Lab) -> Lab:
+    """Refuse to judge in a student edition that has no checks."""
+    if rubrics_are_hidden() and not chosen.rubric.is_file():
+        raise UsageError(f"your course keeps the checks of {chosen.name} to itself: hand it in to have it judged")
+    return chosen
 
 
 FOLDER = click.argument("folder", default=".", metavar="[DIR]", type=click.Path(path_type=Path), callback=_folder)
@@ -149,7 +158,7 @@ def check(
     threadserver lab check submissions/ada --lab fork --json
     threadserver lab check --only many_at_once --verbose
     """
-    chosen = find(name) if name else lab_of(folder)
+    chosen = _open(find(name) if name else lab_of(folder))
     if html and not os.access(html.parent, os.W_OK):
         raise UsageError(f"cannot write {html}: {html.parent} is not a folder that you may write to")
     verdict = _checked(chosen, folder, only, seed, as_json=as_json, verbose=verbose)
@@ -194,7 +203,7 @@ def watch(folder: Path, name: str | None) -> None:
     \b
     threadserver lab watch
     """
-    chosen = find(name) if name else lab_of(folder)
+    chosen = _open(find(name) if name else lab_of(folder))
     watching.watch(chosen, folder, printing.console())
 
 
@@ -259,3 +268,24 @@ def new_command(folder: Path, model: str, language: str) -> None:
         click.echo(f"made {file}")
     path = str(folder) if "/" in str(folder) else f"./{folder}"
     click.echo(f"Edit {folder}/README.md, lab.toml and rubric.py, then: threadserver lab selftest {shlex.quote(path)}")
+
+
+@lab.command("release")
+@option("--output", "-o", "target", formerly=["--out"], required=True, metavar="DIR|ZIP",
+        type=click.Path(path_type=Path), help="New folder, or zip file, for the edition.")  # fmt: skip
+@click.option("--labs", "names", default="", metavar="NAME,...", help="Only these labs.")
+@click.option("--rubrics", type=click.Choice(edition.RUBRICS), default="visible", show_default=True,
+              help="What students get of the checks: all, their names in the handout, or none.")  # fmt: skip
+def release_command(target: Path, names: str, rubrics: str) -> None:
+    """Write the student edition: handouts, starters, the documented model, clients and checks, without any solution.
+
+    It installs with `make demo` and tests itself with `make test`. Nothing is written if a part of a solution would be
+    in it. Needs a checkout of the kit.
+
+    \b
+    threadserver lab release --output student.zip
+    threadserver lab release --output student --labs lifecycle,thread,fork --rubrics names
+    """
+    chosen = [find(name.strip()) for name in names.split(",")] if names else labs()
+    files = edition.release(target, chosen, rubrics)
+    click.echo(f"wrote {target}: {', '.join(one.name for one in chosen)}; {count(len(files), 'file')}")

@@ -15,6 +15,8 @@ PACKAGE = Path(__file__).parents[1]
 """The folder of this package. The labs are inside, in a checkout too; a student's own folder "labs" is never meant."""
 LABS = PACKAGE / "labs"
 FILE = "lab.toml"
+EDITION = "edition.toml"
+"""A file among the labs of a student edition: its ``rubrics`` says whether students have the checks."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +134,12 @@ def _check(file: Path, said: dict[str, Any]) -> None:
             raise UsageError(f"{file}: {key} = {value!r} is not {' or '.join(one.__name__ for one in types)}")
         if isinstance(value, list) and not all(isinstance(one, str) for one in value):
             raise UsageError(f"{file}: {key} = {value!r} is not a list of strings")
+
+
+def rubrics_are_hidden() -> bool:
+    """Tell whether this is a student edition without the checks."""
+    file = LABS / EDITION
+    return file.is_file() and tomllib.loads(file.read_text()).get("rubrics") != "visible"
 
 
 def unknown_keys(lab: Lab) -> list[str]:
