@@ -71,7 +71,7 @@ def check(
                     verdict.checks.append(result)
                     done(result)
                 case Noted(notes):
-                    verdict.notes = notes
+                    verdict.notes += notes
                 case Misused(problem):
                     raise UsageError(problem)
                 case Ended(problem):

@@ -32,6 +32,9 @@ in TIME_WAIT from one check are not in the way of the next."""
 EVERYWHERE = "0.0.0.0"
 """As HOST: every address of the machine, so that the address of a connection is not that of the listening socket."""
 
+LEFT = "when the process that was started is ended by SIGTERM,"
+"""A remark, and no failure: the protocol does not say how a server is ended."""
+
 Remark = Callable[[tuple[str, ...]], None]
 
 
@@ -84,9 +87,11 @@ class ServerFixtures(Fixtures):
 
     @pytest.fixture(scope="session")
     def servers(self) -> Iterator[None]:
-        """Stop the last server in the end."""
+        """Stop the last server in the end: first as its user would."""
         with self._run, self._beside:
             yield
+            if self._trial and (left := self._trial.left_by_sigterm()):
+                self._remark((f"{LEFT} the port is still held by {left}: end your children, too",))
 
     @pytest.fixture
     def aside(self, submission: Prepared, servers: None) -> Aside:  # noqa: ARG002

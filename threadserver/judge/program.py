@@ -129,6 +129,30 @@ class Program:
         self.transcript.note("server", f"loses process {pid}: it is killed")
         _signal(pid, signal.SIGKILL)
 
+    def left_by_sigterm(self) -> str:
+        """Send SIGTERM to the process that was started. When that has ended it, say which processes still listen.
+
+        Say nothing where no process does, where the signal is ignored, or where that process has ended long before.
+        """
+        self.dismiss()
+        members = self._running.members()
+        started = [pid for pid, one in members.items() if one.alive and one.parent not in members]
+        if self._running.ended() is not None or len(started) != 1:
+            return ""
+        _signal(started[0], signal.SIGTERM)
+        stillness = self.stillness()
+        while self._running.ended() is None:
+            stillness.look()
+            if stillness.in_vain:
+                return ""
+            time.sleep(PAUSE)
+        for _ in range(CHANCES):
+            self.settle()
+            look = self.look()
+            if not (left := sorted({task.pid for task in look.tasks.values() if task.sockets & look.listeners})):
+                return ""
+        return " and ".join(f"process {self._running.inner(pid, pid)[0]}" for pid in left)
+
     def listens_at(self) -> list[Address]:
         """Return every address at which it listens."""
         return self._running.listens_at()

@@ -1,4 +1,4 @@
-"""Looks for lines that are too long only when one more byte has come."""
+"""Takes a line for too long when a byte more than the longest line has come: right servers differ there."""
 
 import os
 import socket
