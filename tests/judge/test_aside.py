@@ -41,9 +41,8 @@ def test_silent_clients_are_answered_and_served_as_before_and_sigterm_leaves_not
 
 
 def test_a_limit_that_goes_on_counting_is_found_after_a_silence(serving):
-    text = SERVER.replace(
-        "    with connection, connection", "    connection.settimeout(0.1)\n    with connection, connection"
-    )
+    reading = "        while line := lines"
+    text = SERVER.replace(reading, f"        connection.settimeout(0.1)\n{reading}")
     with serving(text) as trial:
         silent = Aside(trial)
         with pytest.raises(WrongError, match="sent 'after a long silence'"):

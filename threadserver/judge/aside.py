@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 
-from threadserver.judge.checks.queueing import Full, fill
+from threadserver.judge.checks.queueing import Full, fill, is_greeted
 from threadserver.judge.outcomes import WrongError
 from threadserver.judge.peer import Peer
 from threadserver.judge.trial import Trial
@@ -43,12 +43,23 @@ class Aside:
             if server.model in ONE_AT_A_TIME:
                 fill(server, self._full)
             else:
-                self._full.served += server.hold(SOME)
+                self._come()
             for before, peer in zip((self._has_asked, self._is_in_a_line), self._full.served[1:], strict=False):
                 before(peer)
         except WrongError as error:
             self._problem = error
         self._end = time.monotonic() + SILENCE
+
+    def _come(self) -> None:
+        """Let clients come, as long as they are greeted: whether many are served at once is not asked here."""
+        self.server.settle()
+        self._full.served.append(self.server.arrive().greet())
+        while len(self._full.served) < SOME and not self._full.waiting:
+            peer = self.server.arrive()
+            if is_greeted(self.server, peer):
+                self._full.served.append(peer.greet())
+            else:
+                self._full.waiting.append(peer)
 
     def _has_asked(self, peer: Peer) -> None:
         peer.ask(b"before a long silence")
