@@ -15,6 +15,7 @@ from threadserver.core.labs import find
 from threadserver.core.plurals import count
 from threadserver.core.printable import printable
 from threadserver.grading import grading, replaying
+from threadserver.grading.course import FILE, scheme_of
 from threadserver.grading.exports import READERS
 from threadserver.grading.grade_store import as_json
 from threadserver.grading.grading import Graded, Options
@@ -63,6 +64,8 @@ def grade() -> None:
 @click.option("--deadline", default="", metavar="TIME", help="For example 2026-11-28T23:59, in local time.")
 @click.option("--late", default="refuse", show_default=True, metavar="POLICY",
               help="A hand-in after the deadline: refuse, accept, or a loss such as 10%/day.")  # fmt: skip
+@click.option("--course", type=click.Path(path_type=Path, dir_okay=False, exists=True), metavar="FILE",
+              help="Weights, partial credit, hidden checks.  [default: course.toml, if it is here]")  # fmt: skip
 @click.option("--gradebook", type=click.Path(path_type=Path, exists=True, dir_okay=False),
               help="The gradebook that Canvas or Moodle exported: it is filled in.")  # fmt: skip
 @click.option("--column", default="", metavar="TITLE", help="Its column, where that is not clear.")
@@ -77,6 +80,7 @@ def class_command(
     take: str,
     deadline: str,
     late: str,
+    course: Path | None,
     gradebook: Path | None,
     column: str,
     accept: bool,
@@ -95,9 +99,13 @@ def class_command(
     threadserver grade thread moodle.zip --gradebook Grades.csv -o thread-grades
     threadserver grade fork subs/ --deadline 2026-11-28T23:59 --late 10%/day
     """
-    options = Options(jobs, policy(deadline, late), take, platform or "", accept, gradebook, column)
-    console = printing.console(stderr=True)
-    graded = grading.grade(find(lab_name), submissions, out, options, console)
+    chosen, console = find(lab_name), printing.console(stderr=True)
+    if course is None and Path(FILE).is_file():
+        course = Path(FILE)
+        click.echo(f"grades count as {course} says", err=True)
+    scheme = scheme_of(chosen, course)
+    options = Options(jobs, policy(deadline, late), take, platform or "", accept, scheme, gradebook, column)
+    graded = grading.grade(chosen, submissions, out, options, console)
     if as_json:
         click.echo(json.dumps(_as_json(graded), indent=2))
     else:

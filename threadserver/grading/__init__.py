@@ -10,5 +10,6 @@
 Everything that a student wrote is hostile until it is shown to be harmless: archives (`archives`), names and output
 (`threadserver.core.printable`), cells of a CSV file (`gradebooks.cell`), HTML (jinja2 escapes it). The judging itself
 is the judge's: `threadserver.judge.asking` starts a judge process, contained, for each submission.
-Read in this order: ``exports``, ``copies``, ``batch``, ``grade_store``, ``standing``, ``grading``.
+Read in this order: ``exports``, ``copies``, ``batch``, ``grade_store``, ``course``, ``standing``,
+``grading``.
 """

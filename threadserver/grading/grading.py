@@ -33,6 +33,7 @@ from threadserver.grading.archives import EXPORT, is_archive, unpack
 from threadserver.grading.batch import judge_all
 from threadserver.grading.class_page import ClassReport
 from threadserver.grading.copies import Copies
+from threadserver.grading.course import AS_THE_RUBRIC_SAYS, Scheme
 from threadserver.grading.exports import Export
 from threadserver.grading.grade_store import FILE, Grade, Key, Recorded, Store
 from threadserver.grading.grading_progress import shown
@@ -54,6 +55,7 @@ class Options:
     take: str = "last"
     platform: str = ""
     accept: bool = False
+    scheme: Scheme = AS_THE_RUBRIC_SAYS
     gradebook: Path | None = None
     column: str = ""
 
@@ -141,15 +143,11 @@ def _decide(store: Store, known: list[Judged], options: Options) -> list[Change]
     for one in known:
         judged = Judged(one.hand_in, one.number, one.key, one.problem, None if one.problem else store.verdict(one.key))
         by_student.setdefault(one.hand_in.student, []).append(judged)
-    found = [grade_of(one, options.policy, options.take, _worth) for one in by_student.values()]
+    found = [grade_of(one, options.policy, options.take, options.scheme.worth) for one in by_student.values()]
     record, changes = regrade(store.grades(), found, accept=options.accept)
     made = [(change.student, change.was, change.now, options.accept) for change in changes if not change.held]
     store.record_grades(record, made)
     return changes
-
-
-def _worth(verdict: Verdict) -> tuple[float, float]:
-    return verdict.score, verdict.max_score
 
 
 # What comes out.
@@ -171,8 +169,8 @@ def _write_all(lab: Lab, out: Path, store: Store, copies: Copies, graded: Graded
         graded.files.append(write(out / "gradebook.csv", filled.text))
     for grade in graded.grades:
         name, verdict = student_pages.file_name(grade.student, grade.name), verdicts.get(grade.student)
-        write(out / "feedback" / f"{name}.html", student_pages.html(lab, grade, verdict))
-        write(out / "feedback" / f"{name}.txt", student_pages.text(lab, grade, verdict))
+        write(out / "feedback" / f"{name}.html", student_pages.html(lab, grade, verdict, options.scheme))
+        write(out / "feedback" / f"{name}.txt", student_pages.text(lab, grade, verdict, options.scheme))
 
     def folder_of(student: str) -> Path:
         return copies.of(grades[student].content)

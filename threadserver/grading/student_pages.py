@@ -10,6 +10,7 @@ from rich.console import Console
 
 from threadserver.core.labs import Lab
 from threadserver.core.printable import printable
+from threadserver.grading.course import Scheme
 from threadserver.grading.grade_store import Grade
 from threadserver.judge import verdict_page, verdict_text
 from threadserver.judge.outcomes import Verdict
@@ -23,16 +24,16 @@ def file_name(student: str, name: str) -> str:
     return f"{told or 'student'}-{hashlib.sha256(student.encode('utf-8', 'surrogateescape')).hexdigest()[:6]}"
 
 
-def html(lab: Lab, grade: Grade, verdict: Verdict | None) -> str:
+def html(lab: Lab, grade: Grade, verdict: Verdict | None, scheme: Scheme) -> str:
     """Return the page."""
-    return verdict_page.render(lab, Path(printable(grade.name) or "you"), _told(lab, grade, verdict))
+    return verdict_page.render(lab, Path(printable(grade.name) or "you"), _told(lab, grade, verdict, scheme))
 
 
-def text(lab: Lab, grade: Grade, verdict: Verdict | None) -> str:
+def text(lab: Lab, grade: Grade, verdict: Verdict | None, scheme: Scheme) -> str:
     """Return the same as plain text."""
     written = io.StringIO()
     console = Console(file=written, width=WIDTH, highlight=False, no_color=True)
-    told = _told(lab, grade, verdict)
+    told = _told(lab, grade, verdict, scheme)
     verdict_text.heading(console, lab, grade.name)
     for check in told.checks:
         verdict_text.line(console, check)
@@ -40,15 +41,18 @@ def text(lab: Lab, grade: Grade, verdict: Verdict | None) -> str:
     return written.getvalue()
 
 
-def _told(lab: Lab, grade: Grade, verdict: Verdict | None) -> Verdict:
+def _told(lab: Lab, grade: Grade, verdict: Verdict | None, scheme: Scheme) -> Verdict:
     """Return the verdict with what a student must know beside it."""
     if verdict is None:
         return Verdict(lab.name, "", complete=False, problem=grade.note)
+    verdict = scheme.shown(verdict)
     notes = list(verdict.notes)
-    if grade.points is not None and grade.points != verdict.score:
-        notes.append(f"your grade is {grade.points:g} of {grade.max_points:g} points ({grade.note or 'weighted'})")
+    if grade.points is not None:
+        why = f" ({grade.note})" if grade.note and grade.state == "graded" else ""
+        notes.append(f"your grade is {grade.points:g} of {grade.max_points:g} points{why}")
     elif grade.points is None:
-        notes.append(f"there is no grade yet: {grade.note}")
+        why = "the judge itself failed" if grade.state == "error" else grade.note
+        notes.append(f"there is no grade yet: {why}")
     notes.append(f"hand-in {grade.number}, judged by threadserver {grade.kit}")
     notes.append(f"to see this again: threadserver lab check YOUR_FOLDER --lab {lab.name} --seed {verdict.seed}")
     return replace(verdict, notes=notes)
