@@ -13,6 +13,7 @@ import threadserver
 KIT = Path(threadserver.__file__).parent
 FLOORS = (
     {"cli"},
+    {"platforms"},
     {"grading", "releasing"},
     {"judge", "comparison"},
     {"submission", "inspection", "diagrams"},

@@ -27,6 +27,7 @@ def lab(tmp_path_factory):
     folder = tmp_path_factory.mktemp("labs") / "small"
     (folder / "starter").mkdir(parents=True)
     (folder / "lab.toml").write_text('title = "a small lab"\npoints = 10\n')
+    (folder / "README.md").write_text("# A small lab\n")
     (folder / "rubric.py").write_text(RUBRIC)
     (folder / "starter" / "server.py").write_text("import sys\n")
     return find(f"{folder}/")

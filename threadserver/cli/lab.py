@@ -1,4 +1,4 @@
-"""``threadserver lab``: list, start, run, check, watch, selftest, new, release."""
+"""``threadserver lab``: list, start, run, check, watch, selftest, new, release, export."""
 
 import json
 import os
@@ -15,12 +15,14 @@ from threadserver.cli.parameters import option
 from threadserver.core.errors import UsageError
 from threadserver.core.labs import Lab, find, labs, rubrics_are_hidden
 from threadserver.core.plurals import count
+from threadserver.grading.course import scheme_of
 from threadserver.judge import asking, new_lab, verdict_page, verdict_text, watching
 from threadserver.judge.lab_problems import problems
 from threadserver.judge.outcomes import Result, Verdict
 from threadserver.judge.selftest import Reported, selftest
 from threadserver.judge.workspace import lab_of, progress, remember, unfinished
 from threadserver.judge.workspace import start as start_lab
+from threadserver.platforms import bundles
 from threadserver.releasing import edition
 from threadserver.submission.trying import converse_with
 
@@ -289,3 +291,25 @@ def release_command(target: Path, names: str, rubrics: str) -> None:
     chosen = [find(name.strip()) for name in names.split(",")] if names else labs()
     files = edition.release(target, chosen, rubrics)
     click.echo(f"wrote {target}: {', '.join(one.name for one in chosen)}; {count(len(files), 'file')}")
+
+
+@lab.command("export")
+@click.argument("name")
+@click.option("--to", "platform", required=True, type=click.Choice(list(bundles.PLATFORMS)), help="The platform.")
+@option("--output", "-o", "target", formerly=["--out"], required=True, metavar="ZIP",
+        type=click.Path(path_type=Path, dir_okay=False), help="New zip file for the bundle.")  # fmt: skip
+@click.option("--course", type=click.Path(path_type=Path, dir_okay=False, exists=True), metavar="FILE",
+              help="A course.toml: weights, partial credit, hidden checks.")  # fmt: skip
+def export_command(name: str, platform: str, target: Path, course: Path | None) -> None:
+    """Write what judges the lab NAME on a platform: a zip file with the kit, this lab and the platform's script.
+
+    Gradescope takes the zip file as an autograder. For the others, unpack it in the repository that students start
+    from. Needs a checkout of the kit.
+
+    \b
+    threadserver lab export thread --to gradescope --output autograder.zip
+    threadserver lab export fork --to github-actions --output judge.zip --course course.toml
+    """
+    chosen = find(name)
+    files = bundles.export(platform, chosen, scheme_of(chosen, course), target)
+    click.echo(f"wrote {target}: the lab {chosen.name} for {platform}; {count(len(files), 'file')}")

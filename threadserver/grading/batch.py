@@ -60,12 +60,13 @@ def _judge(lab: Lab, folder: Path, stopped: threading.Event) -> tuple[Verdict, i
 
 def _without(verdict: Verdict, path: str) -> Verdict:
     """Return a verdict that does not say where on this machine the copy lies."""
-    checks = [_cleaned(check, path) for check in verdict.checks]
+    checks = [without_path(check, path) for check in verdict.checks]
     notes = [note.replace(path, YOURS) for note in verdict.notes]
     return replace(verdict, checks=checks, notes=notes, problem=verdict.problem.replace(path, YOURS))
 
 
-def _cleaned(check: Result, path: str) -> Result:
+def without_path(check: Result, path: str) -> Result:
+    """Return a result that does not say where on this machine the copy lies."""
     told = {name: getattr(check, name).replace(path, YOURS) for name in ("message", "evidence", "transcript")}
     return replace(check, message=told["message"], evidence=told["evidence"], transcript=told["transcript"])
 

@@ -36,8 +36,6 @@ def release(target: Path, labs: Iterable[Lab], rubrics: str = "visible") -> list
     Raises UsageError outside a checkout, KitError when the target exists, cannot be written, or would hold a part of
     a solution.
     """
-    if not (CHECKOUT / "setup.cfg").is_file():
-        raise UsageError("only a checkout can write the student edition: an installed kit lacks its setup.cfg")
     if target.exists():
         raise KitError(f"{target} is there already; nothing was changed: choose another name")
     chosen = list(labs)
@@ -45,17 +43,31 @@ def release(target: Path, labs: Iterable[Lab], rubrics: str = "visible") -> list
         target.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=".release-", dir=target.parent) as folder:
             made = Path(folder) / "threadserver-student"
-            for name, text in _files(chosen, rubrics):
-                _write(made / name, text)
-            _check(made)
+            files = write(made, chosen, rubrics)
             if target.suffix == ".zip":
                 _zip(made, Path(folder) / "edition.zip")
                 (Path(folder) / "edition.zip").replace(target)
             else:
                 made.replace(target)
-            return [target / file for file in sorted(name for name, _ in _files(chosen, rubrics))]
+            return [target / name for name in files]
     except OSError as error:
         raise KitError(f"cannot write {error.filename or target}: {reason(error)}") from error
+
+
+def write(made: Path, labs: list[Lab], rubrics: str) -> list[str]:
+    """Write the edition to a folder that does not exist yet; return the names of its files.
+
+    Raises UsageError outside a checkout, KitError when it would hold a part of a solution.
+    """
+    if not (CHECKOUT / "setup.cfg").is_file():
+        raise UsageError("only a checkout can write the student edition: an installed kit lacks its setup.cfg")
+    names = []
+    for name, text in _files(labs, rubrics):
+        _write(made / name, text)
+        names.append(name)
+    if found := leaks(made, LABS):
+        raise KitError(f"the student edition would hold a part of a solution; nothing was written: {found[0]}")
+    return sorted(names)
 
 
 def _files(labs: list[Lab], rubrics: str) -> Iterator[tuple[str, bytes | Path]]:
@@ -125,11 +137,6 @@ def _write(target: Path, text: bytes | Path) -> None:
         shutil.copymode(text, target)
     else:
         target.write_bytes(text)
-
-
-def _check(made: Path) -> None:
-    if found := leaks(made, LABS):
-        raise KitError(f"the student edition would hold a part of a solution; nothing was written: {found[0]}")
 
 
 def _zip(folder: Path, target: Path) -> None:
