@@ -27,6 +27,7 @@ FORMER = {
     "diagram": {"--connection": "--only", "-c": "--only"},
     "lab check": {"--html": "--output"},
     "lab release": {"--out": "--output"},
+    "lab export": {"--out": "--output"},
     "grade class": {"--out": "--output"},
     "grade replay": {"--out": "--output"},
 }

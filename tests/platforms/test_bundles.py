@@ -19,9 +19,10 @@ from threadserver.platforms.platform_results import Told
 
 DISHONEST = f"""\
 import os
-for root in ("/autograder", os.environ.get("AUTOGRADER", ""), os.path.expanduser("~")):
+for root in ("/autograder", "@ROOT@", os.path.expanduser("~")):
     try:
         open(root + "/results/results.json", "w").write('{{"score": 1000}}')
+        print(open(root + "/source/scheme.json").read())
     except OSError:
         pass
 print("::error::owned")
@@ -44,10 +45,12 @@ def autograder(lab, tmp_path_factory):
 def run_autograder(root, server):
     submission = root / "submission"
     submission.mkdir(exist_ok=True)
-    (submission / "server.py").write_text(server)
+    (submission / "server.py").write_text(server.replace("@ROOT@", str(root)))
     (root / "results" / "results.json").unlink(missing_ok=True)
     kit = str(root / "source" / "kit")
     environment = {**os.environ, "AUTOGRADER": str(root), "PYTHON": sys.executable, "PYTHONPATH": kit}
+    if server == DISHONEST and os.geteuid() == 0:
+        environment["THREADSERVER_CONTAINMENT"] = "user"  # all that the platform allows
     command = [root / "source" / "run_autograder"]
     return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120)
 
