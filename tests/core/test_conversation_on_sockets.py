@@ -14,7 +14,7 @@ from threadserver.core.address import Address
 from threadserver.core.conversation import Conversation
 from threadserver.core.models import thread
 
-CONVERSATIONS = int(os.environ.get("CONVERSATIONS", "10000"))
+CONVERSATIONS = int(os.environ.get("CONVERSATIONS", "1500"))
 
 
 def service(line):
