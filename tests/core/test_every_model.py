@@ -28,7 +28,7 @@ WORKERS = 4
 pytestmark = pytest.mark.filterwarnings("ignore:.*use of fork:DeprecationWarning")
 
 
-@pytest.fixture(params=["tcp://127.0.0.1:0", "tcp://[::1]:0", "unix"])
+@pytest.fixture(params=["tcp://127.0.0.1:0", "unix"])
 def address(request, tmp_path):
     return f"unix://{tmp_path}/echo.sock" if request.param == "unix" else request.param
 
@@ -57,7 +57,9 @@ def settled(server):
     return state(server)
 
 
-def test_a_client_is_greeted_confirmed_and_answered(model, address):
+@pytest.mark.parametrize("family", ["tcp://127.0.0.1:0", "tcp://[::1]:0", "unix"])
+def test_a_client_is_greeted_confirmed_and_answered(model, family, tmp_path):
+    address = f"unix://{tmp_path}/echo.sock" if family == "unix" else family
     with serving(models.find(model), address) as server, Client(server.address, timeout=PATIENCE) as client:
         assert client.hello.server == str(server.address)
         assert client.hello.connection > 0
@@ -65,8 +67,8 @@ def test_a_client_is_greeted_confirmed_and_answered(model, address):
         assert client.ask(b"\xff\x00") == b"\xff\x00"
 
 
-@pytest.mark.parametrize("service", services.SERVICES)
-def test_it_runs_every_service(model, service):
+@pytest.mark.parametrize("service", ["discard", "chargen", "sleep"])
+def test_it_runs_services_that_say_nothing_much_and_late(model, service):
     with serving(models.find(model), service=services.find(service)) as server:
         with Client(server.address, timeout=PATIENCE) as client:
             client.send(b"3") if service == "discard" else client.ask(b"3")
