@@ -5,15 +5,19 @@ import json
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 
+import psutil
 import pytest
 
-from tests.conftest import eventually, require
+from tests.conftest import PATIENCE, eventually, require, unmeasured
+from threadserver.core.errors import KitError
 from threadserver.core.labs import LABS, labs, read
-from threadserver.judge import new_lab
+from threadserver.judge import new_lab, workspace
 from threadserver.judge.lab_problems import problems
 
 KEYS = {"name", "points", "max_points", "outcome", "sentence", "message", "hint", "evidence", "transcript"}
@@ -71,20 +75,27 @@ def test_a_lab_says_what_comes_before_it_and_whether_that_is_done(student, home,
 
 
 @pytest.mark.parametrize("lab", labs(), ids=lambda lab: lab.name)
-def test_a_lab_is_started_once_and_never_over_existing_work(student, home, lab):
+def test_a_lab_is_started_once_and_never_over_existing_work(home, lab):
     for language in lab.languages:
-        folder = f"my-{language}"
-        started = student("lab", "start", lab.name, folder, "--language", language)
-        assert started.returncode == 0, started.stderr
-        handout = (home / folder / "README.md").read_text()
+        folder = home / f"my-{language}"
+        assert folder / "README.md" in workspace.start(lab, folder, language)
+        handout = (folder / "README.md").read_text()
         assert handout == lab.handout.read_text().replace("../PROTOCOL.md", "PROTOCOL.md")
         for link in re.findall(r"\]\((?!https?:)([^)#]+)", handout):
-            assert (home / folder / link).exists(), link
-        (home / folder / "README.md").write_text("my notes")
-        again = student("lab", "start", lab.name, folder, "--language", language)
-        assert again.returncode == 1
-        assert "nothing was changed" in again.stderr
-        assert (home / folder / "README.md").read_text() == "my notes"
+            assert (folder / link).exists(), link
+        (folder / "README.md").write_text("my notes")
+        with pytest.raises(KitError, match="nothing was changed"):
+            workspace.start(lab, folder, language)
+        assert (folder / "README.md").read_text() == "my notes"
+
+
+def test_a_lab_is_started_in_c_and_not_again(student, home):
+    started = student("lab", "start", "fork", "mine", "--language", "c")
+    assert (started.returncode, started.stderr.count("\n")) == (0, 1)
+    assert "made mine/server.c\n" in started.stdout
+    again = student("lab", "start", "fork", "mine", "--language", "c")
+    assert again.returncode == 1
+    assert "nothing was changed" in again.stderr
 
 
 def test_the_command_that_lab_start_suggests_works_in_a_folder_with_blanks(student, home):
@@ -308,3 +319,29 @@ def _watchers(home):
             except OSError:
                 pass
     return found
+
+
+@pytest.mark.parametrize("command", ["check", "run"])
+def test_ctrl_c_ends_the_submission_and_leaves_nothing(command, tmp_path):
+    (tmp_path / "tmp").mkdir()
+    words = ["lab", command, "--lab", "thread", str(LABS / "thread" / "solution")]
+    environment = {**unmeasured(), "TMPDIR": str(tmp_path / "tmp"), "XDG_STATE_HOME": str(tmp_path)}
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    with subprocess.Popen([sys.executable, "-m", "threadserver", *words], **pipes, text=True, env=environment) as ours:
+        below = psutil.Process(ours.pid)
+        started = eventually(lambda: _with_the_submission(below), "the submission runs")
+        ours.send_signal(signal.SIGINT)
+        _, errors = ours.communicate(timeout=PATIENCE)
+    assert (ours.returncode, errors.strip()) == (130, "")
+    eventually(lambda: not any(one.is_running() for one in started), "every process has gone")
+    assert not list((tmp_path / "tmp").iterdir())
+
+
+def _with_the_submission(process):
+    """Return the processes below this one, once the submission is one of them."""
+    found = process.children(recursive=True)
+    for one in found:
+        with suppress(psutil.Error):
+            if "server.py" in one.cmdline():
+                return found
+    return []
