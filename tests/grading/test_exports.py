@@ -125,6 +125,13 @@ def test_plain_folders_archives_and_several_hand_ins_of_one_student(tmp_path, co
         read(folder, "moodle")
 
 
+def test_a_name_of_any_bytes_can_be_stored_and_printed(tmp_path):
+    os.mkdir(os.fsencode(tmp_path / "p") + b"")
+    os.mkdir(os.fsencode(tmp_path / "p") + b"/ad\xe4\x1b[2J")
+    (export,) = read(tmp_path / "p").hand_ins
+    assert export.student == "ad\\xe4\\x1b[2J"
+
+
 def test_a_folder_in_a_folder_and_an_archive_in_an_archive_are_seen_through(tmp_path, copies):
     files(tmp_path / "a", "one/two/server.py", ".DS_Store", "__MACOSX/x", "one/.threadserver.toml")
     inner = zipped(tmp_path / "inner.zip", {"work/server.py": b"pass\n"}).read_bytes()

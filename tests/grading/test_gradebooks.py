@@ -85,6 +85,18 @@ def test_moodles_worksheet_is_filled_in_whatever_its_language(tmp_path):
     assert by_address.text == filled.text
 
 
+def test_nobody_gets_a_grade_by_taking_anothers_name(tmp_path):
+    file = tmp_path / "g.csv"
+    file.write_text(CANVAS.replace('"=cmd|x, Grace"', "ada"))  # Grace, who handed in nothing, calls herself ada
+    filled = fill(file, {"ada": grade("ada", 50)}, {"ada": ["ada"]}, "Lab 1")
+    assert [row[5] for row in csv.reader(io.StringIO(filled.text))][3:5] == ["10", "4"]
+    moodle = tmp_path / "m.csv"
+    moodle.write_text(GERMAN)
+    grades = {"101": grade("101", 50), "102": grade("102", 10)}
+    filled = fill(moodle, grades, {"101": ["101"], "102": ["102", "101", "Ada Lovelace"]})  # who calls himself 101
+    assert [row[4] for row in csv.reader(io.StringIO(filled.text))][1:3] == ["5", "1"]
+
+
 def test_a_name_that_two_students_have_means_neither(tmp_path):
     file = tmp_path / "g.csv"
     file.write_text(GERMAN)

@@ -79,9 +79,16 @@ def read(folder: Path, platform: str = "") -> Export:
     READERS[platform](folder, export)
     if not export.hand_ins:
         raise UsageError(f"{folder} holds no hand-in that {platform} would export; --from names another platform")
+    export.hand_ins = [_harmless(one) for one in export.hand_ins]
     if platform != "canvas":  # its files have the time of the export
         export.hand_ins = [one if one.when else replace(one, when=_latest(one)) for one in export.hand_ins]
     return export
+
+
+def _harmless(hand_in: HandIn) -> HandIn:
+    """Return a hand-in whose names can be printed and stored, whatever bytes they were made of."""
+    also = tuple(map(printable, hand_in.also))
+    return replace(hand_in, student=printable(hand_in.student), name=printable(hand_in.name), also=also)
 
 
 def _seen_through(folder: Path) -> Path:
@@ -114,7 +121,7 @@ def _latest(hand_in: HandIn) -> datetime | None:
     """Return the latest time of a hand-in's files."""
     files = [path for _, path in hand_in.files]
     files += [inner for path in files if path.is_dir() for inner in path.rglob("*")]
-    times = [path.lstat().st_mtime for path in files if not path.is_dir()]
+    times = [path.lstat().st_mtime for path in files if not path.is_dir() and not JUNK & set(path.parts)]
     return datetime.fromtimestamp(max(times), UTC) if times else None
 
 

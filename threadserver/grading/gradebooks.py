@@ -99,14 +99,10 @@ def fill(file: Path, grades: dict[str, Grade], names: dict[str, list[str]], colu
     )
     students = _index(names)
     comma = any(re.fullmatch(r"\d+,\d+", one) for row in rows[1:] for one in row)
-    matched = []
-    for row, most in list(zip(rows[1:], columns.maximum, strict=True))[columns.first :]:
-        student = next((students[key] for key in _keys(row, columns.identity) if key in students), None)
-        grade = grades.get(student or "")
-        if grade is None or student is None:
-            continue
-        matched.append(student)
-        if grade.points is not None and grade.max_points:
+    matched = _match(rows[1 + columns.first :], columns.identity, students)
+    for student, at in matched.items():
+        grade, row, most = grades.get(student), rows[1 + columns.first + at], columns.maximum[columns.first + at]
+        if grade is not None and grade.points is not None and grade.max_points:
             written = f"{round(grade.points * most / grade.max_points, 2):g}"
             row[columns.grade] = written.replace(".", ",") if comma else written
     written_rows = io.StringIO()
@@ -117,7 +113,7 @@ def fill(file: Path, grades: dict[str, Grade], names: dict[str, list[str]], colu
         student for student, grade in grades.items() if student not in matched and grade.points is not None
     )
     begins_with_mark = file.read_bytes().startswith(b"\xef\xbb\xbf")
-    return Filled(("\ufeff" if begins_with_mark else "") + written_rows.getvalue(), matched, missing)
+    return Filled(("\ufeff" if begins_with_mark else "") + written_rows.getvalue(), list(matched), missing)
 
 
 def _canvas(file: Path, rows: list[list[str]], column: str) -> _Columns:
@@ -169,22 +165,34 @@ def _number(text: str) -> float | None:
     return float(text.replace(",", ".")) if _NUMBER.fullmatch(text) else None
 
 
+def _match(rows: list[list[str]], identity: list[int], students: dict[str, str]) -> dict[str, int]:
+    """Return the row of each student. Each has one at most, and the surer column decides: a name can be chosen."""
+    found: dict[str, int] = {}
+    for column in identity:
+        for at, row in enumerate(rows):
+            if at not in found.values():
+                student = next((students[key] for key in _keys(row, column) if key in students), None)
+                if student is not None:
+                    found.setdefault(student, at)
+    return found
+
+
 def _index(names: dict[str, list[str]]) -> dict[str, str]:
-    """Return the student that each name means; a name that two students have means neither."""
+    """Return the student that each name means: first the platform's own; one that two students have means neither."""
+    own = {_key(student): student for student in names}
     found: dict[str, set[str]] = {}
     for student, known in names.items():
         for name in known:
             found.setdefault(_key(name), set()).add(student)
-    return {key: next(iter(students)) for key, students in found.items() if len(students) == 1}
+    return {key: next(iter(students)) for key, students in found.items() if len(students) == 1} | own
 
 
-def _keys(row: list[str], identity: list[int]) -> Iterator[str]:
-    """Go through what a row may call its student. Moodle's identifier is a word and the number: ``Participant 42``."""
-    for at in identity:
-        if at < len(row) and row[at].strip():
-            yield _key(row[at])
-            if at == 0 and (match := re.search(r"\d+$", row[at].strip())):
-                yield match[0]
+def _keys(row: list[str], column: int) -> Iterator[str]:
+    """Go through what a cell may call its student. Moodle's identifier is a word and the number: ``Participant 42``."""
+    if column < len(row) and row[column].strip():
+        yield _key(row[column])
+        if column == 0 and (match := re.search(r"\d+$", row[column].strip())):
+            yield match[0]
 
 
 def _key(name: str) -> str:

@@ -157,6 +157,10 @@ def _write_all(lab: Lab, out: Path, store: Store, copies: Copies, graded: Graded
                options: Options) -> None:  # fmt: skip
     grades = {grade.student: grade for grade in graded.grades}
     verdicts = {student: verdict for student, grade in grades.items() if (verdict := store.verdict(grade.key))}
+    if any(verdict.containment in {"", "self-check"} for verdict in verdicts.values() if not verdict.broken):
+        graded.problems.append(
+            "submissions were not contained: these are self-checks, not grades (threadserver doctor)"
+        )
     times = {(one.student, one.number): one.handed_in for one in store.hand_ins()}
     rows = [(one, verdicts.get(one.student), times.get((one.student, one.number), "")) for one in graded.grades]
     graded.files.append(write(out / "grades.csv", gradebooks.table(rows)))
