@@ -4,6 +4,7 @@ from threadserver.judge import points
 from threadserver.judge.aside import Aside
 from threadserver.judge.checks.conversation import *  # the conversation: 36 points
 from threadserver.judge.checks.leaving import *  # clients leave, the server goes on: 9 points
+from threadserver.judge.checks.queueing import next_in_line
 from threadserver.judge.checks.stuck import must_serve_when_stuck
 from threadserver.judge.trial import Trial
 
@@ -42,7 +43,7 @@ def test_long_wait(aside: Aside) -> None:
         peer.expect_nothing(f"{served.name} is still being served, although it has been silent for some seconds")
     served.close()
     if full.waiting:  # else the accept queue had no room for anybody
-        full.waiting[0].greet().ask(b"at last")
+        next_in_line(aside.server, full.waiting, f"{served.name} has left").ask(b"at last")
 
 
 @points(

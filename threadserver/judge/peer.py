@@ -65,6 +65,10 @@ class Peer:
             raise self.wrong(f"{self.name} was told connection={number}, and so was an earlier client, {self.repeats}")
         return self.greeting
 
+    def has_waited(self) -> None:
+        """Count from now how late the judge confirms: until now the server has let this client wait."""
+        self._begun = time.monotonic()
+
     def confirm(self) -> None:
         """Send the right CONFIRM, and wait until it is read: the next line might arrive in one piece with it."""
         assert self.greeting is not None  # noqa: S101

@@ -12,7 +12,7 @@ GIB = 1 << 30
 LEAST_TASKS = 128
 """What a submission must be able to have: labs hold up to 60 clients at once, and some servers need two tasks each."""
 LEAST_MEMORY = 128 * MIB
-_OUR_TASKS = 16  # the judge's own, with what watches and traces
+_OUR_TASKS = 40  # the judge's own, with what watches and traces, and those of a second server beside the first
 _OUR_MEMORY = 64 * MIB  # bytes that the judge itself may still need
 
 

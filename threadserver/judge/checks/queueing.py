@@ -91,6 +91,7 @@ def next_in_line(server: Trial, waiting: list[Peer], after: str, *, guess: bool 
         for peer in waiting:
             if peer.has_come():
                 waiting.remove(peer)
+                peer.has_waited()
                 return peer.greet()
         select.select([peer.socket for peer in waiting], [], [], PAUSE)
     peer = waiting[0]
