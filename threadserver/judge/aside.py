@@ -88,7 +88,7 @@ class Aside:
         if self._wrong:
             raise self._wrong
         try:
-            for peer in full.served:
+            for peer in sorted(full.served, key=lambda peer: peer.number not in self._begun):  # begun lines first
                 self._ask(peer)
         except WrongError as error:
             self._wrong = error

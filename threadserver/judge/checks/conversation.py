@@ -370,7 +370,7 @@ def test_owed_at_the_end(server: Trial) -> None:
 @points(
     2,
     "a client that has confirmed may be silent for long",
-    after=("echo", "rests"),
+    after=("pieces", "rests"),
     hint="The limit of 5 s is for CONFIRM alone: once it has come, take the time-out away (settimeout(None), cancel "
     "the timer, alarm(0)). A line may come after minutes.",
 )
