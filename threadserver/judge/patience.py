@@ -13,6 +13,8 @@ HURRY = 12.0
 MOST = 20.0
 """Seconds of waiting, in one verdict, after which no further check is begun."""
 SHORTER = 3  # times
+OUT_OF_PATIENCE = "not tried: your program has let the judge wait for"
+"""How the message of a check begins that is not begun for that reason."""
 
 
 @dataclass(slots=True)

@@ -14,7 +14,7 @@ from threadserver.clients.client_conversation import Hello, ProtocolError
 from threadserver.core.address import Address
 from threadserver.judge.outcomes import LateError, WrongError
 from threadserver.judge.program import Program
-from threadserver.judge.stillness import PAUSE, SETTLED
+from threadserver.judge.stillness import LOOKS, PAUSE, SETTLED
 from threadserver.judge.transcript import shown
 from threadserver.kernel.task import TaskId
 
@@ -107,16 +107,22 @@ class Peer:
             waiting.look(moved=bool(readable or writable))
 
     def push(self, data: bytes) -> None:
-        """Send as much as the server takes while this client reads nothing; drop the rest."""
+        """Send as much as the server takes while this client reads nothing; drop the rest.
+
+        A server that is stuck with its answers may take a little now and then: that is not waited for.
+        """
         self._transcript.sent(self.name, data)
         left = memoryview(data)
         stillness = self.program.stillness()
-        while left and stillness.look() < SETTLED and not stillness.in_vain:
+        for _ in range(LOOKS):
+            writable = select.select([], [self.socket], [], PAUSE)[1]  # send() itself would wait for that, for seconds
             try:
-                left = left[self.socket.send(left, socket.MSG_DONTWAIT) :]
+                left = left[self.socket.send(left, socket.MSG_DONTWAIT) :] if writable else left
             except BlockingIOError:
-                select.select([], [self.socket], [], PAUSE)
+                pass
             except OSError:
+                return
+            if not left or stillness.look() >= SETTLED or stillness.in_vain:
                 return
 
     def expect(self, expected: bytes, awaiting: str) -> None:

@@ -19,7 +19,7 @@ from _pytest.runner import runtestprotocol
 from threadserver.judge.checks import GROUPS
 from threadserver.judge.marking import Check, check_of, place_of
 from threadserver.judge.outcomes import Outcome, Result, UndeterminedError, earned
-from threadserver.judge.patience import MOST, Patience
+from threadserver.judge.patience import MOST, OUT_OF_PATIENCE, Patience
 from threadserver.judge.transcript import Transcript
 from threadserver.submission.folder import SubmissionError
 from threadserver.submission.machine_error import MachineError
@@ -121,7 +121,7 @@ class Judging:
         elif self.patience.exhausted:
             result = _result(
                 check, Outcome.BLOCKED,
-                f"not tried: your program has let the judge wait for {MOST:g} s in all, and did nothing meanwhile",
+                f"{OUT_OF_PATIENCE} {MOST:g} s in all, and did nothing meanwhile",
             )  # fmt: skip
         else:
             result = self._run(check, item, nextitem)
