@@ -160,6 +160,8 @@ def test_a_workflow_runs_the_judge_of_its_bundle(platform, file, lab, tmp_path):
     with zipfile.ZipFile(tmp_path / "bundle.zip") as archive:
         archive.extractall(repository)
     (repository / "server.py").write_text(WRONG)
+    (tmp_path / "precious").write_text("kept")
+    (repository / "junit.xml").symlink_to(tmp_path / "precious")
     for name in ("click.py", "json.py", "threadserver.py"):
         (repository / name).write_text("raise SystemExit('the judge imports what a student wrote')\n")
     workflow = pytest.importorskip("yaml").safe_load((repository / file).read_text())
@@ -177,11 +179,45 @@ def test_a_workflow_runs_the_judge_of_its_bundle(platform, file, lab, tmp_path):
     command = [sys.executable, *words]
     result = subprocess.run(command, cwd=repository, env=environment, capture_output=True, text=True, timeout=120)
     assert result.returncode == 1, result.stderr
+    assert (tmp_path / "precious").read_text() == "kept"
     assert "1 of 10 points" in result.stdout
     report = (repository if platform == "gitlab-ci" else tmp_path) / "junit.xml"
     assert ElementTree.parse(report).getroot().get("failures") == "1"
     assert ("::error title=line::" in result.stdout) == (platform == "github-actions")
     assert (tmp_path / "summary").exists() == (platform == "github-actions")
+
+
+def test_classroom50s_bundle_judges(lab, tmp_path):
+    """Its autograder.py is run in a checkout with a planted result and modules that would take the judge over."""
+    bundles.export("classroom50", lab, Scheme(points=1, hidden=frozenset({"listens"})), tmp_path / "bundle.zip")
+    with zipfile.ZipFile(tmp_path / "bundle.zip") as archive:
+        archive.extractall(tmp_path / "autograder")
+    assert {path.name for path in (tmp_path / "autograder").iterdir()} == {"autograder.py", "kit.zip", "scheme.json"}
+    with zipfile.ZipFile(tmp_path / "autograder" / "kit.zip") as archive:
+        archive.extractall(tmp_path)
+    checkout = tmp_path / "checkout"
+    checkout.mkdir()
+    (checkout / "server.py").write_text(WRONG)
+    (checkout / "click.py").write_text("raise SystemExit('the judge imports what a student wrote')\n")
+    (tmp_path / "precious").write_text("kept")
+    (checkout / "result.json").symlink_to(tmp_path / "precious")
+    told_by_runner = {"CLASSROOM": "c", "ASSIGNMENT": "a", "OWNER": "u", "SUBMISSION_TAG": "submit/1",
+                      "COMMIT_URL": "https://commit", "RELEASE_URL": "https://release"}  # fmt: skip
+    environment = {**os.environ, **told_by_runner, "PYTHON": sys.executable, "PYTHONPATH": str(tmp_path / "kit")}
+    command = [sys.executable, tmp_path / "autograder" / "autograder.py"]
+    ended = subprocess.run(command, cwd=checkout, env=environment, capture_output=True, text=True, timeout=120)
+    assert ended.returncode == 0, ended.stderr
+    assert (tmp_path / "precious").read_text() == "kept"
+    said = json.loads((checkout / "result.json").read_text())
+    assert {name: said[name] for name in ("schema", "classroom", "assignment", "owner", "submission", "review")} == {
+        "schema": "classroom50/result/v1", "classroom": "c", "assignment": "a", "owner": "u", "submission": "submit/1",
+        "review": "https://commit",
+    }  # fmt: skip
+    tests = [(test["passed"], test["score"], test["max-score"]) for test in said["tests"]]
+    assert tests == [(False, 0, 90), (True, 10, 10)]
+    assert (said["score"], said["max-score"]) == (10, 100)  # hundredths: scores are whole numbers
+    assert all(type(number) is int for _, *numbers in tests for number in numbers)
+    assert "listens" not in (checkout / "result.json").read_text()
 
 
 def test_an_error_of_the_judge_leaves_no_result_that_counts(lab, tmp_path):

@@ -303,8 +303,8 @@ def release_command(target: Path, names: str, rubrics: str) -> None:
 def export_command(name: str, platform: str, target: Path, course: Path | None) -> None:
     """Write what judges the lab NAME on a platform: a zip file with the kit, this lab and the platform's script.
 
-    Gradescope takes the zip file as an autograder. For the others, unpack it in the repository that students start
-    from. Needs a checkout of the kit.
+    Gradescope takes the zip file as an autograder. For the others, unpack it in a repository: docs/course.md says
+    which. Needs a checkout of the kit.
 
     \b
     threadserver lab export thread --to gradescope --output autograder.zip

@@ -1,12 +1,14 @@
 """What an instructor uploads: the kit with one lab and its checks, and the script that the platform runs.
 
 gradescope       a zip file with ``setup.sh`` and ``run_autograder`` in its root
+classroom50      a zip file to unpack in ``CLASSROOM/autograders/ASSIGNMENT/``: ``autograder.py``, the kit as one file
 github-actions   a zip file to unpack in a repository: ``.github/workflows/judge.yml``, and ``.threadserver/``
 gitlab-ci        the same with ``.gitlab-ci.yml``
 
 The kit in a bundle is the student edition with this lab: on a platform without namespaces a submission may read it.
 """
 
+import io
 import json
 import re
 import shlex
@@ -18,6 +20,7 @@ from pathlib import Path
 from threadserver.core.errors import KitError, UsageError, reason
 from threadserver.core.labs import Lab
 from threadserver.grading.course import Scheme
+from threadserver.platforms.platform_results import write_whole
 from threadserver.releasing import edition
 
 _TEMPLATES = Path(__file__).with_name("templates")
@@ -26,6 +29,7 @@ _DATE = (2020, 1, 1, 0, 0, 0)
 
 PLATFORMS: dict[str, tuple[dict[str, str], str]] = {
     "gradescope": ({"setup.sh": "setup.sh", "run_autograder": "run_autograder"}, ""),
+    "classroom50": ({"autograder.py": "autograder.py.in"}, ""),
     "github-actions": ({".github/workflows/judge.yml": "github-actions.yml"}, ".threadserver/"),
     "gitlab-ci": ({".gitlab-ci.yml": "gitlab-ci.yml"}, ".threadserver/"),
 }
@@ -45,7 +49,7 @@ def export(platform: str, lab: Lab, scheme: Scheme, target: Path) -> list[str]:
             kit = Path(folder) / "kit"
             edition.write(kit, [lab], "visible")
             files = dict(_files(platform, lab, scheme, kit))
-        _zip(target, files)
+        write_whole(target, _zipped(files))
     except OSError as error:
         raise KitError(f"cannot write {error.filename or target}: {reason(error)}") from error
     return sorted(files)
@@ -56,22 +60,20 @@ def _files(platform: str, lab: Lab, scheme: Scheme, kit: Path) -> Iterator[tuple
     for name, template in own.items():
         yield name, (_TEMPLATES / template).read_text("utf-8").replace("@LAB@", shlex.quote(lab.name)).encode()
     yield f"{inner}scheme.json", json.dumps(scheme.as_json(), indent=2).encode()
-    for file in sorted(kit.rglob("*")):
-        if file.is_file():
-            yield f"{inner}kit/{file.relative_to(kit)}", file.read_bytes()
+    parts = {f"kit/{file.relative_to(kit)}": file.read_bytes() for file in sorted(kit.rglob("*")) if file.is_file()}
+    if platform == "classroom50":
+        yield "kit.zip", _zipped(parts)
+    else:
+        yield from ((f"{inner}{name}", data) for name, data in parts.items())
 
 
-def _zip(target: Path, files: dict[str, bytes]) -> None:
-    """Write the file whole, or not at all. What begins with ``#!`` can be run."""
-    target.parent.mkdir(parents=True, exist_ok=True)
-    with (
-        tempfile.NamedTemporaryFile(dir=target.parent, delete=False) as beside,
-        zipfile.ZipFile(beside, "w") as archive,
-    ):
+def _zipped(files: dict[str, bytes]) -> bytes:
+    """Return a zip file. What begins with ``#!`` can be run."""
+    written = io.BytesIO()
+    with zipfile.ZipFile(written, "w") as archive:
         for name, data in sorted(files.items()):
             info = zipfile.ZipInfo(name, _DATE)
             info.compress_type = zipfile.ZIP_DEFLATED
             info.external_attr = (0o100755 if data.startswith(b"#!") else 0o100644) << 16
             archive.writestr(info, data)
-    Path(beside.name).chmod(0o644)
-    Path(beside.name).replace(target)
+    return written.getvalue()

@@ -6,14 +6,12 @@ then Gradescope reports that the autograder failed, gives no score, and an instr
 """
 
 import json
-import os
-import tempfile
 from pathlib import Path
 from typing import Any
 
 from threadserver.core.printable import printable
 from threadserver.judge.outcomes import Outcome, Result
-from threadserver.platforms.platform_results import Told, described, seen_again
+from threadserver.platforms.platform_results import Told, described, seen_again, write_whole
 
 
 class Gradescope:
@@ -24,11 +22,7 @@ class Gradescope:
 
     def write(self, told: Told) -> None:
         """Write the result so far, whole or not at all."""
-        self._target.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile("w", dir=self._target.parent, delete=False, encoding="utf-8") as beside:
-            json.dump(results(told), beside)
-        os.chmod(beside.name, 0o644)  # noqa: PTH101
-        Path(beside.name).replace(self._target)
+        write_whole(self._target, json.dumps(results(told)).encode())
 
     def end(self, told: Told) -> int:
         """Write the final result, or none when the judge failed."""

@@ -23,6 +23,7 @@ from threadserver.judge import asking
 from threadserver.judge.outcomes import Outcome, Result, Verdict
 from threadserver.judge.rubric_reading import read as read_rubrics
 from threadserver.platforms import github_log, junit
+from threadserver.platforms.classroom50 import Classroom50
 from threadserver.platforms.gradescope import Gradescope
 from threadserver.platforms.platform_results import Told, Writer
 from threadserver.submission.temporary import own_folder
@@ -92,6 +93,7 @@ def known_checks(lab: Lab) -> list[Result]:
 @click.option("--lab", "name", required=True)
 @click.option("--scheme", "scheme_file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option("--gradescope", type=click.Path(path_type=Path))
+@click.option("--classroom50", type=click.Path(path_type=Path))
 @click.option("--junit", "junit_file", type=click.Path(path_type=Path))
 @click.option("--github", is_flag=True)
 @click.option("--seed", type=int)
@@ -102,13 +104,18 @@ def main(
     name: str,
     scheme_file: Path | None,
     gradescope: Path | None,
+    classroom50: Path | None,
     junit_file: Path | None,
     github: bool,
     seed: int | None,
 ) -> None:
     """Judge SUBMISSION, and write the result in a platform's format."""
     scheme = read_scheme(json.loads(scheme_file.read_text("utf-8")), str(scheme_file)) if scheme_file else Scheme()
-    writer: Writer = Gradescope(gradescope) if gradescope else Reports(junit_file, github=github)
+    writer: Writer = Reports(junit_file, github=github)
+    if gradescope:
+        writer = Gradescope(gradescope)
+    elif classroom50:
+        writer = Classroom50(classroom50)
     try:
         context.exit(judge(find(name), submission, scheme, writer, seed))
     except KitError as error:

@@ -11,15 +11,14 @@ from xml.etree import ElementTree as Xml
 
 from threadserver.core.printable import printable
 from threadserver.judge.outcomes import Outcome, Result
-from threadserver.platforms.platform_results import Told, described
+from threadserver.platforms.platform_results import Told, described, write_whole
 
 _TAGS = {Outcome.FAILED: "failure", Outcome.ERROR: "error", Outcome.BLOCKED: "skipped"}
 
 
 def write(target: Path, told: Told) -> None:
     """Write the report."""
-    target.parent.mkdir(parents=True, exist_ok=True)
-    Xml.ElementTree(report(told)).write(target, encoding="utf-8", xml_declaration=True)
+    write_whole(target, Xml.tostring(report(told), encoding="utf-8", xml_declaration=True))
 
 
 def report(told: Told) -> Xml.Element:

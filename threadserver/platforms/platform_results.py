@@ -1,6 +1,8 @@
 """What a writer for a platform is given: a verdict in the making, and how the course counts it."""
 
+import tempfile
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Protocol
 
 from threadserver.core.labs import Lab
@@ -32,6 +34,15 @@ class Writer(Protocol):
 
     def end(self, told: Told) -> int:
         """Write the final result; return the exit code."""
+
+
+def write_whole(target: Path, data: bytes) -> None:
+    """Write a file whole, or not at all; a link in its place is replaced, and not followed."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.NamedTemporaryFile(dir=target.parent, delete=False) as beside:
+        beside.write(data)
+    Path(beside.name).chmod(0o644)
+    Path(beside.name).replace(target)
 
 
 def described(check: Result) -> str:
