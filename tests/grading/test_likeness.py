@@ -3,7 +3,11 @@
 import pytest
 
 from tests.judge.conftest import SERVER
+from threadserver.core.labs import find
+from threadserver.grading.class_page import ClassReport, bugs, render
+from threadserver.grading.grade_store import Grade
 from threadserver.grading.likeness import alike
+from threadserver.judge.outcomes import Outcome, Result, Verdict
 
 OTHER = """\
 import selectors
@@ -51,6 +55,19 @@ def test_renaming_comments_and_order_of_imports_hide_nothing(folders):
     assert {pair.first, pair.second} == {"ada", "grace"}
     assert pair.share > 0.8
     assert ("server.py", 1 + SERVER.splitlines().index("def ends_of(address):")) in pair.lines[0]
+
+
+def test_the_class_page_shows_a_pair_line_by_line_and_names_bugs_by_their_words(folders):
+    lab = find("thread")
+    failed = Result("model", 0, 12, Outcome.FAILED, "it is threads", "your workers start() and then join(): one by one")
+    grades = [Grade(one, one, 0, 100, "graded", "", 1, 0, "c", "r", "k", "") for one in ("ada", "grace")]
+    texts = folders(ada=SERVER + "<script>\n", grace=SERVER)
+    report = ClassReport(lab, grades, {"ada": Verdict("thread", "user", [failed])}, [], [], alike(texts, []))
+    assert [bug.students for bug in bugs(report)] == [["ada"]]
+    page = render(report, texts.__getitem__)
+    assert "<mark>def ends_of(address):</mark>\n" in page
+    assert "&lt;script&gt;" in page
+    assert "<script>" not in page
 
 
 def test_what_the_starter_gives_is_nobodys(folders):

@@ -93,9 +93,9 @@ def _checks(verdicts: Iterable[Verdict]) -> list[tuple[str, str, int, int, int]]
 
 
 def bugs(report: ClassReport) -> list[Bug]:
-    """Name the bug of each student: the lab's known mistake with the same feedback, otherwise the check that fails.
+    """Name the bug of each student by the words that the lab's known mistakes look for in the feedback.
 
-    The student edition has no mistakes; there each bug has the name of its check.
+    A bug that no mistake has, or any bug in the student edition, has the name of the first check that fails.
     """
     known = subjects(report.lab, ["mistakes"])
     found: dict[str, Bug] = {}
@@ -109,13 +109,16 @@ def _bug(verdict: Verdict, known: list[Subject]) -> Bug | None:
     failed = [check for check in verdict.checks if check.outcome is Outcome.FAILED]
     if not failed:
         return None
-    said = f"{failed[0].message}\n{failed[0].evidence}"
-    names = {check.name for check in failed}
-    same = [one for one in known if failed[0].name in one.fails and any(words in said for words in one.says)]
-    if same:
-        one = min(same, key=lambda one: len(one.fails ^ names))
-        return Bug(one.folder.name.replace("_", " "), _misconception(one))
-    return Bug(failed[0].name, failed[0].sentence)
+    first, said = failed[0], f"{failed[0].message}\n{failed[0].evidence}"
+    found = [(words, one) for one in known if first.name in one.fails for words in one.says if words in said]
+    if not found:
+        return Bug(first.name, first.sentence)
+    told = max((words for words, _ in found), key=len)
+    causes = {_misconception(one) for words, one in found if words == told}
+    return Bug(
+        f"{first.name}: … {told} …",
+        causes.pop() if len(causes) == 1 else f"{first.sentence}: several mistakes look like this",
+    )
 
 
 def _misconception(subject: Subject) -> str:
