@@ -1,4 +1,4 @@
-"""What a platform exports, read as hand-ins: who handed in which files, and when.
+"""What a platform exports, read as hand-ins: each student's files, and their time.
 
 ==============  ========================================================================================
 moodle          ``NAME_NUMBER_assignsubmission_file_/…``, or the same in front of each file's name

@@ -7,7 +7,7 @@ canvas   the column of the assignment, ``TITLE (NUMBER)``; the row ``Points Poss
 moodle   the offline grading worksheet. Its headings are in the site's language, so its columns are known by what they
          hold: the maximum grade is the same number in each row, and the grade stands left of it
 
-A spreadsheet runs a cell that begins with ``=``, ``+``, ``-`` or ``@`` as a formula, whoever wrote it: `cell` puts an
+A spreadsheet runs a cell that begins with ``=``, ``+``, ``-`` or ``@`` as a formula: `cell` puts an
 apostrophe in front (OWASP, CSV Injection).
 """
 
@@ -81,7 +81,7 @@ def fill(file: Path, grades: dict[str, Grade], names: dict[str, list[str]], colu
     """Fill grades into a gradebook that a platform exported; ``names`` lists what each student may be called there.
 
     A grade is scaled from the lab's points to the gradebook's. ``column`` is the heading of the column to fill, where
-    it cannot be found otherwise. Raises UsageError when the file is no such gradebook.
+    it cannot be found otherwise. Raises UsageError when the file is not such a gradebook.
     """
     try:
         text = file.read_text("utf-8-sig")
