@@ -112,7 +112,10 @@ class Family:
 
     def __init__(self, root: int) -> None:
         self._root = root
-        self._strangers: set[int] = set()
+        self._strangers: set[str] = set()
+        """What /proc lists and is not of this family."""
+        self._others: set[str] = set()
+        """What it lists besides; all there is while no task is made."""
         self._newest = 0
 
     def members(self) -> dict[int, Status]:
@@ -120,15 +123,20 @@ class Family:
         before, self._newest = self._newest, newest()
         if self._newest < before:
             self._strangers.clear()
+        if self._newest != before:
+            self._others = {*os.listdir("/proc")} - self._strangers  # noqa: PTH208
         found = {}
-        for name in os.listdir("/proc"):  # noqa: PTH208
-            if name.isdecimal() and int(name) not in self._strangers:
-                with suppress(*_GONE):
-                    found[int(name)] = status(int(name))
+        for name in self._others:
+            if not name.isdecimal():
+                self._strangers.add(name)
+                continue
+            with suppress(*_GONE):
+                found[int(name)] = status(int(name))
         below = family([self._root], found)
         # Only a process whose ancestors are all known is a stranger: a parent may have ended while we read.
-        known = self._strangers | {0}
-        self._strangers |= set(family([pid for pid, one in found.items() if one.parent in known], found)) - set(below)
+        known = {pid for pid, one in found.items() if one.parent == 0 or str(one.parent) in self._strangers}
+        self._strangers |= {str(pid) for pid in {*family(known, found)} - {*below}}
+        self._others -= self._strangers
         return {pid: found[pid] for pid in below[1:]}
 
 
