@@ -149,7 +149,9 @@ def test_a_regrade_never_lowers_a_grade_in_silence(grade, plain):
     assert (done.exit_code, done.judged, asked) == (1, 2, 5)  # ada's has not changed
     grades, done, _ = grade(worse, scores, accept=True)
     assert (grades["grace"], done.judged, done.exit_code) == ((3, "graded"), 0, 0)
-    grades, _, _ = grade(plain(ada="x"), {"x": None}, accept=False)
+    grades, done, _ = grade(plain(ada="x"), {"x": None}, accept=True)
+    assert [change.sentence for change in done.changes] == ["ada: the judge failed; the grade stays 7"]
+    assert done.exit_code == 3
     assert grades == {"ada": (7, "graded"), "grace": (3, "graded"), "linus": (9, "graded")}  # nobody is lost
 
 
@@ -170,6 +172,19 @@ def test_the_last_the_best_and_the_late_hand_in(grade, tmp_path):
     ):
         grades, _, _ = grade(tmp_path / "class", scores, **options)
         assert grades["ada"] == (expected, "graded"), options
+
+
+def test_what_cannot_be_graded_is_refused_before_anything_is_judged_or_written(lab, plain, tmp_path, threadserver):
+    folder = plain(ada="a")
+    (tmp_path / "g.csv").write_text("a,b\n1,2\n")
+    for words, said in (
+        ([tmp_path / "nothing"], "is neither a folder nor a zip or tar file"),
+        ([folder, "--gradebook", tmp_path / "g.csv"], "neither Canvas's gradebook nor Moodle's"),
+        ([folder, "--late", "10%"], "is not a policy"),
+    ):
+        result = threadserver("grade", f"{lab.folder}/", *words, "-o", tmp_path / "grades")
+        assert (result.returncode, said in result.stderr, result.stderr.count("\n")) == (2, True, 1)
+    assert not (tmp_path / "grades").exists()
 
 
 def test_one_grader_at_a_time_and_one_lab_in_a_folder(grade, plain, lab, tmp_path, threadserver):

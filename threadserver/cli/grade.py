@@ -140,7 +140,7 @@ def _show(graded: Graded) -> None:
     told = ", ".join(f"{states.count(state)} {state}" for state in dict.fromkeys(states))
     students = count(len(graded.grades), "student")
     console.print(f"{students}: {told}; {graded.judged} judged, {graded.unchanged} unchanged", soft_wrap=True)
-    if any(change.held for change in graded.changes):
+    if any(change.held and not change.failed for change in graded.changes):
         console.print("Some grades would be lower than before: look at them, then run this again with --accept.")
     console.print(f"See {escape(', '.join(map(str, graded.files)))}", soft_wrap=True)
 

@@ -130,7 +130,13 @@ def _shown(pair: Pair, folder_of: Callable[[str], Path]) -> dict[str, Any]:
     sides = []
     for student, lines in zip((pair.first, pair.second), pair.lines, strict=True):
         files = [
-            (name, [(line, (name, number) in lines) for number, line in enumerate(text.splitlines()[:MOST_LINES], 1)])
+            (
+                name,
+                [
+                    (line, (name, number) in lines)
+                    for number, line in enumerate(text.expandtabs(4).split("\n")[:MOST_LINES], 1)
+                ],
+            )
             for name, text in files_of(folder_of(student))
         ]
         sides.append((student, files))

@@ -77,7 +77,7 @@ class Graded:
     def exit_code(self) -> int:
         """0: done. 1: something waits for a person, or for --accept. 3: the judge failed at some submissions."""
         states = {grade.state for grade in self.grades}
-        if "error" in states:
+        if "error" in states or any(change.failed for change in self.changes):
             return 3
         waits = states - {"graded"} or self.problems or any(change.held for change in self.changes)
         return 1 if waits else 0
@@ -88,6 +88,10 @@ def grade(lab: Lab, source: Path, out: Path, options: Options, console: Console)
 
     Raises KitError or UsageError, in one line, when the hand-ins cannot be read or the folder cannot be written.
     """
+    if not source.is_dir() and not (source.is_file() and is_archive(source)):
+        raise UsageError(f"{source} is neither a folder nor a zip or tar file")
+    if options.gradebook:
+        gradebooks.fill(options.gradebook, {}, {}, options.column)  # one that cannot be filled is refused at once
     rubric, kit = digest(lab), importlib.metadata.version("threadserver")
     with opened(out, name_of(lab)) as store, _export(source, out, options.platform) as export:
         copies = Copies(out / "copies")
@@ -242,14 +246,12 @@ def _export(source: Path, out: Path, platform: str) -> Iterator[Export]:
     """Read the hand-ins; an archive is unpacked beside the grades first."""
     if source.is_dir():
         yield exports.read(source, platform)
-    elif source.is_file() and is_archive(source):
+    else:
         for left in out.glob(f"{_UNPACKED}*"):  # by a run that was killed
             remove(left)
         with tempfile.TemporaryDirectory(prefix=_UNPACKED, dir=out) as folder:
             unpack(source, Path(folder), EXPORT)
             yield exports.read(Path(folder), platform)
-    else:
-        raise UsageError(f"{source} is neither a folder nor a zip or tar file")
 
 
 def name_of(lab: Lab) -> str:

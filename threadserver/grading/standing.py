@@ -38,10 +38,14 @@ class Change:
     now: float | None
     held: bool
     """True when the grade would be lower, and waits to be accepted."""
+    failed: bool = False
+    """True when the judge failed: then the grade stays, accepted or not."""
 
     @property
     def sentence(self) -> str:
         """Say it in one line."""
+        if self.failed:
+            return f"{self.name}: the judge failed; the grade stays {_said(self.was)}"
         return f"{self.name}: {_said(self.was)} -> {_said(self.now)}{' (kept until --accept)' if self.held else ''}"
 
 
@@ -100,9 +104,10 @@ def regrade(before: dict[str, Grade], found: Iterable[Grade], *, accept: bool) -
             record.append(grade)
             continue
         same = grade.points is not None and abs(grade.points - old.points) < _TOLERANCE
-        held = not accept and not same and (grade.points is None or grade.points < old.points)
+        failed = grade.state == "error"
+        held = failed or (not accept and not same and (grade.points is None or grade.points < old.points))
         if not same:
-            changes.append(Change(grade.student, grade.name, old.points, grade.points, held))
+            changes.append(Change(grade.student, grade.name, old.points, grade.points, held, failed))
         if not held:
             record.append(grade)
     return record, changes
