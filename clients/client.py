@@ -32,7 +32,7 @@ class DisconnectedError(KitError):
 class Client:
     """One connection to a server, confirmed as soon as it is made.
 
-    Two threads may not use it at once, except that one may send while the other receives.
+    Two threads must not use it at the same time, except that one may send while the other receives.
 
     ``timeout`` is in seconds, for connecting, for the greeting and for each answer; None waits for ever.
     Raises ConnectError, with one line that says why, when the connection fails.
@@ -74,7 +74,7 @@ class Client:
     def send(self, line: bytes) -> None:
         """Send a line, without its LF, and do not wait for its answer.
 
-        A server that has closed is not reported here but by `receive`, since its last answers may still be there.
+        If the server has closed, `receive` reports it, not `send`, because the last answers may still be there.
         """
         if b"\n" in line:
             raise ValueError("a line cannot hold an LF")
@@ -160,7 +160,7 @@ class Client:
     def _why_not(self, failure: OSError | None) -> str:
         why = reason(failure) if failure else "it has no address"
         if isinstance(failure, ConnectionRefusedError | FileNotFoundError):
-            why += "; nobody listens there (threadserver serve starts a server)"
+            why += "; nothing listens there (threadserver serve starts a server)"
         elif isinstance(failure, TimeoutError):
             why = "no answer in time"
         return f"cannot connect to {self.address}: {why}"

@@ -38,7 +38,7 @@ class Hello:
         fields = dict(pair.partition("=")[::2] for pair in pairs.split())
         described = word == "HELLO" and {"server", "client", "connection", "worker"} <= fields.keys()
         if not described or not fields["connection"].isdecimal():
-            raise ProtocolError(f"expected HELLO, the server said {shown(line)}")
+            raise ProtocolError(f"expected HELLO, but the server sent {shown(line)}")
         return cls(fields["server"], fields["client"], int(fields["connection"]), fields["worker"])
 
 
@@ -77,7 +77,7 @@ class ClientConversation:
 
     def _confirmation(self, line: bytes) -> bytes:
         if line.startswith(b"ERROR"):
-            raise RefusalError(f"the server said {shown(line)}")
+            raise RefusalError(f"the server sent {shown(line)}")
         self.hello = Hello.parse(line)
         self.established = True
         return b"CONFIRM %d\n" % self.hello.connection

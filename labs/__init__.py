@@ -1,1 +1,1 @@
-"""The labs, and what they all stand on: PROTOCOL.md, the conversation that every submission holds."""
+"""The labs, and PROTOCOL.md: the conversation that every submission holds."""

@@ -1,4 +1,4 @@
-"""Busy processes beside a test: a machine that has other work to do."""
+"""Busy processes beside a test, for a machine that has other work to do."""
 
 import os
 import subprocess

@@ -1,4 +1,4 @@
-"""Old names: what was written for version 0.1 still works, and there is only one of each module."""
+"""Old names: code for version 0.1 still works, and each module exists only once."""
 
 import sys
 from configparser import ConfigParser
@@ -49,7 +49,7 @@ def test_a_name_that_a_module_never_had_is_not_found():
         from threadserver.conversation import Nothing  # noqa: F401
 
 
-def test_a_conversation_of_ones_own_may_set_the_old_flags():
+def test_a_users_own_conversation_may_set_the_old_flags():
     class Once(Conversation):
         def receive(self, data):
             self.refused = self.finished = True

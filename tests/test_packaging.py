@@ -1,4 +1,4 @@
-"""What a user gets: a wheel that works anywhere, a checkout that mends itself, and documents that tell the truth."""
+"""What a user gets: a wheel that works anywhere, a checkout that repairs itself, and documents that are true."""
 
 import os
 import re
@@ -29,7 +29,7 @@ def run(*command, **options):
 
 
 def copy_checkout(target):
-    """Copy what Git knows of the checkout, links as links."""
+    """Copy the checkout's files that Git tracks, links as links."""
     files = run("git", "ls-files", cwd=ROOT).stdout.splitlines()
     for name in files or pytest.fail("not a git checkout"):
         (target / name).parent.mkdir(parents=True, exist_ok=True)
@@ -53,7 +53,7 @@ def wheel(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def installed(wheel):
-    """The wheel, installed where nothing else of the checkout is."""
+    """The wheel, installed without the rest of the checkout."""
     site = wheel.parent / "site"
     placed = run(*PIP, "install", "--no-deps", "--target", site, wheel)
     assert placed.returncode == 0, placed.stderr
@@ -62,7 +62,7 @@ def installed(wheel):
 
 @pytest.fixture
 def students_folder(tmp_path):
-    """A folder whose own packages have the names of the kit's folders, and may not be imported."""
+    """A folder whose own packages have the names of the kit's folders, but must not be imported."""
     for name in ("labs", "clients", "tests"):
         (tmp_path / name).mkdir()
         (tmp_path / name / "__init__.py").write_text(f"raise SystemExit('the {name} of the student were imported')\n")
@@ -83,7 +83,7 @@ def test_the_wheel_holds_commands_clients_and_labs(installed):
     assert {path.name for path in installed.iterdir() if "-" not in path.name} == {"bin", "threadserver"}
 
 
-def test_the_wheel_says_who_wrote_it_and_on_what_terms(wheel):
+def test_the_wheel_names_its_authors_and_its_licence(wheel):
     with zipfile.ZipFile(wheel) as archive:
         (metadata,) = (name for name in archive.namelist() if name.endswith(".dist-info/METADATA"))
         text = archive.read(metadata).decode()
@@ -125,7 +125,7 @@ def test_the_installed_command_serves(installed, tmp_path):
 
 @pytest.mark.parametrize("place", ["a wheel", "a checkout"])
 @pytest.mark.parametrize("as_module", [True, False], ids=["python -m", "the command"])
-def test_folders_of_a_students_own_are_not_taken_for_the_kits(request, students_folder, place, as_module):
+def test_a_students_own_folders_are_not_taken_for_the_kits(request, students_folder, place, as_module):
     environment, command = dict(os.environ), Path(sys.executable).parent / "threadserver"
     if place == "a wheel":
         site = request.getfixturevalue("installed")
@@ -268,7 +268,7 @@ def test_links_and_make_targets_in_a_document_exist(document):
     assert set(re.findall(r"(?:`|^)make ([a-z][a-z-]*)", text, re.MULTILINE)) <= targets
 
 
-def test_the_reference_is_what_the_help_texts_say_today(tmp_path):
+def test_the_command_reference_agrees_with_the_help_texts(tmp_path):
     written = run(sys.executable, ROOT / "docs" / "reference.py", tmp_path / "commands.md")
     assert written.returncode == 0, written.stderr
     assert (tmp_path / "commands.md").read_text() == (ROOT / "docs" / "commands.md").read_text(), "run `make docs`"

@@ -1,4 +1,4 @@
-"""The structure of the kit: imports run one way, and no module needs one that needs it."""
+"""The structure of the kit: imports run one way, and no imports form a circle."""
 
 import ast
 from collections.abc import Iterator
@@ -20,14 +20,14 @@ FLOORS = (
     {"clients", "kernel"},
     {"core"},
 )
-"""A package imports from its own floor's packages never, from those below it freely, and from those above it never."""
+"""The floors, top first. A package may import from floors below its own, never from its own floor or above."""
 CIRCLES: set[frozenset[str]] = set()
-"""Circles that are still there. One that has gone must go from here."""
+"""Known circles. Remove a circle from this list when it is gone."""
 
 
 @cache
 def imports() -> dict[str, set[str]]:
-    """Every module of the kit, with the modules of the kit that it imports, anywhere in it."""
+    """Return every module of the kit, with the kit's modules that it imports anywhere in its code."""
     files = {_name(file): file for file in _modules(KIT)}
     return {
         name: {module for module in _imported(file) if module in files and module != name}
@@ -36,7 +36,7 @@ def imports() -> dict[str, set[str]]:
 
 
 def _modules(folder: Path) -> Iterator[Path]:
-    """Walk the kit's modules: labs are what students write, and stand beside it."""
+    """Yield the kit's modules, without the labs, which are what students write."""
     for entry in sorted(folder.iterdir()):
         if entry.is_dir() and entry.name not in {"labs", "__pycache__"}:
             yield from _modules(entry)
@@ -67,13 +67,13 @@ def _is_module(name: str) -> bool:
 
 
 def floor(module: str) -> int | None:
-    """Return which floor a module is on, counted from the top; None for what belongs to none."""
+    """Return the floor of a module, counted from the top; None for a module without one."""
     package = module.split(".")[1] if "." in module else ""
     return next((number for number, packages in enumerate(FLOORS) if package in packages), None)
 
 
 def circle(graph: dict[str, set[str]]) -> list[str]:
-    """Return one circle of modules; empty where there is none."""
+    """Return one circle of modules; empty when there is none."""
     try:
         TopologicalSorter(graph).prepare()
     except CycleError as error:
@@ -81,7 +81,7 @@ def circle(graph: dict[str, set[str]]) -> list[str]:
     return []
 
 
-def test_no_module_needs_one_that_needs_it():
+def test_no_imports_form_a_circle():
     graph = {name: set(needed) for name, needed in imports().items()}
     for known in CIRCLES:
         assert circle({name: graph[name] & known for name in known}), f"this circle has gone: {sorted(known)}"

@@ -18,7 +18,7 @@ moved.install()
 
 
 def __getattr__(name: str) -> str:
-    """Return ``__version__`` of the installed package. Not at start-up: reading the metadata takes some 50 ms."""
+    """Return ``__version__`` of the installed package. Not read at start-up, because that takes about 50 ms."""
     if name != "__version__":
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from importlib.metadata import version

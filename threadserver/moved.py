@@ -53,10 +53,10 @@ OLD_MEMBERS = {
 
 
 def install() -> None:
-    """Let the old names be found."""
+    """Make the old names work."""
     if any(isinstance(finder, _Moved) for finder in sys.meta_path):
         return
-    sys.meta_path.insert(0, _Moved())  # first, for an old checkout may have left an empty folder of such a name
+    sys.meta_path.insert(0, _Moved())  # first, because an old checkout may have left an empty folder of that name
     for owner, names in OLD_ATTRIBUTES.items():
         for old, new in names.items():
             setattr(owner, old, property(attrgetter(new)))
@@ -67,7 +67,7 @@ def install() -> None:
 
 
 class _Moved:
-    """Finds a module under its old name and returns the one of the new name: there is only one of each."""
+    """Finds a module under its old name and returns the module of the new name, so that each exists only once."""
 
     def find_spec(
         self, fullname: str, path: object, target: ModuleType | None = None  # noqa: ARG002
@@ -86,7 +86,7 @@ class _Moved:
 
 
 def _member(module: str, members: dict[str, str], name: str) -> object:
-    """Be the ``__getattr__`` of a module (PEP 562): import what it no longer holds."""
+    """Act as the ``__getattr__`` of a module (PEP 562): import what the module no longer holds."""
     if name not in members:
         raise AttributeError(f"module {module!r} has no attribute {name!r}")
     new_module, _, new_name = members[name].rpartition(".")
@@ -94,7 +94,7 @@ def _member(module: str, members: dict[str, str], name: str) -> object:
 
 
 def _let_be_set(flag: str, state: State) -> None:
-    """Let a conversation of the user's own set a flag, as it once could: true moves it to the state."""
+    """Let a user's own conversation class set a flag, as it could in version 0.1: true moves it to the state."""
     flagged: property = getattr(Conversation, flag)
 
     def set_flag(conversation: Conversation, value: bool) -> None:

@@ -3,8 +3,8 @@
 The requests take turns on the connections: with n connections, request number k goes to connection k mod n, and is due
 k/rate seconds after the start. A connection that still waits for an answer sends its next request late, and the latency
 of that request counts from when it was due, not from when it was sent. So a server that stalls for a second spoils a
-second's worth of requests, as it would in practice, and not one for each connection. (G. Tene calls leaving them out
-coordinated omission, and wrote wrk2 to show it.)
+second's worth of requests, as it would in practice, and not just one for each connection. (G. Tene calls leaving them
+out coordinated omission, and wrote wrk2 to show it.)
 
 Some requests are never answered, because the server hangs or does not keep up. Such a request took at least the time
 from when it was due until the generator gives up, or until the end of the measured time if its connection is gone. It
@@ -169,7 +169,7 @@ class OpenLoop(Loop):
         self._conclude(give_up)
 
     def _conclude(self, give_up: int) -> None:
-        """Count the requests due in the measured time, and those of them never answered until ``give_up``."""
+        """Count the requests due in the measured time, and those among them not answered by ``give_up``."""
         first = self.turns_before(self.measured_from)
         self.kept = len(self.open)
         self.due_in_time = max(0, self.passed - first)

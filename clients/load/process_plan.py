@@ -6,7 +6,7 @@ from typing import Any
 STOP = "stop"
 """The message that stops a process early."""
 SPARE = 16
-"""Descriptors that a process needs beside its connections."""
+"""Descriptors that a process needs in addition to its connections."""
 
 
 @dataclass(frozen=True)

@@ -55,7 +55,7 @@ class Slow:
 
 @dataclass(frozen=True)
 class Result:
-    """The result of a load. Only right answers count as requests; everything else is in `errors`."""
+    """The result of a load. Only correct answers count as requests; everything else is in `errors`."""
 
     plan: Plan
     seconds: float

@@ -67,7 +67,7 @@ def test_an_answer_that_is_an_error_is_an_answer(threadserver):
     assert (result.returncode, result.stdout) == (0, "ERROR octets expects a count from 1 to 16384\nxx\n")
 
 
-def test_whoever_reads_the_answers_may_have_seen_enough(server):
+def test_the_reader_of_the_answers_may_close_the_pipe_early(server):
     command = f"seq 100000 | {sys.executable} -m threadserver connect {server.address} | head -n 2"
     result = subprocess.run(["bash", "-c", command], capture_output=True, text=True, timeout=60)
     assert (result.stdout, result.stderr) == ("1\n2\n", "")
@@ -78,7 +78,7 @@ def test_plain_lines(threadserver):
         assert threadserver("connect", server.address, "--no-confirm", stdin="hello\n").stdout == "hello\n"
 
 
-def test_a_crowd_says_who_served_whom(server, threadserver):
+def test_a_crowd_reports_which_worker_served_which_client(server, threadserver):
     result = threadserver("connect", server.address, "--connections", 50, "--lines", 10)
     assert result.returncode == 0
     assert "50 clients got 500 answers from 50 distinct workers in 1 process" in result.stdout
@@ -103,7 +103,7 @@ def test_a_crowd_that_is_not_served_is_a_failure(threadserver):
 @pytest.mark.parametrize(
     ("arguments", "code", "says"),
     [
-        (["tcp://127.0.0.1:1"], 1, "cannot connect to tcp://127.0.0.1:1: connection refused; nobody listens there"),
+        (["tcp://127.0.0.1:1"], 1, "cannot connect to tcp://127.0.0.1:1: connection refused; nothing listens there"),
         (["tcp://no.such.host.invalid:1"], 1, "no such host"),
         (["nonsense"], 2, "bad address 'nonsense'"),
         (["udp://127.0.0.1:1"], 2, "datagram"),
@@ -192,7 +192,7 @@ def test_ctrl_c_ends_a_crowd_that_waits():
         with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
             eventually(lambda: len(server.conversations) == 5, "all are connected")
             process.send_signal(signal.SIGINT)
-            assert process.wait(20) == 130  # and not when their patience of 30 seconds is at its end
+            assert process.wait(20) == 130  # not only when their patience of 30 seconds runs out
             assert "Traceback" not in process.stderr.read()
 
 

@@ -1,4 +1,4 @@
-"""`doctor` says what it tried; on machines that offer less it says so, and what follows."""
+"""`doctor` says what it found; on machines that offer less it says so, and what that means."""
 
 import json
 import os
@@ -53,7 +53,7 @@ def test_in_the_terminal(threadserver):
 
 
 def test_a_folder_with_modules_of_its_own(tmp_path):
-    """The student asks in their own folder."""
+    """A student runs `doctor` in their own folder."""
     command = Path(sys.executable).with_name("threadserver")
     if not command.exists():
         pytest.skip("the kit is not installed here")
@@ -65,7 +65,7 @@ def test_a_folder_with_modules_of_its_own(tmp_path):
 
 
 def test_without_bubblewrap(doctor, tmp_path):
-    """As root another user id is the next best; for anybody else there is only a self-check."""
+    """For root a separate user id is the next best; for any other user there is only a self-check."""
     for name in ("prlimit", "unshare", "true"):
         (tmp_path / name).symlink_to(shutil.which(name))
     answer, findings = doctor(env={"PATH": str(tmp_path)})
@@ -76,7 +76,7 @@ def test_without_bubblewrap(doctor, tmp_path):
     assert answer["grades"] == (os.geteuid() == 0)
 
 
-def test_with_no_tool_at_all(doctor, tmp_path):
+def test_without_any_tool(doctor, tmp_path):
     answer, findings = doctor(env={"PATH": str(tmp_path)})
     assert (answer["containment"], answer["grades"]) == ("self-check", False)
     assert not findings["a contained server"]["good"]
@@ -100,7 +100,7 @@ def test_where_namespaces_are_forbidden():
 
 
 def test_in_docker(doctor):
-    """As root with Docker's default rights: what is lacking is named."""
+    """As root with Docker's default capabilities: the missing ones are named."""
     require("strace")
     if os.geteuid() != 0:
         pytest.skip("only root can give up rights")
@@ -114,7 +114,7 @@ def test_in_docker(doctor):
 
 
 def test_an_emulated_machine(monkeypatch):
-    """Its /proc shows the numbers of the machine outside: nothing that a task waits for is believed."""
+    """Its /proc shows the system call numbers of the machine outside, so no call that a task waits in is believed."""
     monkeypatch.setattr(calls, "NAMES", {63: "read", 98: "futex"})  # aarch64's
     calls.numbers_are_true.cache_clear()
     try:

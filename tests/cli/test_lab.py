@@ -22,10 +22,10 @@ from threadserver.judge.lab_problems import problems
 
 KEYS = {"name", "points", "max_points", "outcome", "sentence", "message", "hint", "evidence", "transcript"}
 DISAGREEMENTS = (
-    ("lab.toml", "points = 100", "points = 90", "lab.toml says 90 points, and the checks of rubric.py are worth 100"),
-    ("lab.toml", "kit_model", "kitmodel", "lab.toml has a key 'kitmodel', which means nothing"),
+    ("lab.toml", "points = 100", "points = 90", "lab.toml says 90 points, but the checks of rubric.py are worth 100"),
+    ("lab.toml", "kit_model", "kitmodel", "lab.toml has an unknown key 'kitmodel'"),
     ("lab.toml", "thread-per-connection", "threads", "lab.toml: model = 'threads' is none of iterative"),
-    ("lab.toml", "needs = []", 'needs = ["tread"]', "lab.toml: needs names 'tread', and there is no such lab"),
+    ("lab.toml", "needs = []", 'needs = ["tread"]', "lab.toml: needs lists 'tread', but there is no such lab"),
     ("lab.toml", 'languages = ["python"', 'languages = ["python", "c"', "there is no folder starter-c/"),
     ("lab.toml", 'variants = ["', 'variants = ["gone", "', "there is no alternatives/gone/server.py"),
     ("lab.toml", "kit = true", "kit = false", "a model of the kit imports threadserver, so kit must be true"),
@@ -133,7 +133,7 @@ def test_a_verdict_as_json_and_the_progress_that_follows(student, begun):
     assert listed["thread"]["last"]["folder"] == str(begun)
 
 
-def test_a_right_submission_is_exit_code_0_and_a_page(student, home):
+def test_a_correct_submission_is_exit_code_0_and_a_page(student, home):
     lab = {lab.name: lab for lab in labs()}["thread"]
     checked = student("lab", "check", lab.folder / "solution", "--lab", "thread", "--output", "verdict.html")
     assert checked.returncode == 0, checked.stdout
@@ -159,7 +159,7 @@ def test_only_one_check_and_its_transcript(student, begun):
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (("lab", "check"), "which lab is ."),
+        (("lab", "check"), ". does not say which lab it is for"),
         (("lab", "check", "--lab", "nothing"), "unknown lab 'nothing': there are lifecycle, client"),
         (("lab", "check", "--lab", "thread", "--only", "nothing"), "no such check: nothing; the checks are listens"),
         (("lab", "start", "nothing"), "reuseport; name a lab outside the kit by the path of its folder"),
@@ -177,14 +177,14 @@ def test_bad_usage_is_one_line_and_exit_code_2(student, arguments, said):
     assert ended.stderr.count("\n") == 1
 
 
-def test_an_empty_folder_is_told_what_a_submission_is(student, home):
+def test_an_empty_folder_is_an_error_that_says_what_a_submission_is(student, home):
     checked = student("lab", "check", "--lab", "thread")
     assert checked.returncode == 1
     assert "A submission is a folder with server.py" in checked.stdout
     assert "0 of 100 points" in checked.stdout
 
 
-def test_one_sees_a_server_work(student):
+def test_lab_run_shows_a_server_at_work(student):
     lab = {lab.name: lab for lab in labs()}["thread"]
     ran = student("lab", "run", lab.folder / "solution", "--lab", "thread")
     assert ran.returncode == 0, ran.stdout
@@ -192,7 +192,7 @@ def test_one_sees_a_server_work(student):
     assert "client 2 < hello" in ran.stdout
 
 
-def test_one_sees_where_a_server_stops(student, home):
+def test_lab_run_shows_where_a_server_stops(student, home):
     (home / "server.py").write_text("import nothing_of_that_name\n")
     ran = student("lab", "run", "--lab", "thread")
     assert ran.returncode == 1
@@ -216,7 +216,7 @@ def test_a_new_lab_passes_its_own_selftest_and_its_starter_fails(student, home):
 
 
 @pytest.mark.parametrize("model", ["thread", "fork", "pool", "epoll"])
-def test_a_new_lab_begins_with_any_model_of_the_kit_and_agrees_with_itself(home, model):
+def test_a_new_lab_can_begin_with_any_model_of_the_kit_and_is_consistent(home, model):
     files = new_lab.new(home / "mine", model)
     lab = read(home / "mine")
     assert problems([lab]) == {"mine": []}
@@ -257,11 +257,11 @@ def test_a_new_lab_overwrites_nothing(student, home):
     (home / "mine" / "notes").write_text("keep me")
     refused = student("lab", "new", "mine")
     assert refused.returncode == 1
-    assert refused.stderr == "threadserver: mine is there already; nothing was changed: choose another name\n"
+    assert refused.stderr == "threadserver: mine already exists; nothing was changed: choose another name\n"
     assert [file.name for file in (home / "mine").iterdir()] == ["notes"]
 
 
-def test_selftest_fails_where_a_lab_does_not_agree_with_itself(student, home):
+def test_selftest_fails_when_a_lab_contradicts_itself(student, home):
     spoiled = {}
     for number, (name, old, new, problem) in enumerate(DISAGREEMENTS):
         new_lab.new(home / f"mine{number}")

@@ -1,4 +1,4 @@
-"""Options mean one thing in every command, older spellings are still understood, and a shell can complete them."""
+"""Options mean one thing in every command, older spellings still work, and a shell can complete them."""
 
 import errno
 import json
@@ -34,7 +34,7 @@ FORMER = {
 
 
 def commands(group=main, name=""):
-    """Every command that is no group, by its name as it is typed."""
+    """Return every command, without groups, by its name as it is typed."""
     context = click.Context(group)
     for word in group.list_commands(context):
         command = group.get_command(context, word)
@@ -76,7 +76,7 @@ def test_contributing_lists_the_short_forms():
                 assert f"| `{'`, `'.join(sorted(one.opts))}` |" in table, f"{name} {one.opts}"
 
 
-def test_former_names_are_understood_and_not_shown():
+def test_former_names_work_but_are_not_shown():
     found = dict(commands())
     for name, names in FORMER.items():
         shown = found[name].get_help(click.Context(found[name], info_name=name))
@@ -86,7 +86,7 @@ def test_former_names_are_understood_and_not_shown():
             assert former in one.formerly
 
 
-def test_a_former_name_does_what_the_name_of_today_does(threadserver):
+def test_a_former_name_does_the_same_as_the_current_one(threadserver):
     with serving(thread.serve) as server:
         for name in ("--clients", "--connections", "-c"):
             result = threadserver("connect", server.address, name, 3, "--lines", 1, "--json")
@@ -111,7 +111,7 @@ def test_a_shell_completes_commands_options_and_models(words, expected):
     assert {line.partition(",")[2] for line in result.stdout.splitlines() if line} == expected
 
 
-def test_bash_takes_the_completion_script():
+def test_bash_accepts_the_completion_script():
     require("bash")
     script = f"""
         threadserver() {{ {sys.executable} -c 'from threadserver.cli import main; main(prog_name="threadserver")'; }}
@@ -122,7 +122,7 @@ def test_bash_takes_the_completion_script():
     assert result.stdout.rstrip().endswith("threadserver"), result.stderr
 
 
-def test_the_version_is_told(threadserver):
+def test_the_version_is_printed(threadserver):
     result = threadserver("--version")
     assert re.fullmatch(r"threadserver, version \d+\.\d+\.\d+\S*\n", result.stdout), result.stderr
 
@@ -137,5 +137,5 @@ def test_the_version_is_told(threadserver):
         (OSError("odd"), "odd"),
     ],
 )  # fmt: skip
-def test_an_error_that_no_command_expects_says_what_it_is_about(error, said):
+def test_an_unexpected_error_says_what_it_is_about(error, said):
     assert _explained(error) == said

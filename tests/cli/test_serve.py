@@ -90,7 +90,7 @@ def test_a_killed_server_is_gone_for_its_client_and_its_address_is_free(serve, t
         assert client.ask(b"hello") == b"hello"
 
 
-def test_a_model_and_a_service_of_a_users_own(serve, tmp_path):
+def test_a_users_own_model_and_service(serve, tmp_path):
     (tmp_path / "socket.py").write_text(
         "import threadserver\n"
         "def serve(server):\n"
@@ -175,7 +175,7 @@ def test_an_address_in_use_is_one_clear_line(serve, threadserver):
     assert result.stderr.count("\n") == 1
 
 
-def test_a_port_that_needs_a_right_is_one_clear_line():
+def test_a_privileged_port_is_one_clear_line():
     require("setpriv")
     if int(Path("/proc/sys/net/ipv4/ip_unprivileged_port_start").read_text()) <= 79:
         pytest.skip("this machine lets everybody have every port")

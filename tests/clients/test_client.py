@@ -63,15 +63,15 @@ def test_a_line_cannot_hold_a_line_feed():
         client.ask(b"one\ntwo")
 
 
-def test_nobody_listens():
+def test_nothing_listens():
     with socket.create_server(("127.0.0.1", 0)) as gone:
         address = f"tcp://127.0.0.1:{gone.getsockname()[1]}"
-    with pytest.raises(ConnectError, match="connection refused; nobody listens there"):
+    with pytest.raises(ConnectError, match="connection refused; nothing listens there"):
         Client(address)
 
 
-def test_nobody_listens_at_a_path(tmp_path):
-    with pytest.raises(ConnectError, match="no such file or directory; nobody listens there"):
+def test_nothing_listens_at_a_path(tmp_path):
+    with pytest.raises(ConnectError, match="no such file or directory; nothing listens there"):
         Client(f"unix://{tmp_path}/none")
 
 
@@ -88,13 +88,13 @@ def test_no_hello():
 
 def test_another_protocol():
     with peer(lambda connection: connection.sendall(b"220 mail.example.org ESMTP\r\n")) as address:
-        with pytest.raises(ConnectError, match="expected HELLO, the server said '220 mail"):
+        with pytest.raises(ConnectError, match="expected HELLO, but the server sent '220 mail"):
             Client(address)
 
 
 def test_full():
     with serving(thread.serve, max_connections=1) as server, Client(server.address):
-        with pytest.raises(ConnectError, match="the server said 'ERROR server is full'"):
+        with pytest.raises(ConnectError, match="the server sent 'ERROR server is full'"):
             Client(server.address)
 
 

@@ -25,7 +25,7 @@ def test_both_sides_understand_each_other_however_the_stream_is_cut():
     "line",
     [b"hello", b"HELLO", b"", b"HELLO connection=7", b"HELLO server=a client=b connection=x worker=1", b"\xff\xfe"],
 )
-def test_a_greeting_that_is_none_is_a_breach_of_the_protocol(line):
+def test_a_first_line_other_than_hello_breaks_the_protocol(line):
     with pytest.raises(ProtocolError, match="expected HELLO"):
         ClientConversation().receive(line + b"\n")
 
@@ -37,7 +37,7 @@ def test_a_client_says_why_it_was_not_greeted():
         ClientConversation().receive(b"")
 
 
-def test_a_client_takes_no_endless_line():
+def test_a_client_refuses_an_endless_line():
     client = ClientConversation(confirm=False)
     with pytest.raises(ProtocolError, match="longer than 65536"):
         for _ in range(5):

@@ -13,7 +13,7 @@ def test_each_client_of_a_threaded_server_has_its_own_worker():
     assert not crowd.failures
 
 
-def test_all_clients_of_an_iterative_server_have_the_same():
+def test_all_clients_of_an_iterative_server_have_the_same_worker():
     with serving(iterative.serve) as server:
         crowd = converse(server.address, clients=10, lines=3)
     assert list(crowd.workers.values()) == [10]
@@ -35,12 +35,12 @@ def test_a_refused_client_does_not_end_the_others():
     assert all("server is full" in failure for failure in crowd.failures)
 
 
-def test_nobody_listens():
+def test_nothing_listens():
     with serving(thread.serve) as server:
         pass
     crowd = converse(server.address, clients=4, lines=1)
     assert sum(crowd.failures.values()) == 4
-    assert "nobody listens" in next(iter(crowd.failures))
+    assert "nothing listens" in next(iter(crowd.failures))
 
 
 def test_a_server_that_does_not_answer_in_time():

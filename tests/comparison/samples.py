@@ -80,7 +80,7 @@ def results(names=NAMES, cells=CELLS, rounds=5, seed=1):
 
 
 def run(chance, name, cell, number):
-    """Make a run as one would expect it of a model of this name."""
+    """Make a run with the figures that a model of this name would be expected to have."""
     made = Run(name, cell, number, served=cell.connections)
     if name == "mine/server.py" and cell.workload in ("octets", "sleep", "spin"):
         return made.failed("not offered", f"it does not offer {cell.workload}")

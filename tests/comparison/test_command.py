@@ -92,9 +92,9 @@ def test_without_measurements_no_page_is_named(measured, threadserver, tmp_path)
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (("nonsense",), "no such model: 'nonsense': there are"),
+        (("nonsense",), "unknown model 'nonsense': there are"),
         (("nonsense.py",), "no such file or folder: nonsense.py"),
-        (("peer:nonsense",), "no such peer: 'peer:nonsense': there are peer:asyncio"),
+        (("peer:nonsense",), "unknown peer 'peer:nonsense': there are peer:asyncio"),
         (("thread", "-w", "nonsense"), "unknown workload 'nonsense': there are echo, churn, idle"),
         (("thread", "-w", "churn", "--rate", "10"), "churn takes no rate"),
         (("thread", "--python", "/nonsense"), "cannot run /nonsense"),

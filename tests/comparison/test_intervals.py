@@ -56,7 +56,7 @@ def test_the_chances_of_all_medians_are_one(values):
 
 
 @pytest.mark.parametrize("count", [3, 4, 7, 10])
-def test_the_counted_bootstrap_is_the_drawn_one(count):
+def test_the_exact_bootstrap_agrees_with_the_drawn_one(count):
     chance = random.Random(count)
     values = sorted(chance.gauss(0, 1) for _ in range(count))
     draws = sorted(median(chance.choices(values, k=count)) for _ in range(20_000))

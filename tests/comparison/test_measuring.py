@@ -29,7 +29,7 @@ def with_fault(tmp_path):
     return lambda fault, **options: run(faulty.write(tmp_path / fault, fault), **options)
 
 
-def test_a_right_server_is_measured():
+def test_a_correct_server_is_measured():
     found = run("thread", pace=LONG)
     assert (found.outcome, found.why, found.served, found.errors) == ("measured", "", 2, {})
     assert found.requests > 0
@@ -38,7 +38,7 @@ def test_a_right_server_is_measured():
     assert found.server.cpu_per_request > 0
 
 
-def test_your_own_model_is_measured_in_every_service(tmp_path):
+def test_your_own_model_is_measured_with_every_service(tmp_path):
     mine = tmp_path / "mine.py"
     mine.write_text(Path(thread.__file__).read_text())
     for workload in ("echo", "sleep"):
@@ -218,7 +218,7 @@ def test_memory_that_grows_with_the_requests_is_a_leak(with_fault):
     assert "its memory grew by" in found.why
 
 
-def test_a_right_server_does_not_leak(with_fault):
+def test_a_correct_server_does_not_leak(with_fault):
     assert with_fault("none", workload="churn", connections=10).outcome == "measured"
     assert with_fault("none", pace=LONG).outcome == "measured"
 
@@ -249,5 +249,5 @@ def test_well_known_servers_offer_every_service(name):
         assert subject.output() == ""
 
 
-def test_a_well_known_server_is_measured_as_any_other():
+def test_a_well_known_server_is_measured_like_any_other():
     assert run("peer:socketserver").outcome == "measured"

@@ -88,7 +88,7 @@ def test_the_terminal_shows_the_most_telling_line_of_the_output(outcome, said):
     assert f"    {said}" in [str(piece) for piece in comparison_table.report(one, [], 100)]
 
 
-def test_a_server_that_surely_stays_below_a_rate_does_not_keep_up():
+def test_a_server_that_clearly_stays_below_a_rate_does_not_keep_up():
     rated = Cell("echo", 10, 1000.0)
     found = results(names=(A, B), cells=[rated], rounds=6)
     for run in found.runs:
@@ -234,7 +234,7 @@ def test_the_books_order_is_compared_pair_by_pair(sample):
     assert classic_table.today(one, "fork", cell).low > 0
 
 
-def test_designs_of_the_classic_table_stand_in_its_tables_only(sample, drawn):
+def test_designs_of_the_classic_table_appear_only_in_its_tables(sample, drawn):
     pieces = comparison_table.report(sample, drawn, 200)
     tables = "".join(f"{piece.title}: {list(piece.columns[0].cells)}\n" for piece in pieces if isinstance(piece, Table))
     assert [line.partition(",")[0] for line in tables.splitlines() if "prefork/mutex" in line] == ["octets"]

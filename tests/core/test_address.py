@@ -42,7 +42,7 @@ def test_a_written_address_is_one_word():
     ["", "7000", "tcp://", "tcp://host", "tcp://host:", "tcp://host:port", "tcp://:7000", "tcp://1.2.3.4:65536",
      "http://host:80", "tcp://::1:7000", "tcp://[::1]", "tcp://a b:7000", "unix:///" + "x" * 108, "unix:/a%00b"],
 )  # fmt: skip
-def test_a_bad_address_is_said_to_be_one(text):
+def test_a_bad_address_is_reported(text):
     with pytest.raises(AddressError, match="bad address") as failure:
         Address.parse(text)
     assert failure.value.exit_code == 2
@@ -57,7 +57,7 @@ def test_an_unnamed_local_peer_is_written_without_a_name():
     assert str(Address.of(socket.AF_UNIX, b"")) == "unix:"
 
 
-def test_an_unknown_host_is_said_to_be_one():
+def test_an_unknown_host_is_reported():
     with pytest.raises(KitError, match=r"no such host: 'no\.such\.host\.invalid'") as failure:
         Address.parse("tcp://no.such.host.invalid:7000").resolve()
     assert failure.value.exit_code == 1

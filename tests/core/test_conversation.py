@@ -110,7 +110,7 @@ def test_a_service_that_answers_text_instead_of_bytes_is_an_error(caplog):
     assert say(conversation(lambda line: "text", confirm=False), b"one\n") == b"ERROR service failed: TypeError\n"
 
 
-def test_what_is_overdue_is_said_at_the_end():
+def test_a_time_out_is_reported_at_the_end_of_input():
     side = conversation()
     side.overdue = "not confirmed within 5 s"
     assert say(side, b"") == b"ERROR not confirmed within 5 s\n"

@@ -1,4 +1,4 @@
-"""Whatever bytes come, cut wherever: a real socket gives the bytes that the protocol without I/O gives."""
+"""Whatever bytes come, wherever they are cut: over a real socket the answers are those of the protocol without I/O."""
 
 import logging
 import os

@@ -1,4 +1,4 @@
-"""What holds for every model: it serves over every transport, keeps its limits, and leaves nothing behind."""
+"""Every model serves over every transport, keeps its limits, and leaves nothing behind."""
 
 import os
 import socket
@@ -44,12 +44,12 @@ def concurrent(request):
 
 
 def state(server):
-    """Return how many tasks, children and descriptors a server has: none of them may grow."""
+    """Return how many tasks, children and descriptors a server has: none of these numbers may grow."""
     return len(server.tasks), len(server.children), server.all_descriptors
 
 
 def settled(server):
-    """Serve one client, so that the model has started all it needs, and return the state to come back to."""
+    """Serve one client, so that the model has started all it needs, and return the state to return to."""
     with Client(server.address, timeout=PATIENCE) as client:
         assert client.ask(b"warm") == b"warm"
     stillness = Stillness(lambda: [server.pid, *server.children])
@@ -83,7 +83,7 @@ def test_stop_wakes_it_from_waiting_for_clients(model, address):
         assert not runner.is_alive()
 
 
-def test_rude_clients_disturb_nobody_and_leave_nothing(serve, concurrent, address):
+def test_rude_clients_disturb_no_other_client_and_leave_nothing(serve, concurrent, address):
     server = serve(address, "--model", concurrent)
     before = settled(server)
     with bystander(server) as other:

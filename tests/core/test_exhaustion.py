@@ -89,7 +89,7 @@ def test_out_of_threads(serve):
 
 
 def test_with_no_descriptor_left_a_waiting_server_does_not_spin(serve):
-    """accept() fails at once on a full table, even when nobody is waiting."""
+    """accept() fails at once on a full table, even when no client is waiting."""
     server = serve(preexec=descriptors(20))
     clients = []
     fill(server, clients)

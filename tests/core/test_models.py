@@ -116,14 +116,14 @@ def test_a_model_may_use_a_module_of_its_own_name(serve, tmp_path):
         assert client.ask(b"hello") == b"hello"
 
 
-def test_an_unknown_model_is_told_which_there_are():
+def test_an_unknown_model_is_an_error_that_lists_the_known_ones():
     with pytest.raises(UsageError, match=r"there are thread, iterative, .*fork.*, or your own as path/to/file\.py"):
         models.find("fork()")
 
 
 @pytest.fixture
 def lab(tmp_path, monkeypatch):
-    """Write labs of one's own, in place of the kit's."""
+    """Write labs that replace the kit's own."""
     monkeypatch.setattr(labs, "LABS", tmp_path)
 
     def write(name, said, **files):
@@ -175,7 +175,7 @@ def test_alternatives_are_variants_where_lab_toml_names_them(lab):
         ("kit_model = true\n", "def serve(server): ...\n", r"lab\.toml: 'title' is missing"),
     ],
 )
-def test_a_model_that_is_promised_and_not_there_is_a_clear_line(lab, said, solution, message):
+def test_a_promised_model_that_is_missing_is_a_clear_line(lab, said, solution, message):
     lab("mine", said, solution=solution)
     lab("right", PROMISED, solution="def serve(server): ...\n")
     with pytest.raises(UsageError, match=message) as caught:
@@ -260,7 +260,7 @@ def test_fork_gives_each_connection_a_process_that_holds_nothing_else(serve):
         for child in workers:
             eventually(lambda child=child: sockets(child) == 1, "the child holds its connection alone")
             assert os.listdir(f"/proc/{child}/task") == [str(child)]
-    eventually(lambda: not server.children, "the children are gone, and no zombie is left, though nobody connects")
+    eventually(lambda: not server.children, "the children are gone, and no zombie is left, although no client connects")
 
 
 def sockets(process):

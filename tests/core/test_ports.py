@@ -20,7 +20,7 @@ def workers(server):
     return found
 
 
-def test_every_process_is_given_clients_and_one_that_has_died_is_replaced(serve):
+def test_every_process_gets_clients_and_a_dead_one_is_replaced(serve):
     server = serve("tcp://127.0.0.1:0", "--model", "reuseport")
     eventually(lambda: len(workers(server)) == 4, "all four listen")
     first = next(iter(sorted(server.children)))  # it had the socket that was there before any child

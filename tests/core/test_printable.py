@@ -1,4 +1,4 @@
-"""Text that others wrote: what would steer a terminal or deceive a reader is shown as an escape."""
+"""Untrusted text: whatever would steer a terminal or deceive a reader is shown as an escape."""
 
 import os
 import sys
@@ -65,5 +65,5 @@ def test_bytes_are_utf_8_and_a_byte_that_belongs_to_no_character_is_shown_as_one
     assert printable("é€\n".encode() + b"\xff\x9b") == r"é€\n\xff\x9b"
 
 
-def test_lines_and_tabs_are_kept_where_that_is_asked_for():
+def test_line_ends_and_tabs_are_kept_on_request():
     assert printable("one\n\ttwo\r\x1b\n", keep="\n\t") == "one\n\ttwo\\r\\x1b\n"

@@ -95,7 +95,7 @@ def test_a_user_can_name_another_protocol(serve, tmp_path):
 
 
 @pytest.mark.parametrize("behave", RUDE, ids=lambda behave: behave.__name__)
-def test_a_rude_client_disturbs_nobody_and_leaves_nothing(behave, address):
+def test_a_rude_client_disturbs_no_other_client_and_leaves_nothing(behave, address):
     with serving(thread.serve, address) as server, bystander(server) as other:
         eventually(lambda: workers() == 1, "the bystander's worker is the only one")
         descriptors = len(os.listdir("/proc/self/fd"))
@@ -208,7 +208,7 @@ def test_clients_beyond_the_limit_are_refused_until_others_leave(address):
         second.close()
 
 
-def test_without_a_thread_to_be_had_a_client_is_refused(monkeypatch):
+def test_a_client_is_refused_when_no_thread_can_be_started(monkeypatch):
     def no_thread(self):
         raise RuntimeError("can't start new thread")
 
@@ -287,18 +287,18 @@ def test_a_restart_on_the_same_port_works_at_once():
 # Listening.
 
 
-def test_an_address_in_use_is_said_to_be():
+def test_an_address_in_use_is_reported():
     with Server() as server, pytest.raises(KitError, match=r"cannot bind .*: address already in use") as failure:
         Server(server.address)
     assert failure.value.exit_code == 1
 
 
-def test_an_address_of_another_machine_is_said_to_be():
+def test_an_address_of_another_machine_is_reported():
     with pytest.raises(KitError, match="cannot assign requested address"):
         Server("tcp://192.0.2.1:7000")
 
 
-def test_names_instead_of_functions_are_said_to_be_wrong():
+def test_names_instead_of_functions_are_rejected():
     with pytest.raises(TypeError, match="a service is a function"):
         Server(service="upper")
     with pytest.raises(TypeError, match="a model is a function"), serving("thread"):
@@ -316,7 +316,7 @@ def test_a_local_sockets_file_goes_with_its_server(tmp_path):
     assert not (tmp_path / "echo.sock").exists()
 
 
-def test_a_file_that_a_killed_server_left_is_replaced_and_a_living_ones_is_not(tmp_path):
+def test_the_file_of_a_killed_server_is_replaced_but_not_that_of_a_living_one(tmp_path):
     path = tmp_path / "echo.sock"
     with socket.socket(socket.AF_UNIX) as killed:
         killed.bind(str(path))
@@ -337,7 +337,7 @@ def test_stopping_leaves_the_file_of_another_server_alone(tmp_path):
     assert not path.exists()
 
 
-def test_a_file_that_is_no_socket_is_left_alone(tmp_path):
+def test_a_file_that_is_not_a_socket_is_left_alone(tmp_path):
     (tmp_path / "thesis.txt").write_text("years of work")
     with pytest.raises(KitError, match="the file there is not a socket"):
         Server(f"unix://{tmp_path}/thesis.txt")

@@ -17,7 +17,7 @@ def test_the_services_answer_as_their_names_say():
     assert services.sleep(b"1") == b"1"
 
 
-def test_chargen_begins_each_line_one_character_further_on():
+def test_chargen_begins_each_line_one_character_later():
     first, second = services.chargen(b""), services.chargen(b"")
     assert len(first) == len(second) == 72
     assert second.startswith(first[1:])
@@ -31,11 +31,11 @@ def test_spin_computes_for_as_long_as_it_is_told():
 
 @pytest.mark.parametrize("name", ["octets", "sleep", "spin"])
 @pytest.mark.parametrize("line", [b"", b"x", b"-1", b"1.5", b"99999", b"9" * 5000, b"\xd9\xa1"])
-def test_an_input_that_is_no_use_is_answered_with_an_error(name, line):
+def test_a_useless_input_is_answered_with_an_error(name, line):
     assert SERVICES[name](line).startswith(b"ERROR " + name.encode())
 
 
-def test_a_service_of_a_users_own_is_found_by_its_path(tmp_path):
+def test_a_users_own_service_is_found_by_its_path(tmp_path):
     (tmp_path / "socket.py").write_text("def reverse(line):\n    return line[::-1]\n")
     assert find(f"{tmp_path}/socket.py:reverse")(b"abc") == b"cba"
 
@@ -59,6 +59,6 @@ def test_a_file_without_the_service_is_refused_in_one_line(tmp_path, text, says)
     assert "\n" not in str(failure.value)
 
 
-def test_an_unknown_service_is_told_which_there_are():
+def test_an_unknown_service_is_an_error_that_lists_the_known_ones():
     with pytest.raises(UsageError, match=r"unknown service 'ehco': there are echo, discard.* or your own"):
         find("ehco")

@@ -236,7 +236,7 @@ def test_a_wrong_confirmation_is_refused(trace):
 
 def test_a_refused_connection_is_a_failed_call(trace, unused_port):
     def converse(address, recorder):
-        with pytest.raises(ConnectError, match="nobody listens there"):
+        with pytest.raises(ConnectError, match="nothing listens there"):
             Client(f"tcp://127.0.0.1:{unused_port}", recorder=recorder)
 
     shown = trace(converse, sides="client").sequence

@@ -1,7 +1,7 @@
 # ruff: noqa: E501
 """Real servers from Debian's packages, configured for loopback in a folder of their own, with the model that each uses.
 
-`classify` must find the model that the server's documentation states. The names of the servers stand here, and nowhere
+`classify` must find the model that the server's documentation states. The names of the servers appear here, and nowhere
 in the code under test.
 """
 
@@ -41,11 +41,11 @@ class Known:
     mechanism: str | None = None
     send: tuple[str, ...] = ()
     root: bool = False
-    """True of a server that must be started as root."""
+    """True for a server that must be started as root."""
     module: str = ""
     """A module that the system's Python must have."""
     rings: bool = False
-    """True of a server that needs io_uring."""
+    """True for a server that needs io_uring."""
 
 
 def nginx(folder: Path, workers: int, method: str = "epoll") -> list[str]:
@@ -134,7 +134,7 @@ def mariadb(folder: Path, *options: str) -> list[str]:
 
 
 def as_user(folder: Path, user: str, *command: str) -> list[str]:
-    """Run as a user other than root, which some servers insist on; as an ordinary user, as oneself."""
+    """Run as a user other than root, as some servers require; an ordinary user stays the same user."""
     if os.geteuid() != 0:
         return list(command)
     shutil.chown(folder, user)
@@ -359,7 +359,7 @@ def examine(known: Known, time_limit: float = 5.0) -> Verdict:
 
 
 def missed(known: Known, verdict: Verdict) -> str:
-    """Say what is wrong with an answer; nothing when it is right."""
+    """Return what is wrong with an answer; empty when it is right."""
     found = (verdict.model, verdict.workers if known.workers else None, verdict.mechanism if known.mechanism else None)
     if found == (known.model, known.workers, known.mechanism):
         return ""

@@ -128,7 +128,7 @@ def test_the_examined_server_is_left_unchanged():
         assert not [one for one in everyone().values() if one.name == "strace" and one.parent == os.getpid()]
 
 
-def test_what_there_was_no_time_to_see_is_not_guessed():
+def test_without_enough_time_the_model_is_not_guessed():
     with serving("pool_lazy_large") as server:
         verdict = ask(server, time_limit=1.0)
     assert verdict.model == "undetermined"
@@ -195,7 +195,7 @@ def test_a_server_of_another_user_is_not_guessed():
     assert "you lack permission to inspect its process; try as root" in said.stdout, said
 
 
-def test_how_to_talk():
+def test_what_may_be_sent_to_a_server():
     hello = b"HELLO server=tcp://127.0.0.1:1 client=tcp://127.0.0.1:2 connection=7 worker=1/2\n"
     assert Speech("auto").request(b"") == (HTTP,)
     assert Speech("auto").request(b"220 smtp\r\n") == ()
@@ -218,7 +218,7 @@ def test_no_name_of_a_program_is_in_the_rules():
         assert not names.search(file.read_text()), file
 
 
-def test_the_kits_own_models_are_recognised_with_hello_as_a_witness():
+def test_the_kits_own_models_are_recognised_and_hello_is_a_witness():
     command = [sys.executable, "-m", "threadserver", "serve", "tcp://{host}:{port}", "--model"]
     for model, expected in (("thread", "thread-per-connection"), ("iterative", "iterative")):
         with started([*command, model]) as server:

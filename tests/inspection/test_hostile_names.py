@@ -1,4 +1,4 @@
-"""A process chooses its own name and command line: what steers a terminal is shown as an escape, in every view."""
+"""A process chooses its own name and command line: every view shows what would steer a terminal as an escape."""
 
 import json
 import sys

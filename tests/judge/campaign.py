@@ -16,7 +16,7 @@ CONSOLE = Console(width=140, highlight=False)
 
 
 def tell(reported: Reported) -> None:
-    """Print a submission whose verdict is wrong as soon as that is known."""
+    """Print each submission with a wrong verdict, as soon as that is known."""
     if reported.differs:
         CONSOLE.print(f"{reported.title}: {reported.differs}", markup=False, soft_wrap=True)
 
@@ -31,7 +31,7 @@ def stage(title: str, *, busy: int, **options: object) -> Matrix:
 
 
 def main() -> None:
-    """Run the stages; exit code 1 when any verdict was not what it must be."""
+    """Run the stages; exit code 1 when any verdict was not the expected one."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--busy", type=int, default=4, help="busy processes in the second stage")
     parser.add_argument("--repeat", type=int, default=50, help="how often the solutions are judged in the third stage")

@@ -9,7 +9,7 @@ from threadserver.core.labs import find
 
 TOML = 'title = "a lab of this test"\n'
 
-# A right server of thread-per-connection, in the fewest lines; a test changes what it wants to be wrong.
+# A correct thread-per-connection server, in the fewest lines; a test breaks the part that it is about.
 SERVER = """\
 import os
 import socket

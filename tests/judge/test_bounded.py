@@ -1,4 +1,4 @@
-"""Whatever a server does, its verdict comes: each wait ends by what the server does, and all waits are added up."""
+"""Whatever a server does, it gets a verdict: each wait ends by what the server does, and all waits are added up."""
 
 import subprocess
 import sys
@@ -20,7 +20,7 @@ NEVER_RESTS = {
 
 @pytest.fixture
 def program():
-    """Start a program of some lines; it says on standard output when it is ready."""
+    """Start a short program; it prints a line when it is ready."""
     started = []
 
     def start(text):
@@ -49,7 +49,7 @@ def test_a_program_that_never_rests_is_known_by_what_it_does(program, how):
         stillness.settle()
 
 
-def test_a_program_that_waits_is_settled_and_at_last_given_up(program):
+def test_a_waiting_program_settles_and_waiting_for_it_is_in_vain(program):
     stillness = program("signal.pause()")
     stillness.settle()
     assert not stillness._patience.restless
@@ -58,7 +58,7 @@ def test_a_program_that_waits_is_settled_and_at_last_given_up(program):
     assert stillness._spent < 1
 
 
-def test_a_patience_that_was_tried_gets_shorter_and_ends():
+def test_patience_gets_shorter_with_use_and_ends():
     patience = Patience()
     assert (patience.divisor, patience.exhausted) == (1, False)
     patience.waited = HURRY + 0.1
@@ -76,10 +76,10 @@ def test_a_server_that_drips_its_answers_is_not_waited_for_in_every_check(submis
     verdict = asking.check(find("thread"), submission(server_py=server))
     assert not verdict.problem
     blocked = [one for one in verdict.checks if one.outcome is Outcome.BLOCKED]
-    assert any("let the judge wait" in one.message or "depends on" in one.message for one in blocked)
+    assert any("made the judge wait" in one.message or "depends on" in one.message for one in blocked)
 
 
-def test_a_server_that_never_waits_is_told_so_and_judged_all_the_same(submission):
+def test_a_server_that_never_waits_is_told_so_and_still_judged(submission):
     server = SERVER.replace("import sys\n", "import sys\nimport time\n").replace(
         "number = 0\n",
         "number = 0\nthreading.Thread(target=lambda: [time.sleep(0.003) for _ in range(10**9)]).start()\n",

@@ -1,4 +1,4 @@
-"""The scripted server and the client with pipes: clients that do nothing, too much, or leave early."""
+"""The scripted server, with clients that do nothing, do too much, or leave early."""
 
 import pytest
 
@@ -35,7 +35,7 @@ def check(folder, only):
     ],
     ids=["ends at once", "never connects", "leaves", "sends nothing", "prints without end", "sends something else"],
 )
-def test_a_client_that_cannot_be_talked_to_fails_and_is_told_why(submission, program, only, says):
+def test_a_client_that_does_not_converse_fails_and_is_told_why(submission, program, only, says):
     result = check(submission(**{"client.py": program}), only)
     assert result.outcome is Outcome.FAILED
     assert says in result.message

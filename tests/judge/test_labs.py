@@ -1,6 +1,6 @@
-"""Everything that the labs ship gets the verdict that it must get. `make selftest` is the long form.
+"""Everything that the labs ship gets the expected verdict. `make selftest` is the long form.
 
-Here are the solutions, and one mistake or alternative of each of the first six labs, so that a run stays short.
+To keep a run short, only the solutions are judged here, and one mistake or alternative of each of the first six labs.
 """
 
 from concurrent.futures import ThreadPoolExecutor
@@ -23,20 +23,20 @@ def chosen():
 
 @cache
 def judged():
-    """All verdicts, in the making, a few at a time."""
+    """All verdicts, as futures; a few are judged at a time."""
     pool = ThreadPoolExecutor(8)  # each waits most of the time
     return {subject.title: pool.submit(judge, subject) for subject in chosen()}
 
 
 @pytest.mark.parametrize("subject", chosen(), ids=lambda subject: subject.title)
-def test_it_gets_the_verdict_that_it_must_get(subject):
+def test_a_submission_gets_the_expected_verdict(subject):
     reported = judged()[subject.title].result()
     assert not reported.differs
 
 
 @pytest.mark.parametrize("lab", labs(), ids=lambda lab: lab.name)
 def test_a_lab_ships_enough_and_says_what_each_is(lab):
-    """What is not judged here is at least complete, and its Python can be compiled."""
+    """Submissions that are not judged here are at least complete, and their Python compiles."""
     assert lab.handout.stat().st_size > 1000
     mistakes, alternatives = subjects(lab, ["mistakes"]), subjects(lab, ["alternatives"])
     assert (len(mistakes) >= 12 and len(alternatives) >= 6) or lab.order > 6

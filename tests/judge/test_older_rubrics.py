@@ -79,5 +79,5 @@ MODEL = """
 @pytest.mark.parametrize(
     ("model", "outcome"), [("thread-per-connection", "passed"), ("fork-per-connection", "failed"), ("", "error")]
 )
-def test_the_model_that_must_be_found_is_that_of_the_labs_description(judged, model, outcome):
+def test_must_be_expects_the_model_of_lab_toml(judged, model, outcome):
     assert judged(MODEL, f'{TOML}model = "{model}"\n')["model"].outcome == outcome

@@ -1,4 +1,4 @@
-"""What becomes of a check: the five outcomes, and what each does to the score, the exit code and the next checks."""
+"""The five outcomes of a check, and how each affects the score, the exit code and the next checks."""
 
 import pytest
 
@@ -48,7 +48,7 @@ def judged(make_lab, submission):
     return judge
 
 
-def test_each_outcome_gives_its_points_and_says_why(judged):
+def test_each_outcome_earns_its_points_and_gives_its_reason(judged):
     verdict, checks = judged(RUBRIC)
     assert {name: (str(one.outcome), one.points) for name, one in checks.items()} == {
         "passing": ("passed", 1),
@@ -60,7 +60,7 @@ def test_each_outcome_gives_its_points_and_says_why(judged):
         "after_doubt": ("passed", 64),
     }
     assert (verdict.score, verdict.max_score, verdict.exit_code) == (97, 127, 1)
-    assert verdict.standing == "provisional: 97 of 127; not decided: doubting: two witnesses disagree"
+    assert verdict.standing == "provisional: 97 of 127; undecided: doubting: two witnesses disagree"
     failing = checks["failing"]
     assert (failing.message, failing.evidence, failing.hint) == (
         "it did something else", "what the kernel showed", "read the book",
@@ -108,7 +108,7 @@ def test_a_broken_or_skipped_check_is_the_judges_error_and_costs_the_student_not
     assert (verdict.score, verdict.max_score, verdict.exit_code) == (2, 2, 3)
 
 
-def test_an_error_of_the_judge_is_tried_once_more(judged):
+def test_after_an_error_of_the_judge_a_check_is_tried_once_more(judged):
     verdict, checks = judged("""
         tries = []
 
@@ -135,13 +135,13 @@ def test_checks_come_after_those_that_they_depend_on(judged):
     assert [one.name for one in verdict.checks] == ["first", "last"]
 
 
-def test_only_runs_what_was_asked_for_and_what_that_depends_on(judged):
+def test_only_runs_the_named_checks_and_their_dependencies(judged):
     verdict, checks = judged(RUBRIC, only=["failing"])
     assert list(checks) == ["passing", "failing"]
     assert verdict.complete
 
 
-def test_an_unknown_check_is_bad_usage_and_lists_what_there_is(make_lab, submission):
+def test_an_unknown_check_is_bad_usage_and_the_error_lists_the_known_ones(make_lab, submission):
     with pytest.raises(UsageError, match="no such check: nothing; the checks are passing, failing"):
         asking.check(make_lab(RUBRIC), submission(), only=["nothing"])
 
@@ -160,7 +160,7 @@ def test_an_unknown_check_is_bad_usage_and_lists_what_there_is(make_lab, submiss
         ("", "no check"),
     ],
 )  # fmt: skip
-def test_a_rubric_that_is_wrong_is_no_verdict(judged, rubric, said):
+def test_a_wrong_rubric_gives_no_verdict(judged, rubric, said):
     verdict, checks = judged(rubric)
     assert not checks
     assert verdict.exit_code == 3
@@ -174,7 +174,7 @@ def test_results_come_as_soon_as_they_are_known(make_lab, submission):
     assert seen[:2] == ["passing", "failing"]
 
 
-def test_when_the_time_is_over_no_further_check_is_begun(make_lab, submission):
+def test_after_the_time_limit_no_further_check_begins(make_lab, submission):
     lab = make_lab(RUBRIC, 'title = "short"\nseconds = 0\n')
     verdict = asking.check(lab, submission())
     assert {str(one.outcome) for one in verdict.checks} == {"error"}

@@ -1,4 +1,4 @@
-"""What rubrics say, without judging anything: points, dependencies, and what each group of checks hands out."""
+"""What rubrics say, without judging anything: points, dependencies, and what each group of checks exports."""
 
 import re
 from importlib import import_module
@@ -21,7 +21,7 @@ def checks_of(names):
 
 
 @pytest.mark.parametrize("lab", labs(), ids=lambda lab: lab.name)
-def test_the_checks_of_a_lab_make_up_its_points_and_depend_on_each_other_alone(lab):
+def test_the_checks_of_a_lab_add_up_to_its_points_and_depend_only_on_each_other(lab):
     checks = checks_of(vars(load_module(str(lab.rubric))))
     names = {check.name for check in checks}
     assert sum(check.points for check in checks) == lab.points
@@ -40,7 +40,7 @@ def test_a_handout_says_what_the_checks_are_worth(lab):
 
 
 @pytest.mark.parametrize("group", SHARED)
-def test_a_group_hands_out_every_check_that_it_holds(group):
+def test_a_group_exports_every_check_that_it_holds(group):
     module = import_module(f"threadserver.judge.checks.{group}")
     own = {name for name, value in vars(module).items() if check_of(value) and value.__module__ == module.__name__}
     assert {name for name in module.__all__ if name.startswith("test_")} == own

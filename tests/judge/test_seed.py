@@ -1,4 +1,4 @@
-"""What is drawn in a verdict comes from its seed: the same seed asks the same questions."""
+"""Everything drawn in a verdict comes from its seed: the same seed asks the same questions."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -37,14 +37,16 @@ def test_the_same_seed_draws_the_same(make_lab: Callable[..., Lab], submission: 
     assert again["first"] != again["second"]
 
 
-def test_a_check_alone_draws_what_it_draws_among_others(
+def test_a_check_draws_the_same_alone_and_among_others(
     make_lab: Callable[..., Lab], submission: Callable[..., Path]
 ) -> None:
     lab, folder = make_lab(RUBRIC), submission(server_py=SERVER)
     assert drawn(lab, folder, seed=7)["second"] == drawn(lab, folder, seed=7, only=["second"])["second"]
 
 
-def test_without_a_seed_one_is_drawn_and_told(make_lab: Callable[..., Lab], submission: Callable[..., Path]) -> None:
+def test_without_a_seed_one_is_drawn_and_reported(
+    make_lab: Callable[..., Lab], submission: Callable[..., Path]
+) -> None:
     lab, folder = make_lab(RUBRIC), submission(server_py=SERVER)
     one, other = asking.check(lab, folder), asking.check(lab, folder)
     assert one.seed != other.seed

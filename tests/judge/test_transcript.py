@@ -1,4 +1,4 @@
-"""The transcript: what a student reads of a conversation that went wrong."""
+"""The transcript: how a student sees a conversation that went wrong."""
 
 from threadserver.judge.transcript import Transcript, counted
 
@@ -7,10 +7,10 @@ def test_an_event_that_happens_to_several_clients_in_a_row_is_one_line():
     transcript = Transcript()
     for number in (1, 2, 3):
         transcript.note(f"client {number}", "connects")
-    assert transcript.text() == "client 1 to 3   each connects"
+    assert transcript.text() == "clients 1 to 3: each connects"
 
 
-def test_an_event_that_is_noted_twice_of_one_client_is_told_once_and_of_that_client():
+def test_an_event_noted_twice_for_one_client_is_shown_once():
     transcript = Transcript()
     transcript.note("client 1", "sees the end")
     transcript.note("client 1", "sees the end")

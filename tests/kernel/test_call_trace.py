@@ -1,4 +1,4 @@
-"""Tasks that are traced and held still: real processes, which notice neither."""
+"""Tracing tasks and holding them still: the real processes notice neither."""
 
 import select
 import socket
@@ -59,7 +59,7 @@ def started(program, *words, keep=()):
 
 @contextmanager
 def talking(how):
-    """Start a server that answers one client in this way; give its tasks and the client, whom it has answered once."""
+    """Start a server that answers in this way; yield its tasks, and a client that it has answered once."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         fd = listener.fileno()
         with started(TALKS.format(how), str(fd), keep=(fd,)) as process:
@@ -129,7 +129,7 @@ def test_a_program_that_is_traced_and_held_sees_no_interruption():
         assert process.stdout.readline() == b"1 0\n"
 
 
-def test_a_held_task_does_nothing_until_it_is_let_go():
+def test_a_held_task_does_nothing_until_it_is_released():
     with talking("connection.send(data)") as (server, client):
         ask(client, b"first")
         await_sleep(*(tid for _, tid in server()))
@@ -147,7 +147,7 @@ def test_a_task_that_runs_is_not_asleep():
             assert not held.asleep
 
 
-def test_what_may_not_be_traced_is_a_problem_and_no_error():
+def test_what_may_not_be_traced_is_reported_and_raises_nothing():
     with every_call(lambda: [(2, 2)]) as calls:  # a thread of the kernel
         pass
     assert calls.problem or not calls.steps

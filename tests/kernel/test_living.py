@@ -44,12 +44,12 @@ def test_it_is_alive_although_its_main_thread_is_a_zombie(headless: int) -> None
     assert status(headless).alive
 
 
-def test_what_it_holds_is_read_from_the_thread_that_lives(headless: int) -> None:
+def test_what_it_holds_is_read_from_the_living_thread(headless: int) -> None:
     assert any(link.startswith("socket:") for link in links(headless).values())
     assert network_of(headless) == network_of(os.getpid())
 
 
-def test_a_main_thread_that_has_ended_is_none_of_its_tasks(headless: int) -> None:
+def test_an_ended_main_thread_is_not_among_its_tasks(headless: int) -> None:
     assert headless not in tasks(headless)
     assert len(tasks(headless)) == 1
 

@@ -1,6 +1,6 @@
 """Measure the load generator against an independent one in C, in alternating rounds: ``python -m tests.speed.load``.
 
-Each server is pinned to one core and each generator to another. `echo` is a server in C that does next to nothing, so
+Each server is pinned to one core and each generator to another. `echo` is a server in C that does almost nothing, so
 that the generator is the limit and the generators are compared; requests per CPU second allow for other programs on the
 same core. `kit` is the kit's thread model with the services that block or compute: there the server is the limit, and
 both generators must agree. Ratios are paired: kit / C in a round.

@@ -1,4 +1,4 @@
-"""Submissions made up in a test, run in every containment that this machine offers, and nothing left of them after."""
+"""Submissions made up in a test, run in every containment that this machine offers; nothing may be left of them."""
 
 import os
 import secrets
@@ -25,7 +25,7 @@ SERVE = LISTEN + dedent("""
 
 @pytest.fixture(params=ALL, ids=str)
 def containment(request):
-    """Each of the kinds, where it works; in CI all must, but for another user id where we are none that has them."""
+    """Each kind of containment that works here. In CI all must work, except `user` without root."""
     why = why_not(request.param)
     if why and os.environ.get("CI") and not (request.param is USER and os.geteuid() != 0):
         pytest.fail(why)
@@ -44,7 +44,7 @@ def contained(containment):
 
 @pytest.fixture
 def folder(tmp_path):
-    """Make a folder of files, name and content; those that begin with #!, and bytes, are executable."""
+    """Make a folder of files, by name and content; bytes, and texts that begin with #!, are executable."""
     made = tmp_path / "handed-in"
     made.mkdir()
 
@@ -68,7 +68,7 @@ def mark(monkeypatch):
 
 
 def bearing(mark):
-    """The processes that carry a mark: not their parents, not their group, nothing that they could leave."""
+    """Return the processes that carry a mark, which they cannot leave as they can a parent or a group."""
     found = []
     for pid in filter(str.isdecimal, os.listdir("/proc")):
         try:
@@ -82,7 +82,7 @@ def bearing(mark):
 
 @pytest.fixture
 def run(containment, mark):
-    """Run what is in a folder. Afterwards nothing of it may be left: no process, port, file or shared memory."""
+    """Run the submission in a folder. Afterwards nothing of it may be left: no process, port, file or shared memory."""
     ports, places = [], []
 
     @contextmanager

@@ -1,6 +1,6 @@
 """Run a command on another kind of machine: ``python restricted.py KIND COMMAND …``, as root.
 
-docker          Docker's default rights, and no system calls for namespaces and mounts (docs.docker.com, "seccomp
+docker          Docker's default capabilities, and no system calls for namespaces and mounts (docs.docker.com, "seccomp
                 security profiles"; capabilities(7); seccomp(2))
 no-landlock     the same, and a kernel without Landlock
 powerless       an ordinary user whose user namespaces can be made, and in which nothing can be written, as with
@@ -32,7 +32,7 @@ _LIBC = ctypes.CDLL(None, use_errno=True)
 
 
 def forbid_namespaces() -> None:
-    """Refuse the calls that make namespaces, to this process and all that it starts. Needs CAP_SYS_ADMIN."""
+    """Forbid this process, and all that it starts, to make namespaces. Needs CAP_SYS_ADMIN."""
     machine = platform.machine()
     program = [step for number in _REFUSED[machine] for step in (_unless(number, 1), _return(_ERRNO | _EPERM))]
     program += [_unless(_CLONE3, 1), _return(_ERRNO | _ENOSYS)]
@@ -41,7 +41,7 @@ def forbid_namespaces() -> None:
 
 
 def forbid_landlock() -> None:
-    """Have a kernel without Landlock."""
+    """Act like a kernel without Landlock."""
     _filter([_unless(keeper.CREATE_RULESET, 1), _return(_ERRNO | _ENOSYS)])
 
 
@@ -61,7 +61,7 @@ def _filter(program: "list[bytes]") -> None:
 
 
 def drop_capabilities(kept: "set[int]") -> None:
-    """Leave what is started from here no other capabilities than these."""
+    """Drop all other capabilities, for this process and all that it starts."""
     with open("/proc/sys/kernel/cap_last_cap") as file:
         last = int(file.read())
     for number in set(range(last + 1)) - kept:

@@ -1,6 +1,6 @@
-"""Whatever is handed in, it ends in bounded time with a clear outcome, and nothing of it is left.
+"""Whatever is submitted, it ends in bounded time with a clear outcome, and nothing of it is left.
 
-Each is the real thing, but bounded, and harmless where nothing contains it. `run` looks afterwards for what is left.
+Each is the real thing, but bounded, and harmless even if nothing contains it. `run` then looks for what is left.
 """
 
 import os
@@ -38,8 +38,8 @@ def failure(run, path, limits=None):
     return caught.value
 
 
-def test_a_right_one(run, folder):
-    """What all the others differ from."""
+def test_a_correct_submission(run, folder):
+    """The baseline from which all the others differ."""
     with run(folder({"server.py": SERVE})) as server:
         assert asked(server) == b"hello"
         assert server.pid in server.members()
@@ -83,7 +83,7 @@ def test_it_listens_elsewhere(run, folder):
 
 
 def test_it_prints_without_end(run, folder):
-    """Before it listens; what it says is bounded, what is kept of it too, and both ends are kept."""
+    """Before it listens. Both the output and what is kept of it are bounded, and both ends are kept."""
     code = "print('first')\nwhile True:\n    print('all work and no play' * 1000)"
     error = failure(run, folder({"server.py": code}), Limits(output=MIB))
     assert error.kind == "ended"
@@ -101,7 +101,7 @@ def test_it_prints_while_it_serves(run, folder):
 
 @pytest.mark.parametrize("how", ["alone", "together"])
 def test_it_eats_memory(run, folder, how):
-    """Bounded here to 400 MB: by one process, and by four of which none has too much."""
+    """Bounded here to 400 MB: by one process, and by four, none of which has too much."""
     eat = "hoard = [bytearray(10_000_000) for _ in range({})]\ntime.sleep(60)\n"
     meal = eat.format(40) if how == "alone" else "os.fork(), os.fork()\n" + eat.format(10)
     code = LISTEN + "listener.accept()\n" + meal
@@ -111,7 +111,7 @@ def test_it_eats_memory(run, folder, how):
 
 
 def test_pages_that_children_share_count_once(run, folder):
-    """Twenty children of a server with 30 MB have not 600 MB."""
+    """Twenty children of a server with 30 MB do not use 600 MB."""
     code = LISTEN + (
         "hoard = bytearray(b'x') * 30_000_000\nchildren = [1 for _ in range(20) if os.fork() == 0 and time.sleep(60)]\n"
         "print('forked', flush=True)\ntime.sleep(60)"
@@ -184,12 +184,12 @@ def test_it_kills_its_parent(run, containment, folder):
 
 def test_it_kills_all_that_it_can(contained, run, folder):
     with run(folder({"server.py": KILLER.format("-1")})) as server, dial(server.address):
-        nobody = "ProcessLookupError" if contained is BUBBLEWRAP else "killed"  # some were there, none was its own
-        eventually(lambda: nobody in server.output(), "it has found nobody whom it may kill")
+        none = "ProcessLookupError" if contained is BUBBLEWRAP else "killed"  # some were there, none was its own
+        eventually(lambda: none in server.output(), "it has found no process that it may kill")
 
 
 def test_it_writes_on_every_descriptor(run, folder):
-    """All that it finds is its own output, and nothing."""
+    """It finds only its own output, and an empty input."""
     code = (
         LISTEN
         + """
@@ -212,7 +212,7 @@ time.sleep(60)
 
 @pytest.mark.parametrize("disguise", [False, True], ids=["", "with another name and environment"])
 def test_it_leaves_a_daemon(run, folder, mark, disguise):
-    """It forks twice, in a session of its own; the one that serves is nobody's child any longer."""
+    """It forks twice, in a session of its own, so that the process that serves has lost its parent."""
     daemon = "import os, sys\nif os.fork(): os._exit(0)\nos.setsid()\nif os.fork(): os._exit(0)\n"
     if disguise:
         again = f"os.execve(sys.executable, ['kworker', 'real.py', sys.argv[1], sys.argv[2], {mark!r}], {{}})"
@@ -229,7 +229,7 @@ def test_it_leaves_a_daemon(run, folder, mark, disguise):
 
 
 def test_a_module_named_like_a_standard_one(run, folder, monkeypatch):
-    """They hide the standard ones from the submission, which is told; nothing of ours is their victim."""
+    """They hide the standard modules from the submission, and a note says so; no program of ours is affected."""
     crash = "print('mine', flush=True); raise SystemExit(9)"
     files = {f"{name}.py": crash for name in ("subprocess", "json", "ctypes", "conftest", "csv", "re")}
     path = folder({"server.py": SERVE, **files, "socket.py": crash})
@@ -256,7 +256,7 @@ def test_control_characters_are_made_visible(run, folder):
 
 
 def test_it_cannot_be_started(run, folder):
-    """It looks like a program, and is none."""
+    """It looks like a program, but is not."""
     with open("/bin/true", "rb") as file:
         header = file.read(64)
     error = failure(run, folder({"server": header}))
@@ -265,7 +265,7 @@ def test_it_cannot_be_started(run, folder):
 
 
 def test_it_leaves_files(contained, run, folder):
-    """In folders that are everybody's; `run` looks for them."""
+    """In folders in which every user may write; `run` looks for them."""
     code = (
         LISTEN
         + """
@@ -303,7 +303,7 @@ def test_two_submissions_at_once(containment, folder):
 
 
 def test_it_sits_in_a_folder_whose_path_is_too_long(run, folder):
-    """The kernel does not tell such a path, and nobody stumbles over that."""
+    """The kernel does not tell such a path, and the judge copes with that."""
     code = """
 os.chdir("." if os.access(".", os.W_OK) else "/tmp")
 for _ in range(30):

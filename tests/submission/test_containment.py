@@ -37,7 +37,7 @@ def attempt(action, *words):
 
 @pytest.fixture
 def spy(run, folder):
-    """Run some code as a submission; give what it tells."""
+    """Run some code as a submission; return what it reports."""
 
     def send(code, **options):
         with run(folder({"server.py": HEAD + TRY + code + "\n" + LISTEN + "time.sleep(60)"}), **options) as server:
@@ -49,7 +49,7 @@ def spy(run, folder):
 
 @pytest.fixture
 def secret():
-    """A file that is in everybody's way, but for its owner only."""
+    """A file in a public folder that only its owner may read."""
     path = Path("/var/tmp") / f"secret-{secrets.token_hex(4)}"
     path.write_text("the other students' grades")
     path.chmod(0o600)
@@ -79,7 +79,7 @@ tell([found, imports])
 
 
 def test_a_masked_folder_is_empty(contained, spy, tmp_path, monkeypatch):
-    """Where the kit is installed beside what can be seen, its labs are hidden all the same."""
+    """If the kit is installed inside a visible folder, its labs are still hidden."""
     beside = Path("/usr/lib") if os.geteuid() == 0 else None
     if beside is None:
         pytest.skip("only root can install there")
@@ -95,7 +95,7 @@ def test_a_masked_folder_is_empty(contained, spy, tmp_path, monkeypatch):
 
 
 def test_a_model_of_the_kit_serves(run, folder):
-    """A submission that stands on the kit, in every containment."""
+    """A submission that uses the kit, in every containment."""
     model = "import threadserver\nfrom threadserver.core.models.thread import serve\nthreadserver.main(serve)\n"
     with run(folder({"server.py": model}), kit=True, service="upper") as server, Client(server.address) as client:
         assert client.ask(b"hello") == b"HELLO"
@@ -141,7 +141,7 @@ tell(reached)
 
 
 def test_what_it_inherits(spy, monkeypatch):
-    """Three descriptors, default signals, no variable of ours, no right to become more than it is."""
+    """Three descriptors, default signals, no variable of ours, no way to gain privileges."""
     monkeypatch.setenv("JUDGE_SECRET", "x")
     descriptors, ignored, environment, session = spy("""
 import fcntl
@@ -162,7 +162,7 @@ tell([descriptors, status["SigIgn"], dict(os.environ), os.getsid(0) == os.getpgi
 
 
 def test_default_signals(run, folder):
-    """A program in C, say, must die of SIGPIPE where it would die of it elsewhere."""
+    """A program in C, say, must die of SIGPIPE just as it would elsewhere."""
     script = "#!/bin/sh\ngrep SigIgn /proc/self/status\nexec python3 listen.py $1 $2\n"
     with run(folder({"server": script, "listen.py": SERVE})) as server:
         said = eventually(lambda: server.output().split()[1:], "it has told")
@@ -182,8 +182,8 @@ tell([os.getuid(), [status[name] for name in ("CapEff", "CapPrm", "CapBnd") if c
     assert contained is not BUBBLEWRAP or not further
 
 
-def test_its_numbers_and_ours(containment, run, folder):
-    """HELLO names the inner ones; the kernel's tables name ours."""
+def test_its_ids_inside_and_outside(containment, run, folder):
+    """HELLO names the ids inside; the kernel's tables name those that we see."""
     code = (
         LISTEN
         + """
@@ -211,7 +211,7 @@ time.sleep(60)
 def test_zombies_are_members(run, folder):
     code = LISTEN + "child = os.fork()\nif child == 0: os._exit(0)\ntime.sleep(60)"
     with run(folder({"server.py": code})) as server:
-        eventually(lambda: server.look().zombies, "its child has ended, and nobody has waited for it")
+        eventually(lambda: server.look().zombies, "its child has ended, and it has not waited for it")
         assert len(server.members()) == 2
 
 
@@ -280,17 +280,17 @@ print(server.send(bytes(60000)) < 60000)
     assert said.stdout == "True\n"
 
 
-def test_one_can_be_forced(monkeypatch):
+def test_a_containment_can_be_forced(monkeypatch):
     monkeypatch.setenv(FORCED, "self-check")
     assert strongest() is SELF_CHECK
     assert not strongest().grades
     monkeypatch.setenv(FORCED, "a wish")
-    with pytest.raises(UsageError, match="there are only bubblewrap, user, self-check"):
+    with pytest.raises(UsageError, match="is unknown: there are bubblewrap, user, self-check"):
         strongest()
 
 
 def test_the_strongest_that_works_is_taken(monkeypatch):
-    """And why another does not is said."""
+    """The error says why another one does not work."""
     monkeypatch.delenv(FORCED, raising=False)
     monkeypatch.setattr(kinds, "why_not", lambda one: "broken" if one is BUBBLEWRAP else "")
     assert strongest() is USER
@@ -300,7 +300,7 @@ def test_the_strongest_that_works_is_taken(monkeypatch):
 
 
 def test_a_bubblewrap_that_fails_is_found_out(monkeypatch):
-    """By trying it: as where user namespaces are forbidden."""
+    """By trying it, as if user namespaces were forbidden."""
     with tempfile.TemporaryDirectory() as path:
         os.chmod(path, 0o755)
         fake = Path(path, "bwrap")
@@ -315,10 +315,10 @@ def test_a_bubblewrap_that_fails_is_found_out(monkeypatch):
 
 
 def others(words, chosen):
-    """Run some of these tests, and of those with bad input, with other rights."""
+    """Run some of these tests, and of those with bad input, with other permissions."""
     require("setpriv")
     if os.geteuid() != 0:
-        pytest.skip("only root can have other rights")
+        pytest.skip("only root can change its permissions")
     packages = next(path for path in sys.path if path.endswith("site-packages"))
     python = ["setpriv", *words, "/usr/bin/python3", "-B"]
     environment = {
@@ -336,20 +336,21 @@ def others(words, chosen):
 
 
 def test_for_an_ordinary_user():
-    """What is contained, and what is started as it is, again for somebody who is not root."""
+    """The tests of bubblewrap and of the self-check, run again as a user other than root."""
     chosen = "(bubblewrap or self-check) and not for_ and not elsewhere and not never and not without_bound"
     assert others(["--reuid=65534", "--regid=65534", "--clear-groups"], chosen) > 50
 
 
 def test_for_root_without_namespaces():
-    """Without the right to mount another user's id must do: nothing is reached, and nothing is left."""
+    """Without permission to mount, a separate user id must do: nothing is reached, and nothing is left."""
     chosen = (
-        "user and not for_ and (right_one or daemon or kills or leaves or without_bound or only_we or of_ours or model)"
+        "user and not for_ and "
+        "(correct_submission or daemon or kills or leaves or without_bound or only_we or of_ours or model)"
     )
     assert others(["--bounding-set=-sys_admin", "--inh-caps=-sys_admin"], chosen) >= 10
 
 
-def test_what_vanishes_while_a_place_is_swept_is_gone(monkeypatch, tmp_path):
+def test_files_may_vanish_while_a_place_is_swept(monkeypatch, tmp_path):
     (tmp_path / "somebody's").touch()
     listed = list(os.scandir(tmp_path))
     (tmp_path / "somebody's").unlink()

@@ -1,4 +1,4 @@
-"""The keeper's order is nobody else's business, and a keeper that is killed is noticed at once."""
+"""No other user can read the keeper's order, and a killed keeper is noticed at once."""
 
 import os
 import signal
@@ -17,8 +17,8 @@ from threadserver.submission.machine_error import MachineError
 ROOT = Path(threadserver.__file__).parents[1]
 
 
-def test_nobody_can_read_the_order(run, folder, monkeypatch):
-    """It holds an environment, and everybody may read a command line."""
+def test_no_other_user_can_read_the_order(run, folder, monkeypatch):
+    """It holds an environment, and every user may read a command line."""
     monkeypatch.setenv("JUDGE_SECRET", "sesame")
     monkeypatch.setenv("PATH", f"/sesame:{os.environ['PATH']}")
     with run(folder({"server.py": SERVE})) as server:
@@ -30,7 +30,7 @@ def test_nobody_can_read_the_order(run, folder, monkeypatch):
 
 
 def test_a_keeper_that_is_killed_is_noticed_at_once(containment, run, folder, mark):
-    """No submission can do that where it is contained: it is the machine's fault, and nothing is left."""
+    """No contained submission can do that: it is the machine's fault, and nothing is left."""
     with run(folder({"server.py": LISTEN + "time.sleep(60)"})) as server:
         os.kill(server.keeper, signal.SIGKILL)
         if containment is SELF_CHECK:
@@ -44,7 +44,7 @@ def test_a_keeper_that_is_killed_is_noticed_at_once(containment, run, folder, ma
 
 @pytest.mark.parametrize("victim", ["judge", "command"])
 def test_a_judge_that_is_killed_leaves_nothing(tmp_path, victim):
-    """At the latest the next one removes what is left."""
+    """The next judge removes what is left, if nothing has done so before."""
     (tmp_path / "handed-in").mkdir()
     (tmp_path / "handed-in/server.py").write_text(LISTEN + "time.sleep(60)")
     temporary = tmp_path / "temporary"

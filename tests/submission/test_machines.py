@@ -1,4 +1,4 @@
-"""Machines on which courses grade, set up for real: a verdict is right there, or there is none and exit code 3."""
+"""Machines on which courses grade, really set up: there a verdict is correct, or there is none and exit code 3."""
 
 import json
 import os
@@ -34,7 +34,7 @@ WITHOUT_RIGHTS = [
 
 @pytest.fixture(scope="module", autouse=True)
 def _as_root():
-    """Only root can take rights away, mount and limit."""
+    """Only root can drop permissions, mount and limit."""
     if os.geteuid() != 0:
         pytest.skip("only root can set up another machine")
     require("setpriv", "bwrap", "strace")
@@ -83,8 +83,8 @@ def outcomes(verdict):
 
 
 @pytest.mark.parametrize("machine", [WITHOUT_RIGHTS, DOCKER], ids=["namespaces", "docker"])
-def test_root_without_the_right_to_trace(check, machine):
-    """As in most containers. The model has all its witnesses, for /proc is read as the submission's user."""
+def test_root_without_permission_to_trace(check, machine):
+    """As in most containers. The model has all its witnesses, because /proc is read as the submission's user."""
     done, verdict = check(machine, LABS / "thread/solution")
     assert (done.returncode, verdict["score"]) == (0, 100), done.stdout
     assert verdict["containment"] == ("user" if machine is DOCKER else "bubblewrap")
@@ -94,17 +94,17 @@ def test_root_without_the_right_to_trace(check, machine):
     ("fork/solution", "fork", "passed"), ("epoll/solution", "epoll", "passed"),
     ("thread/mistakes/one-sender", "thread", "failed"),
 ])  # fmt: skip
-def test_the_model_is_seen_without_the_right_to_trace(check, submitted, lab, outcome):
+def test_the_model_is_seen_without_permission_to_trace(check, submitted, lab, outcome):
     done, verdict = check(DOCKER, LABS / submitted, lab, "--only", "model")
     assert outcomes(verdict)["model"] == outcome, done.stdout
 
 
-# Rights that are missing.
+# Missing permissions.
 
 
 @pytest.mark.skipif(os.path.exists("/proc/sys/kernel/yama"), reason="Yama forbids any tracing here, too")
-def test_the_tracer_is_protected_from_whom_it_traces(monkeypatch):
-    """It runs as the submission's user, and nobody of that user can trace it in turn, nor read its memory."""
+def test_the_tracer_is_protected_from_what_it_traces(monkeypatch):
+    """It runs as the submission's user, but that user's processes can neither trace it nor read its memory."""
     monkeypatch.setattr(eyes, "must_borrow", lambda: True)
     as_user = {"user": 61_999, "group": 61_999, "extra_groups": []}
     with subprocess.Popen(["/bin/sleep", "60"], **as_user) as traced:
@@ -127,7 +127,7 @@ def test_the_tracer_is_protected_from_whom_it_traces(monkeypatch):
 
 
 def test_a_python_out_of_reach_is_no_grade(check):
-    """It lies in a folder of root's, and nothing can be shown to the submission there."""
+    """It is in a folder that only root can enter, and nothing can be shown to the submission there."""
     if all(path.stat().st_mode & 0o001 for path in view.python().parents):
         pytest.skip("every user can reach this Python")
     done, verdict = check(DOCKER, LABS / "thread/solution", interpreter=sys.executable)
@@ -137,7 +137,7 @@ def test_a_python_out_of_reach_is_no_grade(check):
 
 @pytest.mark.parametrize(("machine", "code"), [(DOCKER, 0), (NO_LANDLOCK, 3)], ids=["landlock", "no landlock"])
 def test_the_labs_cannot_be_read(check, machine, code):
-    """Where Landlock cannot hide them, and everybody may read them, nothing is judged."""
+    """If Landlock cannot hide them and every user may read them, nothing is judged."""
     if not (LABS / "thread/solution").stat().st_mode & 0o005 or not readable_by_others(LABS):
         pytest.skip("nobody else can read this checkout")
     done, verdict = check(machine, LABS / "thread/solution", "thread", "--only", "listens")
@@ -147,11 +147,11 @@ def test_the_labs_cannot_be_read(check, machine, code):
         assert verdict["checks"] == []
 
 
-# A network that cannot be had.
+# A network that cannot be made.
 
 
-def test_a_user_namespace_without_rights(check):
-    """As on Ubuntu since 23.10: it can be made, and then nothing in it may be written. The judge stays outside."""
+def test_a_user_namespace_without_permissions(check):
+    """As on Ubuntu since 23.10: it can be made, but then nothing in it may be written. The judge stays outside."""
     made = subprocess.run([*POWERLESS, "unshare", "--user", "true"])
     assert made.returncode == 0
     mapped = subprocess.run([*POWERLESS, "unshare", "--user", "--map-root-user", "true"], capture_output=True)
@@ -162,7 +162,7 @@ def test_a_user_namespace_without_rights(check):
 
 @pytest.mark.parametrize("machine", [POWERLESS, NO_LOOPBACK], ids=["powerless", "no loopback"])
 def test_a_network_that_does_not_work_is_not_entered(machine):
-    """Whatever is refused: the process that goes on has never left its network."""
+    """Whatever step is refused, the process that goes on has never left its network."""
     ask = [python_of_all(), "-c", "import os; print(os.stat('/proc/self/ns/net').st_ino)"]
     command = [python_of_all(), "-I", "-S", network.__file__, *ask]
     done = subprocess.run([*machine, *command], capture_output=True, text=True, check=True)
@@ -202,7 +202,7 @@ def group():
 
 
 def test_too_few_tasks_are_no_grade(check, group):
-    """Jobe's default is 30: a right server would say that it is full."""
+    """Jobe's default is 30: a correct server would say that it is full."""
     done, verdict = check(group("pids", "pids.max", most=30), LABS / "thread/solution")
     assert (done.returncode, verdict["checks"]) == (3, [])
     assert "pids.max" in verdict["problem"]
@@ -216,7 +216,7 @@ def test_enough_tasks_are_enough(check, group):
 
 
 @pytest.mark.parametrize("piece", [1_000_000, 900_000_000], ids=["slowly", "at once"])
-def test_a_death_by_memory_is_called_that(check, group, tmp_path, piece):
+def test_a_kill_for_lack_of_memory_is_reported_as_such(check, group, tmp_path, piece):
     """Bounded by Gradescope's 768 MB: the server asks for 900 MB, and is ended by us or by the kernel."""
     limited = group("memory", "memory.limit_in_bytes", "memory.max", most=768 << 20)
     (tmp_path / "server.py").write_text(
@@ -229,7 +229,7 @@ def test_a_death_by_memory_is_called_that(check, group, tmp_path, piece):
 
 
 def test_version_2_of_control_groups(tmp_path):
-    """Read as it looks, for a machine has only one of the two; the tightest limit on the way up counts."""
+    """Read from copies, because a machine has only one version; the tightest limit on the way up counts."""
     inner = tmp_path / "tree/a/b"
     inner.mkdir(parents=True)
     (tmp_path / "cgroup").write_text("0::/a/b\n")
@@ -257,7 +257,7 @@ def mounted(script):
 
 @pytest.fixture
 def everywhere(tmp_path, python):
-    """Lay an empty file system over each folder for temporary files, and show there what the test needs.
+    """Mount an empty file system over each folder for temporary files, and show what the test needs there.
 
     In the end each is mounted again with some options.
     """
@@ -276,7 +276,7 @@ def everywhere(tmp_path, python):
 
 
 def test_a_program_in_c_where_temporary_files_may_not_run(check, tmp_path):
-    """Another folder is taken."""
+    """Another folder is used."""
     require("make", "cc")
     machine = mounted(f"mount -t tmpfs -o noexec none {tmp_path}")
     done, verdict = check(machine, C_SERVER, "thread", "--only", "echo", TMPDIR=str(tmp_path))
@@ -284,7 +284,7 @@ def test_a_program_in_c_where_temporary_files_may_not_run(check, tmp_path):
 
 
 def test_programs_may_run_nowhere(check, everywhere):
-    """A server in Python needs no such folder, one in C does."""
+    """A server in Python needs no such folder, but one in C does."""
     require("make", "cc")
     machine = everywhere("noexec,size=600m")
     done, verdict = check(machine, LABS / "thread/solution", "thread", "--only", "echo")

@@ -59,7 +59,7 @@ def built(containment, folder, mark):
 
 
 def test_a_server_in_c(containment, folder):
-    """Built in its copy, and the folder that was handed in stays as it was."""
+    """It is built in its copy, and the submitted folder stays as it was."""
     require("make", "cc")
     path = folder({"server.c": SERVER_C, "Makefile": MAKEFILE})
     with prepared(find(path), containment) as ready, running(ready) as server:
@@ -87,9 +87,9 @@ def test_the_compiler_says_why(built):
 
 
 @pytest.mark.parametrize(("recipe", "says"), [
-    ("true", "make ran, but has made no server"),
-    ("mkdir server", "make ran, but has made no server"),
-    ("ln -s /etc/passwd server", "make ran, but has made no server"),
+    ("true", "make ran, but it made no server"),
+    ("mkdir server", "make ran, but it made no server"),
+    ("ln -s /etc/passwd server", "make ran, but it made no server"),
     ("touch server", "server is empty"),
     ("printf '#!/bin/sh\\n' > server", "server is not executable"),
     ("sleep 60", "make was ended: it took longer than 1 s"),
@@ -157,8 +157,8 @@ def test_too_much(containment, folder, monkeypatch):
         pass
 
 
-def test_what_a_killed_judge_has_left_is_removed_by_the_next(tmp_path, monkeypatch):
-    """At once, and not what a living one holds."""
+def test_what_a_killed_judge_leaves_is_removed_by_the_next(tmp_path, monkeypatch):
+    """The next judge removes it at once, but not what a living judge holds."""
     code = (
         "import sys, time\nfrom threadserver.submission.place import place\n"
         "with place(own_user=False) as made:\n    print(made.folder, flush=True); time.sleep(60)"
@@ -206,7 +206,7 @@ def deep(path, depth, name):
 
 @pytest.mark.parametrize(("depth", "name"), [(40, "d"), (3000, "d"), (20, "d" * 250)], ids=["deep", "deeper", "long"])
 def test_folders_that_are_too_deep(containment, folder, depth, name):
-    """It is the submission's own fault, and is said to be."""
+    """That is the submission's own fault, and the error says so."""
     path = folder({"server.py": SERVE})
     deep(path, depth, name)
     with pytest.raises(SubmissionError, match=r"more than 32 deep|is too long"), prepared(find(path), containment):
@@ -215,13 +215,13 @@ def test_folders_that_are_too_deep(containment, folder, depth, name):
 
 
 def test_a_build_that_makes_deep_folders(built):
-    """They are removed all the same."""
+    """They are removed anyway."""
     deepen = "import os\nfor _ in range(3000):\n    os.mkdir('d')\n    os.chdir('d')\n"
     recipe = "/usr/bin/python3 deepen.py; printf '#!/bin/sh\\n' > server; chmod +x server"
     built({"Makefile": f"all:\n\t@{recipe}\n", "deepen.py": deepen})
 
 
-def test_links_in_circles_and_files_that_are_none(containment, folder):
+def test_links_in_circles_and_special_files(containment, folder):
     """What can be left out is left out; a server.py that is not a file is named."""
     path = folder({"server.py": SERVE})
     (path / "one").symlink_to("two")

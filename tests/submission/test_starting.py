@@ -1,4 +1,4 @@
-"""A started program is known to listen from the kernel's tables, and is stopped whole."""
+"""The kernel's tables show when a started program listens; in the end all its processes are stopped."""
 
 import socket
 import subprocess
@@ -20,7 +20,7 @@ def alive(pid):
 
 
 @pytest.mark.parametrize("kind", ["daemon", "prefork", "forks_twice", "threads"])
-def test_all_of_it_ends(kind):
+def test_all_its_processes_end(kind):
     with started(own(kind)(Path())) as server:
         members = family([server.keeper], everyone())
         assert server.pid in members
@@ -38,7 +38,7 @@ def test_a_program_that_will_not_end_is_killed():
 
 
 def test_it_ends_when_we_are_killed(tmp_path):
-    """The keeper sees the end of its input, whatever became of us."""
+    """The keeper sees the end of its input, whatever happens to us."""
     code = (
         "import os, sys, time\nfrom pathlib import Path\nfrom tests.inspection.catalogue import own\n"
         "from threadserver.submission.starting import started\n"
@@ -53,7 +53,7 @@ def test_it_ends_when_we_are_killed(tmp_path):
     eventually(lambda: not alive(pid), "the daemon has ended, too")
 
 
-def test_nobody_has_connected():
+def test_no_client_has_connected():
     """A probing connection would be number one: the first of ours is the first that the server sees."""
     code = (
         "import socket, sys\ns = socket.create_server((sys.argv[1], int(sys.argv[2])))\n"
@@ -66,7 +66,7 @@ def test_nobody_has_connected():
 
 def test_default_signals():
     """Python ignores SIGPIPE; what it starts must not, nor any other signal that a program can set."""
-    with pytest.raises(KitError, match="said last: SigIgn:") as failure:
+    with pytest.raises(KitError, match="last line of its output: SigIgn:") as failure:
         with started(["sh", "-c", "grep SigIgn /proc/self/status", "{port}"]):
             pass
     ignored = int(str(failure.value).split()[-1], 16)
@@ -76,9 +76,9 @@ def test_default_signals():
 @pytest.mark.parametrize(("command", "says"), [
     (["/nonexistent/server", "{port}"], "cannot start /nonexistent/server: no such file or directory"),
     (["sh", "-c", "echo broken configuration >&2; exit 3", "{port}"],
-     "ended with exit code 3 before it was seen to listen; it said last: broken"),
+     "ended with exit code 3 before it was seen to listen; the last line of its output: broken"),
     (["sh", "-c", "echo waiting for a disk; sleep 60", "{port}"],
-     "did not listen on port .*it said last: waiting for a disk"),
+     "did not listen on port .*the last line of its output: waiting for a disk"),
 ])  # fmt: skip
 def test_why_it_did_not_start(command, says):
     with pytest.raises(KitError, match=says), started(command, start_limit=0.5):

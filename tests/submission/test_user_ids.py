@@ -1,4 +1,4 @@
-"""No two submissions of root's ever share a user id, whichever judge runs them."""
+"""Two submissions that root runs never share a user id, whichever judge runs them."""
 
 import os
 import subprocess
@@ -71,7 +71,7 @@ def test_an_id_with_processes_is_in_use():
 
 
 def test_the_folder_of_the_locks_is_roots_alone(tmp_path, monkeypatch):
-    """One that somebody else has made is not used: its owner could hold every lock."""
+    """A folder that another user has made is not used: its owner could hold every lock."""
     (tmp_path / "open").mkdir(mode=0o777)
     (tmp_path / "theirs").mkdir(mode=0o700)
     os.chown(tmp_path / "theirs", 1000, 1000)

@@ -86,7 +86,7 @@ def _open_closed_streams() -> None:
 
 
 def _print_whatever_there_is() -> None:
-    """Show what an output's encoding lacks as an escape: a verdict is more than the letters it is written in."""
+    """Show characters that an output's encoding lacks as escapes, so that a verdict can be printed in any encoding."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")

@@ -31,13 +31,13 @@ from threadserver.submission.starting import START_LIMIT, started
     "--send", multiple=True, metavar="LINE",
     help=r"Send this line, with escapes such as \r\n: --send 'PING\r\n'. May be repeated.",
 )  # fmt: skip
-@click.option("--pid", type=int, help="A process in the server's network namespace, if that is not ours.")
+@click.option("--pid", type=int, help="A process in the server's network namespace, if it is not yours.")
 @option(
     "--timeout", "-t", "time_limit", formerly=["--time-limit"], type=click.FloatRange(min=0.5), default=TIME_LIMIT,
     show_default=True, help="Seconds that the experiment may take.",
 )  # fmt: skip
 @option("--start-timeout", "start_limit", formerly=["--start-limit"], type=click.FloatRange(min=0.1),
-        default=START_LIMIT, show_default=True, help="Seconds that COMMAND has to begin listening.")  # fmt: skip
+        default=START_LIMIT, show_default=True, help="Seconds within which COMMAND must listen.")  # fmt: skip
 @click.option("--json", "as_json", is_flag=True, help="Print the answer as JSON.")
 def classify(
     words: tuple[str, ...], speak: str, send: tuple[str, ...], pid: int | None, time_limit: float, start_limit: float,

@@ -69,7 +69,7 @@ def connect(
 
 
 def _limit(seconds: float | None, default: float) -> float | None:
-    """Return None, which is no limit, for 0: every time-out of the kit reads 0 that way."""
+    """Return None, which means no limit, for 0: every time-out of the kit reads 0 that way."""
     return default if seconds is None else seconds or None
 
 

@@ -25,7 +25,7 @@ def demo(model: str, out: Path) -> None:
 
     \b
     threadserver demo
-    threadserver demo --model iterative      # here all wait for the slow client
+    threadserver demo --model iterative      # here all clients wait for the slow one
     """
     models.find(model)
     run(model, out, console_for(sys.stdout))

@@ -1,4 +1,4 @@
-"""``threadserver doctor``: what this machine offers, and what follows."""
+"""``threadserver doctor``: what this machine offers, and what that means."""
 
 import json
 from dataclasses import asdict
@@ -14,10 +14,10 @@ from threadserver.submission.machine_check import Machine, examine
 @click.command()
 @click.option("--json", "as_json", is_flag=True, help="Print what was found as JSON.")
 def doctor(as_json: bool) -> None:
-    """Say what this machine offers for judging submissions, and what follows.
+    """Say what this machine offers for judging submissions, and what that means.
 
-    Everything is tried: a small server is contained, looked at and stopped. Nothing is changed. The exit code is 0
-    whatever is missing.
+    Each feature is tested: a small server is started in containment, inspected and stopped. Nothing is changed. The
+    exit code is 0 even if something is missing.
 
     \b
     threadserver doctor
@@ -31,7 +31,7 @@ def doctor(as_json: bool) -> None:
 
 def _show(machine: Machine) -> None:
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for heading in ("", "", "found", "what follows"):
+    for heading in ("", "", "found", "what it means"):
         table.add_column(heading, overflow="fold")
     for one in machine.findings:
         sign = "[green]yes[/]" if one.good else "[yellow]no[/]"

@@ -28,11 +28,11 @@ from threadserver.submission.trying import converse_with
 
 
 def _folder(_context: click.Context, _parameter: click.Parameter, path: Path) -> Path:
-    """Refuse a path that is not a folder: a mistyped path earns no zero."""
+    """Refuse a path that is not a folder, so that a mistyped path is an error and not a score of 0."""
     if path.is_file():
         raise UsageError(f"{path} is a file; name the folder that holds it: {path.parent}")
     if not path.is_dir():
-        raise UsageError(f"there is no folder {path}")
+        raise UsageError(f"no such folder: {path}")
     return path
 
 
@@ -49,7 +49,7 @@ LAB = click.option("--lab", "name", metavar="NAME|PATH", help="The lab; not need
 
 @click.group()
 def lab() -> None:
-    """Labs: start one, run it, have it checked.
+    """Start a lab, run your submission, and have it judged.
 
     \b
     threadserver lab start thread
@@ -59,7 +59,7 @@ def lab() -> None:
 @lab.command("list")
 @click.option("--json", "as_json", is_flag=True, help="Print the labs as JSON.")
 def list_labs(as_json: bool) -> None:
-    """List the labs, and how far you are.
+    """List the labs and your progress.
 
     \b
     threadserver lab list
@@ -71,7 +71,7 @@ def list_labs(as_json: bool) -> None:
         click.echo(json.dumps(listed, indent=2))
         return
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for heading in ("lab", "what it is about", "after", "languages", "last verdict", "in"):
+    for heading in ("lab", "what it is about", "after", "languages", "last verdict", "folder"):
         table.add_column(heading)
     for one in known:
         last = done.get(one.name)
@@ -122,7 +122,7 @@ def start(name: str, folder: Path | None, language: str) -> None:
 @LAB
 @click.option("--service", "-s", metavar="NAME", help="Service to ask for: the third argument of the submission.")
 def run(folder: Path, name: str | None, service: str | None) -> None:
-    """Start the submission in DIR and let two clients talk with it: you see it work, or where it stops.
+    """Start the submission in DIR and let two clients talk to it, so that you see it work, or where it stops.
 
     \b
     threadserver lab run
@@ -200,7 +200,7 @@ def _checked(
 @FOLDER
 @LAB
 def watch(folder: Path, name: str | None) -> None:
-    """Judge again at every save in DIR, and show the first check that fails, with its hint. Ctrl-C ends it.
+    """Judge the submission in DIR at every save, and show the first check that fails, with its hint. Ctrl-C ends it.
 
     \b
     threadserver lab watch
@@ -223,8 +223,8 @@ def selftest_command(
 ) -> None:
     """Judge the labs' own solutions, alternatives and mistakes, and compare each verdict with the expected one.
 
-    It also fails when lab.toml does not agree with the lab's files: other points than the rubric's, say. A lab outside
-    the kit is named by the path of its folder.
+    It also fails when lab.toml contradicts the lab's files, for example when their points differ. Name a lab outside
+    the kit by the path of its folder.
 
     \b
     threadserver lab selftest thread
@@ -258,9 +258,9 @@ def selftest_command(
 @click.option("--language", default="python", show_default=True, metavar="python|c",
               help="With c: a starter and a solution in C as well.")  # fmt: skip
 def new_command(folder: Path, model: str, language: str) -> None:
-    """Make a new lab in the folder NAME: a small, whole one that passes its own selftest, for you to edit.
+    """Make a new lab in the folder NAME: small but complete, it passes its own selftest and is yours to edit.
 
-    In the kit's own labs/ its solution becomes the kit's model NAME. Existing files are never overwritten.
+    In the kit's own labs/, its solution becomes the kit's model NAME. Existing files are never overwritten.
 
     \b
     threadserver lab new semaphore

@@ -29,7 +29,7 @@ COUNT = click.IntRange(1)
 @click.option("--payload", default=64, show_default=True, help="Bytes of a line, LF included; octets: of an answer.")
 @click.option("--milliseconds", type=int, help="Milliseconds that sleep and spin ask for.  [default: 10 and 1]")
 @option("--slow-connections", "slow_clients", formerly=["--slow-clients"], default=4, show_default=True, type=COUNT,
-        help="Slow connections of the workload slow.")  # fmt: skip
+        help="Slow connections, for the workload slow.")  # fmt: skip
 @click.option("--no-confirm", is_flag=True, help="Expect no HELLO: send plain lines.")
 @click.option("--timeout", "-t", default=5.0, show_default=True, type=SECONDS,
               help="Seconds to connect, and for the last answers.")  # fmt: skip
@@ -39,7 +39,7 @@ COUNT = click.IntRange(1)
 def load(no_confirm: bool, as_json: bool, **options: Any) -> None:  # noqa: ANN401
     """Load the server at ADDRESS; show how many requests it answers, and how fast.
 
-    The server must offer the service of the workload: sleep, spin or octets, and echo for all others. Only right
+    The server must offer the service of the workload: sleep, spin or octets, and echo for all others. Only correct
     answers count. The exit code is 1 if anything went wrong; Ctrl-C shows the figures up to that point.
 
     \b

@@ -20,7 +20,7 @@ from threadserver.core.server import Server
 )  # fmt: skip
 @option(
     "--service", "-s", default="echo", metavar="NAME|PATH:FUNCTION", show_default=True,
-    help=f"What the server answers to a line: {', '.join(services.SERVICES)}, or a function of your own.",
+    help=f"What the server does with a line: {', '.join(services.SERVICES)}, or a function of your own.",
 )  # fmt: skip
 @option(
     "--conversation", metavar="PATH:CLASS",
@@ -30,7 +30,7 @@ from threadserver.core.server import Server
     "--backlog", default=128, show_default=True, metavar="N", type=click.IntRange(0, 2**31 - 1),
     help="Connections that may wait in the accept queue.",
 )  # fmt: skip
-@option("--max-connections", type=click.IntRange(1), metavar="N", help="Refuse connections beyond N at once.")
+@option("--max-connections", type=click.IntRange(1), metavar="N", help="Refuse new connections while N are open.")
 @option(
     "--confirm-timeout", default=5.0, show_default=True, type=SECONDS,
     help="Seconds that a client has to confirm; 0: no limit.",

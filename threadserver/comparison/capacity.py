@@ -1,4 +1,4 @@
-"""Limits for many connections: raise those of descriptors and tasks where allowed, else say so in advance."""
+"""Limits for many connections: raise those on descriptors and tasks if allowed, otherwise warn in advance."""
 
 import os
 import resource
@@ -47,7 +47,7 @@ def _allow_descriptors(wished: int) -> None:
 
 
 def _allow_tasks() -> None:
-    """Raise our soft limit of tasks to the hard one, which anyone may do."""
+    """Raise our soft limit on tasks to the hard limit, which every user may do."""
     hard = resource.getrlimit(resource.RLIMIT_NPROC)[1]
     with suppress(OSError, ValueError):
         resource.setrlimit(resource.RLIMIT_NPROC, (hard, hard))

@@ -20,7 +20,7 @@ TITLES = {
     "octets": "the classic table of server designs",
 }
 MILLISECONDS = {"sleep": 10, "spin": 5}
-"""Milliseconds that these services are asked for: as slow as a disk, and enough computing to dwarf the rest."""
+"""Milliseconds requested from these services: as slow as a disk, and enough computing to dwarf the rest."""
 OCTETS = 4000
 """Bytes of an `octets` answer, as in the book."""
 CLASSIC = "octets"

@@ -1,7 +1,7 @@
-"""Colours of the pictures, light and dark: the hue shows the family of a model, shade and mark which model it is.
+"""Colours of the pictures, light and dark: the hue shows the family of a model, the shade and the mark show the model.
 
 A picture names its colours as variables (``var(--threads-0)``), so that a page can change them all at once; `literal`
-puts the values in, for a file on its own.
+inserts the values, for a standalone file.
 """
 
 import re

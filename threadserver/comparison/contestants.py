@@ -60,7 +60,7 @@ NEEDS = {"gevent": "gevent", "uvloop": "uvloop"}
 
 @dataclass(frozen=True, slots=True)
 class Contestant:
-    """A server that takes part."""
+    """A server that takes part in the comparison."""
 
     name: str
     kind: str
@@ -111,7 +111,7 @@ def find(name: str) -> Contestant:
     if path.suffix == ".py" or name.startswith((".", "/")):
         raise UsageError(f"no such file or folder: {name}")
     raise UsageError(
-        f"no such model: {name!r}: there are {', '.join([*own(), *models.variants(), *peers()])}, "
+        f"unknown model {name!r}: there are {', '.join([*own(), *models.variants(), *peers()])}, "
         "or your own as path/to/file.py or path/to/folder"
     )
 
@@ -178,7 +178,7 @@ def _peer(name: str) -> Contestant:
     if file.is_file() and not _installed(plain):
         raise UsageError(f"{name} needs {NEEDS[plain]}, which is not installed: pip install {NEEDS[plain]}")
     if not file.is_file():
-        raise UsageError(f"no such peer: {name!r}: there are {', '.join(peers())}")
+        raise UsageError(f"unknown peer {name!r}: there are {', '.join(peers())}")
     return Contestant(name, "peer", _FAMILY.get(name, "own"), file)
 
 

@@ -93,7 +93,7 @@ def _chances(ordered: Sequence[float]) -> list[tuple[float, float]]:
 
 
 def _even_chances(ordered: Sequence[float]) -> list[tuple[float, float]]:
-    """For an even number, the median is the mean of the middle two: sum over the cases that these are i-th and j-th."""
+    """For an even number of values the median is the mean of two: sum over the cases that they are i-th and j-th."""
     n, half = len(ordered), len(ordered) // 2
     found = []
     for i in range(n):

@@ -93,7 +93,7 @@ def _uncounted(summary: Summary, figure: str) -> str:
 
 def _throughput(summary: Summary) -> Group:
     group = Group(
-        "throughput", "Throughput", "Right answers per second, as the clients see them; for churn and octets, "
+        "throughput", "Throughput", "Correct answers per second, as the clients see them; for churn and octets, "
         "connections per second. The median of the rounds, with its 95 % interval. "
         "* marks figures that the load generator may have limited.",
     )  # fmt: skip

@@ -20,7 +20,7 @@
         outcome       a key of OUTCOMES
         why, output   the fault in one line; the server's last output. Empty without a fault
         served        clients with at least one answer; for `idle`, those also held to the end
-        requests      right answers in the measured time
+        requests      correct answers in the measured time
         errors        number by kind (clients/load/error_kinds.py), including the warm-up
         load          the load generator's result, schema threadserver-load/1; null for `idle` and where there
                       is none
@@ -63,7 +63,7 @@ OUTCOMES = {
     "not offered": "it does not know this service",
     "not built": "it cannot be built",
     "not started": "it never listened",
-    "generator failed": "the load generator could not work",
+    "generator failed": "the load generator failed",
 }
 COUNTED = ("measured", "partly", "overrun", "leaked")
 """Outcomes whose figures count."""

@@ -18,12 +18,12 @@ from threadserver.submission.output import Output
 from threadserver.submission.server_program import how
 
 START_LIMIT = 10.0
-"""Seconds in which a server must begin to listen."""
+"""Seconds within which a server must listen."""
 KEPT = 4000
-"""Number of last characters of output to keep."""
+"""Characters to keep of the end of the output."""
 POLL = 0.005
 GRACE = 1.0
-"""Seconds between asking a server to end and killing it."""
+"""Seconds between the request to end and the kill."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,7 +146,7 @@ def pinned(cores: frozenset[int]) -> Iterator[None]:
 def offers(address: Address, service: str, timeout: float) -> bool:
     """Ask once whether a server offers a service: one that knows only ``echo`` echoes the request.
 
-    For ``sleep`` and ``spin`` the echo is also the right answer, but it comes too early. Raises AnswerError for any
+    For ``sleep`` and ``spin`` the echo is also the correct answer, but it comes too early. Raises AnswerError for any
     other answer, and KitError or OSError without an answer.
     """
     question = {"octets": b"10", "sleep": b"50", "spin": b"30"}.get(service, b"hello")

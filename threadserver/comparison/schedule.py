@@ -1,7 +1,7 @@
 """All runs, in interleaved rounds: A B C in one cell, A B C in the next, and after the last cell again from the first.
 
-So a disturbance of the machine affects all contestants of a cell alike, and their paired ratios little; and an
-interrupted comparison has whole cells.
+So a disturbance of the machine affects all contestants of a cell alike and hardly changes their paired ratios; and an
+interrupted comparison has complete cells.
 """
 
 from collections import Counter
@@ -20,7 +20,7 @@ from threadserver.comparison.running_contestant import Site
 from threadserver.core.errors import KitError, reason
 
 TRIES = 3
-"""Failures in a row, to start or to answer the first client, after which a server is given up."""
+"""Failures in a row, to start or to answer the first client, after which a server is not tried again."""
 TOUR_SECONDS = 180.0
 TOUR_ROUNDS = 3
 STARTING = 0.5

@@ -18,12 +18,12 @@ Then what the server stands on, in any order::
     timeouts         ending clients that do not confirm or are idle
     running          Ctrl-C and SIGTERM; `serving` and `main`
 
-What some models need beside it::
+What some models also need::
 
     forking          both sides of a fork()            children    waiting for forked children, without zombies
     loop             select, poll and epoll            ports       several listening sockets at one port
     coroutines       asyncio
 
-And what is not the server itself: `trace` and `recording` (the steps as they happen), `loading` (a user's own models
+The rest is not the server itself: `trace` and `recording` (the steps as they happen), `loading` (a user's own models
 and services), `errors`.
 """

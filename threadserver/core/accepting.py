@@ -29,7 +29,7 @@ class Accepted(NamedTuple):
     connection: socket.socket
     peer: Any
     last: bool = False
-    """True when no descriptor is left beside this one's."""
+    """True when this connection took the last descriptor."""
 
 
 class Acceptor:

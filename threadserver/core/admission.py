@@ -1,7 +1,7 @@
 """Admission: each accepted client gets a number and a conversation, or hears that the server is full.
 
-Three things can be lacking for one more client: a place under ``max_connections``, a descriptor, or a worker. The
-answer is the same each time: the client is told, at once and without waiting for it, and the server goes on.
+A new client needs three things that can run out: a place under ``max_connections``, a descriptor, and a worker. The
+response is the same for each: the server tells the client at once, does not wait for it, and goes on.
 
 Forked children share no memory with their parent, but they share its descriptors. An eventfd in semaphore mode is a
 counter in the kernel: a read takes one from it, or fails at once, and a write puts one back (eventfd(2)).
@@ -33,7 +33,7 @@ class ConnectionLimit:
         self._semaphore = None if most is None else os.eventfd(most, os.EFD_SEMAPHORE | os.EFD_NONBLOCK)
 
     def acquire(self) -> bool:
-        """Count one more connection. False when there are as many as there may be."""
+        """Count one more connection. Return False when the limit is reached."""
         if self._semaphore is not None:
             try:
                 os.eventfd_read(self._semaphore)
@@ -42,7 +42,7 @@ class ConnectionLimit:
         return True
 
     def release(self) -> None:
-        """Count one connection less. Takes no lock, so a signal handler may call it."""
+        """Count one connection fewer. Takes no lock, so a signal handler may call it."""
         if (semaphore := self._semaphore) is not None:
             os.eventfd_write(semaphore, 1)
 
@@ -72,15 +72,15 @@ class Admission:
         self.start_process(1)
 
     def start_process(self, first: int) -> None:
-        """Begin to number connections in this process. At a fork another thread may have held a lock: these are new."""
+        """Begin to number connections, with new locks: at a fork, another thread may have held the old ones."""
         self._numbers = count(first)
         self._numbering = threading.Lock()
         self._closed_one = threading.Event()
 
     def admit(self, connection: socket.socket, peer: Any, last: bool = False) -> socket.socket | None:  # noqa: ANN401
-        """Give an accepted client its number and its conversation. Return None when it had to be refused.
+        """Assign an accepted client its number and its conversation. Return None when it had to be refused.
 
-        ``peer`` is its address as the socket module writes it; ``last`` says that no descriptor is left beside its own.
+        ``peer`` is its address as the socket module writes it; ``last`` says that it took the last descriptor.
         """
         server, client = (Address.of(connection.family, name) for name in (connection.getsockname(), peer))
         with self._numbering:

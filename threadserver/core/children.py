@@ -33,7 +33,7 @@ class Children:
         self._stopping = False
         self._changes: SimpleQueue[None] = SimpleQueue()  # its put() is safe in a signal handler
         self.made = 0
-        """How many there have been in all."""
+        """How many children there have been in total."""
         self._handler_before: object = None
 
     def __len__(self) -> int:

@@ -105,8 +105,8 @@ class Conversation:
         self.client = client
         self.state = CONFIRMING if confirm else ESTABLISHED
         self.finished = False
-        """True when nothing more will be answered: send what was returned, then close. Follows from the state, but is
-        kept beside it: a worker asks before each recv()."""
+        """True when nothing more will be answered: send what was returned, then close. It follows from the state, but
+        is stored, because a worker asks before each recv()."""
         self.answering = False
         """True while the service works: a client that waits for its answer is not idle."""
         self.received = 0

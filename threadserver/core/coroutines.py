@@ -40,7 +40,7 @@ class TaskTimeouts(Timeouts):
         self._task = self._loop.create_task(self._run())
 
     def wake(self) -> None:
-        """Let the next check be now. May be called from another thread or a signal handler."""
+        """Make the next check due now. May be called from another thread or a signal handler."""
         super().wake()
         with suppress(RuntimeError):  # the loop is closed: no client is left
             self._loop.call_soon_threadsafe(self._woken.set)

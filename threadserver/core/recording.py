@@ -61,18 +61,18 @@ class RecordedSocket(socket.socket):
             self._accepted = None
 
     def bind(self, address: Any) -> None:  # noqa: ANN401
-        """Take step 2."""
+        """Bind the socket: step 2."""
         with _Call(self, "2", "bind", str(Address.of(self.family, address))):
             super().bind(address)
             self._addresses = (str(Address.of(self.family, self.getsockname())), None)
 
     def listen(self, backlog: int = 128, /) -> None:
-        """Take step 3."""
+        """Listen: step 3."""
         with _Call(self, "3", "listen", str(backlog)):
             super().listen(backlog)
 
     def accept(self) -> tuple[socket.socket, Any]:
-        """Take step 6 while it is blocked, and step 8 when it returns."""
+        """Accept a connection: step 6 while the call is blocked, step 8 when it returns."""
         begin = monotonic()
         self._record("6", "accept", "", None, begin)
         try:
@@ -90,7 +90,7 @@ class RecordedSocket(socket.socket):
         return connection, peer
 
     def connect(self, address: Any) -> None:  # noqa: ANN401
-        """Take step 5 when it is called, and step 7 when it returns."""
+        """Connect: step 5 when the call begins, step 7 when it returns."""
         peer = str(Address.of(self.family, address))
         self._record("5", "connect", peer, None, monotonic())
         with _Call(self, "7", "connect", peer):
@@ -98,14 +98,14 @@ class RecordedSocket(socket.socket):
             self._addresses = (str(Address.of(self.family, self.getsockname())), peer)
 
     def recv(self, bufsize: int, flags: int = 0, /) -> bytes:
-        """Take the server's step 10, or see a step of the other side."""
+        """Receive: step 10 of the server, or the result of a step of the other side."""
         with _Call(self, None, "recv", str(bufsize)) as call:
             data = super().recv(bufsize, flags)
             call.step, call.result = self._step_received(data), _shown(data)
         return data
 
     def send(self, data: Any, flags: int = 0, /) -> int:  # noqa: ANN401
-        """Send what the kernel takes: steps 8a and 10 of an event loop, or a refusal, which is outside the steps."""
+        """Send what the kernel takes: steps 8a and 10 of an event loop, or a refusal, which belongs to no step."""
         step = None if bytes(data[: len(FULL)]) == FULL else self._step_sent(data)
         with _Call(self, step, "send", _shown(data)) as call:
             sent = super().send(data, flags)
@@ -113,17 +113,17 @@ class RecordedSocket(socket.socket):
         return sent
 
     def sendall(self, data: Any, flags: int = 0, /) -> None:  # noqa: ANN401
-        """Take steps 8a and 10 of the server, 8b and 9 of the client."""
+        """Send everything: steps 8a and 10 of the server, 8b and 9 of the client."""
         with _Call(self, self._step_sent(data), "sendall", _shown(data)):
             super().sendall(data, flags)
 
     def shutdown(self, how: int, /) -> None:
-        """Take step 11 when the client half-closes."""
+        """Shut down one or both directions: step 11 when the client half-closes."""
         with _Call(self, self._step_ended(), "shutdown", ("SHUT_RD", "SHUT_WR", "SHUT_RDWR")[how]):
             super().shutdown(how)
 
     def close(self) -> None:
-        """Take steps 11 and 12."""
+        """Close the socket: step 11 of a client, 12 of a server."""
         if self.fileno() == -1:
             return
         step = "12" if self._side == "server" and self._addresses[1] else self._step_ended()

@@ -56,7 +56,7 @@ class _Signals:
         self._server: Server | None = None
         self._asked = 0
         self._open = True
-        self._pipe_lock = Lock()  # nobody may read while the pipe is closed: its descriptor numbers are used again
+        self._pipe_lock = Lock()  # no thread may read while the pipe is closed: its descriptor numbers are used again
 
     def __enter__(self) -> "_Signals":
         numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGALRM)

@@ -41,7 +41,7 @@ from threadserver.core.services import Service, echo
 from threadserver.core.timeouts import GRACE, ThreadTimeouts, Timeouts
 from threadserver.core.trace import Recorder
 
-# Bytes asked of one recv(). Each waiting thread has set them aside: 4 KiB more would make long lines a little faster,
+# Bytes requested from one recv(). Each waiting thread reserves them: 4 KiB more would make long lines a little faster,
 # and every idle connection 4 KiB more expensive.
 RECEIVE_SIZE = 2048
 BACK_OFF = 0.1  # seconds until accept() is tried again when the machine has nothing left for one more client
@@ -113,7 +113,7 @@ class Server(Admission):
         return self.admit(*accepted) if accepted else None
 
     def fetch(self) -> Accepted | None:
-        """Accept one client but do not admit it: another process will. Return None when there was none to accept."""
+        """Accept one client but leave its admission to another process. Return None when there was none to accept."""
         try:
             return self.acceptor.accept(self.listener)
         except OSError as error:

@@ -30,7 +30,7 @@ from threadserver.core.conversation import Conversation
 
 GRACE = 1.0
 """Seconds from a half-close to a shutdown for good."""
-LONGEST_SLEEP = 1.0  # seconds that a thread sleeps between two checks at most
+LONGEST_SLEEP = 1.0  # seconds: the most that a thread sleeps between two checks
 
 
 @dataclass(slots=True)
@@ -94,7 +94,7 @@ class Timeouts:
         return max(self._due - now, 0.0)
 
     def wake(self) -> None:
-        """Let the next check be now."""
+        """Make the next check due now."""
         self._due = 0.0
 
     def _check_all(self, now: float) -> float:
@@ -158,7 +158,7 @@ class ThreadTimeouts(Timeouts):
     def _start(self) -> None:
         """Start the thread: a forked child has none of its parent's threads, so once in each process.
 
-        When no thread can be had the client is served all the same, and the next one tries again.
+        If no thread can be started, the client is served anyway, and the next client tries again.
         """
         with self._starting, suppress(RuntimeError):
             if self._process != os.getpid():

@@ -1,7 +1,7 @@
 """Conversing: the rows from HELLO to the last close, steps 8a to 12, of one connection.
 
 Each send is an arrow, and a recv() belongs to the arrow of the send that it received. A recv() gets a row of its own
-only where that send was not recorded: then it makes the arrow, so that the diagram of one side reads like that of both.
+only if that send was not recorded: then it makes the arrow, so that the diagram of one side reads like that of both.
 """
 
 from collections import defaultdict
@@ -110,14 +110,14 @@ class _Conversation:
         return row(record, self._server_end(record), self._client, step=record.step, others=got)
 
     def _unanswered(self) -> Iterator[Row]:
-        """Show step 10 where the server read and, as its next call shows, did not answer."""
+        """Show step 10 if the server read and, as its next call shows, did not answer."""
         calls = [record for record in self._connection.server if task(record) in self._tasks]
         for record, following in pairwise(calls):
             if _line(record) and following.call not in ("send", "sendall"):
                 yield self._read(record, "10", self._server_end(record))
 
     def _came_together(self) -> Iterator[Row]:
-        """Show step 9 where only one recv() was recorded that took it together with the confirmation."""
+        """Show step 9 if a single recv() took it together with the confirmation."""
         for record in self._shown(self._connection.server):
             if record.step == "8b" and _line(record):
                 yield self._read(record, "9", self._client, self._server_end(record))

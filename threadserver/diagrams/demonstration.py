@@ -1,4 +1,4 @@
-"""The demonstration: a server and three clients at the same time, one of them slow; the twelve steps as they happen.
+"""The demonstration: a server and three clients at the same time, one of them slow, and the twelve steps live.
 
 The server is a process of its own, started with `threadserver serve`; the clients are threads of this process. All of
 them record into one pipe, which is drawn live and kept::
@@ -7,7 +7,7 @@ them record into one pipe, which is drawn live and kept::
     client threads ──┴─ pipe ─▶ reader thread ─▶ the diagram in the terminal, and the trace
 
 The slow client connects first, and then sends nothing until the others have been served or `STALL` seconds have
-passed. With a thread for each connection, the others are served; with an iterative server, the time passes.
+passed. With a thread for each connection, the others are served first; with an iterative server, the time runs out.
 """
 
 import os

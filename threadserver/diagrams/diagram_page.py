@@ -65,7 +65,7 @@ def _row(row: Row, places: dict[str, int], start: float) -> dict[str, Any]:
 
 
 def _call(record: Record, start: float) -> list[tuple[str, str]]:
-    """Return what a reader may want to know of a call, in this order."""
+    """Return what a reader may want to know about a call, in this order."""
     known = [
         ("Call", said(record)),
         ("Side", record.side),

@@ -1,8 +1,8 @@
-"""Lifelines: the participants of a trace. Clients, listening sockets, and the workers that converse.
+"""Lifelines: the participants of a trace, which are clients, listening sockets, and the workers that converse.
 
 A client and a listening socket are sockets. A worker is a task: a thread or a process. It is drawn apart from the
-listening socket even where one thread does both, as in an iterative server. Everything about them was recorded, or
-comes from HELLO; an end that was not recorded has a lifeline if the other end tells of it.
+listening socket even if one thread does both, as in an iterative server. Everything about them was recorded, or
+comes from HELLO; an end that was not recorded has a lifeline if the other end mentions it.
 """
 
 import re
@@ -79,7 +79,7 @@ class Cast:
         return listener.removeprefix(f"{LISTENER} ") in self.listening
 
     def worker(self, connection: Connection, server: Task | None = None) -> str | None:
-        """Return the key of the task that serves a connection; None as long as no such task is known."""
+        """Return the key of the task that serves a connection; None until such a task is known."""
         if tasks := conversing(connection):
             return self._task(self.listener(connection), server or tasks[0])
         if connection.server:

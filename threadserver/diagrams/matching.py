@@ -1,12 +1,12 @@
 """Matching: which records are the two ends of one connection, and which recv() received which send().
 
-A trace knows calls on sockets, and each socket is one end. The other end is found by what both have in common. Best is
+A trace holds calls on sockets, and each socket is one end. The other end is found by what both have in common: first
 the client's address, which is unique while a TCP connection lasts; then the connection's number, which HELLO tells the
-client. Where neither is known (unix: clients have no address, and there may be no HELLO), it is the order of the queue,
+client. If neither is known (local clients have no address, and there may be no HELLO), the order of the queue decides,
 which is first in, first out, as long as no two clients came at once. Ends that match nothing stay apart.
 
 TCP keeps no message boundaries: one recv() may take the bytes of many sends, and one send may need many recv(). So
-sends and receipts are laid side by side as two views of one stream, and belong together where they overlap.
+sends and receipts are compared as two views of one stream, and belong together where they overlap.
 """
 
 import re

@@ -1,9 +1,9 @@
 """A Chrome trace of the recorded calls, for ui.perfetto.dev, with a track for each thread.
 
-Each call is a slice from its beginning to its end, so that waiting in accept(), connect() or recv() is plain to see: a
+Each call is a slice from its beginning to its end, so that waiting in accept(), connect() or recv() is easy to see: a
 long slice of category ``blocked``. Arrows lead from each send to the recv() that received it. A call that had not
-returned when the trace ended lasts until then. A thread makes one call after the other, or one within another where a
-signal came in between, so the slices of a track nest.
+returned when the trace ended lasts until then. A thread makes one call after the other, or one within another if a
+signal interrupts it, so the slices of a track nest.
 
 Source: the Trace Event Format, https://docs.google.com/document/d/1CvAClvFfyA5R-PhYUmn5OOQtYMH4h6I0nSsKchNAySU
 (events ``X``, ``M``, ``s`` and ``f``; times in microseconds).

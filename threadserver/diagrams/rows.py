@@ -13,10 +13,10 @@ from threadserver.diagrams.matching import failed
 
 @dataclass(frozen=True)
 class Row:
-    """An arrow between two lifelines, or a note on one where ``target`` is None.
+    """An arrow between two lifelines, or a note on one lifeline if ``target`` is None.
 
     ``time`` is in seconds of the records' clock, in a finished sequence since the trace's first call.
-    ``step`` and ``connection`` are None where there is none. The first of ``records`` is the call that the
+    ``step`` and ``connection`` are None if there is none. The first of ``records`` is the call that the
     row shows; the others led to it, or received what it sent. ``trouble`` marks a call that failed, or a
     refusal.
     """
@@ -62,12 +62,12 @@ def said(record: Record) -> str:
 
 
 def _without_addresses(text: str) -> str:
-    """Leave out the two addresses of a HELLO: what matters stands behind them."""
+    """Leave out the two addresses of a HELLO: what matters comes after them."""
     return re.sub(r"HELLO server=\S+ client=\S+", "HELLO …", text)
 
 
 def _trouble(record: Record) -> bool:
-    """Tell whether a call deserves attention: not one that found its socket gone, or nothing to read."""
+    """Tell whether a call failed or refused; finding the socket closed, or nothing to read, does not count."""
     moved = {"send": record.arguments, "sendall": record.arguments, "recv": record.result}.get(record.call)
     if failed(record):
         return record.call != "shutdown" and os.strerror(errno.EAGAIN).lower() not in (moved or "")

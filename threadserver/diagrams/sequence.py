@@ -1,6 +1,6 @@
 """A sequence: the steps of a trace as rows between lifelines, no row before the one that caused it.
 
-A row stands where its call was made; a row that shows a recv() alone stands where that returned. All processes of a
+A row's time is when its call was made; for a row that shows only a recv(), when that returned. All processes of a
 machine share the records' clock, and nothing arrives before it is sent, so each cause comes before its effect.
 `opening` explains how the few steps that no call shows are placed.
 """

@@ -1,11 +1,11 @@
 """A still picture: the sequence as one SVG file, for a document, a slide or a README.
 
-Steps stand at the left, lifelines in the middle, and what was called at the right, so that nothing overlaps::
+Steps are on the left, lifelines in the middle, and calls on the right, so that nothing overlaps::
 
     (4)  ●     |     |     |        socket(AF_INET, SOCK_STREAM, 6) = 7
     (5)  |────▶|     |     |        connect(tcp://127.0.0.1:44385)
 
-A tint and a word at the right edge name the stage. The picture brings its own background and follows a dark theme.
+A tint and a word at the right edge show the stage. The picture has its own background and adapts to a dark theme.
 It loads nothing, and every text of the trace is escaped.
 """
 

@@ -1,4 +1,4 @@
-"""An answer is a model with a sentence, into which the facts of the case are put."""
+"""Answers: a model with a sentence, filled in with the facts of the case."""
 
 from threadserver.inspection.pattern import Pattern, manner, mechanism
 from threadserver.inspection.verdict import Verdict

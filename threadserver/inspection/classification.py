@@ -24,7 +24,7 @@ def classify(
     keeper: int | None = None,
     time_limit: float = TIME_LIMIT,
 ) -> Verdict:
-    """Examine the server of an address. ``pid`` is any process in its network namespace, None when that is ours.
+    """Examine the server at an address. ``pid`` is any process in its network namespace, None when that is ours.
 
     ``keeper`` is the process that started the server, if we did. ``time_limit`` is in seconds. Raises KitError when
     there is no server, when we lack permission to inspect it, or when it ends during the experiment.

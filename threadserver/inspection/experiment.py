@@ -1,8 +1,8 @@
 """The experiment: open connections one by one, hold them, and look at the server each time it has come to rest.
 
 Nothing here waits for "long enough". After a change, looks are repeated until two agree and no task of the server is
-running: a task that has been woken counts as running until it sleeps again, on a busy machine too. Only what does *not*
-happen (a connection that stays in the queue) has to be waited for; that patience is bounded.
+running: a task that has been woken counts as running until it sleeps again, even on a busy machine. Only what does
+*not* happen (a connection that stays in the queue) has to be waited for; that patience is bounded.
 """
 
 import time
@@ -19,7 +19,7 @@ from threadserver.kernel.task import Task, TaskId
 
 PAUSE = 0.004  # seconds between two looks
 RESTLESS = 0.6  # seconds, at most, to wait for rest; then a server that never rests is looked at as it runs
-AT_WORK = 2.0  # seconds, at most, to go on waiting for an answer beyond patience while the server is at work
+AT_WORK = 2.0  # seconds, at most, to wait for an answer beyond the patience while the server is at work
 PATIENCE = 1.2  # seconds, once, to wait for a queued connection: pools grow by timers of a second
 
 
@@ -75,7 +75,7 @@ class Experiment:
     most: int = 0
     """The most connections that were held at once."""
     nudge: bytes = b""
-    """One byte, sent on each connection where the kernel holds connections back until their first bytes."""
+    """One byte, sent on each connection if the kernel holds connections back until their first bytes."""
     _opened: int = 0
 
     @property
@@ -152,7 +152,7 @@ class Experiment:
             time.sleep(PAUSE if not hoping else 5 * PAUSE)
 
     def _picture(self, look: Look) -> object:
-        """Return what must agree in two looks: the sockets that tasks wait for, and the state of our connections."""
+        """Return what must be equal in two looks: the sockets that tasks wait for, and the state of our connections."""
         waits = frozenset((task.id, task.call.name, task.sockets) for task in look.tasks.values())
         return waits, tuple((one.phase, len(one.received)) for one in self.held), frozenset(look.processes)
 
@@ -186,7 +186,7 @@ class Experiment:
             time.sleep(PAUSE)
 
     def _at_work(self, late: float) -> bool:
-        """Tell whether a task of the server still runs. One that has run for long is taken for one that always runs."""
+        """Tell whether a task of the server still runs. A task that has run for long counts as one that always runs."""
         return late < min(AT_WORK, self.left / 4) and self.subject.lens.look().running
 
     def counters(self) -> dict[TaskId, int]:

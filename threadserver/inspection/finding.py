@@ -1,4 +1,4 @@
-"""Find the server that a person means: by process number, by address, or by name.
+"""Find the server that a person means: by process id, by address, or by name.
 
 An address is looked up in the kernel's tables, never by connecting: that connection would already be a client.
 """
@@ -45,7 +45,7 @@ def find(target: str) -> Found:
 
 
 def by_pid(pid: int) -> Found:
-    """Find a process by its number."""
+    """Find a process by its id."""
     processes = everyone()
     if pid not in processes:
         raise KitError(f"no such process: {pid}; {LISTING}")
@@ -55,7 +55,7 @@ def by_pid(pid: int) -> Found:
 
 
 def by_name(name: str) -> Found:
-    """Find processes by name: that of the program, or of the script that an interpreter runs."""
+    """Find processes by the name of the program, or of the script that an interpreter runs."""
     processes = everyone()
     named = {pid for pid, process in processes.items() if pid != os.getpid() and _is_called(pid, process, name)}
     if not named:

@@ -35,7 +35,7 @@ class Pattern:
     unwatched: frozenset[int]
     """Our accepted connections that no task waits for."""
     foreign: frozenset[Holder]
-    """Tasks that hold one client which is not ours."""
+    """Tasks that hold one client of another program."""
 
     @property
     def holders(self) -> frozenset[Holder]:
@@ -51,7 +51,7 @@ class Pattern:
     def peeked(self) -> bool:
         """True when the tasks that wait for connections only peek at them, so that another task may take the bytes.
 
-        Where no process has more than one of the connections, no other task can.
+        If no process has more than one of the connections, no other task can take them.
         """
         tasks = [self.sight.look.tasks[pid, tid] for pid, tid in self.holders if tid is not None]
         if not any(task.call.peeks for task in tasks):
@@ -140,7 +140,7 @@ def mechanism(tasks: Iterable[Task]) -> str | None:
 
 
 def manner(tasks: Iterable[Task]) -> str:
-    """Return how the loops wait, for use in a sentence; empty where there is no word for it."""
+    """Return how the loops wait, for use in a sentence; empty if there is no word for it."""
     tasks = list(tasks)
     how = mechanism(tasks) or ("io_uring" if any(task.call.name == RING for task in tasks) else "")
     return f" using {how}" if how else ""
@@ -191,7 +191,7 @@ def siblings_aside(found: Pattern) -> set[int]:
 
 
 def siblings_handed(found: Pattern) -> set[int]:
-    """Return the idle processes that wait like a loop which is handed its clients, and that have the same parent.
+    """Return the idle processes with the same parent that wait like a loop that is handed its clients.
 
     The process that accepts may hand clients to them, too.
     """

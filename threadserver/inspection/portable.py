@@ -15,7 +15,7 @@ from threadserver.inspection.report import Connection, Listener, Process, Report
 
 LESS = (
     "what tasks are blocked in, the accept queue, and which task waits for which connection: "
-    "only Linux shows this (/proc/PID/task/TID/syscall); run the server and the kit in a Linux virtual machine"
+    "only Linux shows these (/proc/PID/task/TID/syscall); run the server and the kit in a Linux virtual machine"
 )
 
 

@@ -28,7 +28,7 @@ class Record:
     asked: list[int] = field(default_factory=list)
     answered: list[int] = field(default_factory=list)
     companions: list[set[TaskId]] = field(default_factory=list)
-    """Tasks beside the loops that ran, each time something was sent; empty where a loop once did without them."""
+    """Tasks other than the loops that ran each time something was sent; empty if a loop once managed without them."""
     births: list[bool] = field(default_factory=list)
     """Was a task made on this machine, each time something was sent? Other programs make tasks too."""
     alike: int = 0
@@ -40,7 +40,7 @@ class Record:
     crew: int = 0
     """How many tasks wait in the same way, under the same name except for a number: a loop's workers."""
     senders: set[TaskId] | None = None
-    """The tasks that sent the answers, where that could be traced."""
+    """The tasks that sent the answers, if that could be traced."""
     woken: bool = False
     """True when the sender slept between request and answer, until another task woke it."""
     trace: str = ""
@@ -51,7 +51,7 @@ class Record:
     stayed: set[Holder] | None = None
     """Holders that were still there after every connection was closed; None: not tried."""
     fleeting: bool = False
-    """True when the threads that stayed wait with a time-out: a cache of threads that will end, not a pool."""
+    """True when the remaining threads wait with a time-out: a cache of threads that will end, not a pool."""
     crowd: Pattern | None = None
     workers: dict[int, tuple[int, int | None]] = field(default_factory=dict)
     """The worker that HELLO names, by connection."""
@@ -94,7 +94,7 @@ class Record:
     def kept(self) -> bool | None:
         """Tell whether a loop keeps the connections that have been answered; None: that was not seen.
 
-        False where they stay with the tasks that served them, or were closed although there were no other clients.
+        False if they stay with the tasks that served them, or were closed although there were no other clients.
         """
         for found, answered in ((self.spoken, self.answered), (self.alone, self.alone_answered)):
             watched = [one for one in answered if found and found.sight.watchers(one)]

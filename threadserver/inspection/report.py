@@ -1,6 +1,6 @@
 """A server as a whole, at one moment: what `inspect` shows, and prints as JSON.
 
-Names and command lines stand here as the kernel tells them. Whatever prints them calls `printable`.
+Names and command lines are kept here as the kernel tells them. Code that prints them calls `printable`.
 """
 
 from collections.abc import Iterable
@@ -109,8 +109,8 @@ def inspect(found: Found) -> Report:
 
 def listening() -> list[Listener]:
     """Return everything that listens in our network namespace, with the processes that we may see."""
-    everybody = Lens({1}).look().processes  # every process descends from the first
-    owner_of = _owners({pid: links(pid) for pid in everybody})
+    all_processes = Lens({1}).look().processes  # every process descends from the first
+    owner_of = _owners({pid: links(pid) for pid in all_processes})
     with Network() as network, Tables(network) as tables:
         found = [*tables.listeners(), *(one for one in tables.locals() if one.listens)]
     return [_listener(one, owner_of.get(one.inode, set())) for one in found]

@@ -4,8 +4,8 @@
     hold        1, 2, 3 … connections, idle; more until some have to wait, or until it is plain that none will
     speak       something is sent on some while the others stay silent: which tasks answer, run, and wait then?
     close       all are closed: what becomes of the tasks that served them?
-    alone       where a loop may keep clients that have been answered: another request, with no other clients
-    crowd       where workers stayed: many more connections, in search of an upper limit
+    alone       if a loop may keep clients that have been answered: another request, with no other clients
+    crowd       if workers stayed: many more connections, in search of an upper limit
 
 Each round is over as soon as the server has come to rest.
 """
@@ -81,7 +81,7 @@ def _note(experiment: Experiment, record: Record, sight: Sight) -> Pattern:
 
 
 def _nudge(experiment: Experiment, record: Record) -> bool:
-    """Wait longer where none was accepted, after sending a byte where the kernel waits for one; True if that helped."""
+    """Wait longer if none was accepted, after sending a byte if the kernel waits for one; return whether it helped."""
     words = experiment.speech.request(b"")
     found = record.hold
     if words and any(one.phase is Phase.DEFERRED for one in experiment.held):
@@ -175,7 +175,7 @@ def _hello(one: Held) -> tuple[int, int | None] | None:
 
 
 def _close(experiment: Experiment, record: Record) -> None:
-    """Close everything, and see which holders remain; where some do, look for an upper limit."""
+    """Close everything, and see which holders remain; if some do, look for an upper limit."""
     if experiment.died or (record.hold.looped and not record.dedicated):
         return
     if record.dedicated and record.spoken:

@@ -8,7 +8,7 @@ DEFERRED = (
     "The kernel holds each connection back until its first bytes arrive (TCP_DEFER_ACCEPT), so silent connections show "
     "nothing. Send something with --send."
 )
-STUCK = "The server accepts no connections at present: it is stopped, stuck, or at its limit."
+STUCK = "The server is not accepting connections: it is stopped, stuck, or at its limit."
 HIDDEN = "You lack permission to see what the tasks are blocked in; run classify as the server's owner or as root."
 CONTRADICTION = "The witnesses disagree: the server looks like {model}, but {names} rules that out."
 

@@ -1,6 +1,6 @@
-"""The round in which something is sent: which tasks answer while the other clients are silent, run, and wait then.
+"""The round in which something is sent: which tasks answer, run and wait while the other clients are silent.
 
-To send on a few connections at a time, and more than once, tells a worker from a helper with a timer of its own.
+Sending on a few connections at a time, and more than once, tells a worker from a helper with a timer of its own.
 """
 
 import re
@@ -18,7 +18,7 @@ MOST_TASKS = 600  # of a server; with more, the tasks' counters are not compared
 SPOKEN_TO = 4
 TRIES = 3
 ROUNDS = 3
-MOST_ROUNDS = 5  # where a task was made on this machine each time: on a busy machine, other programs make many
+MOST_ROUNDS = 5  # if a task was made on this machine each time: on a busy machine, other programs make many
 ANSWER = 0.5  # seconds to wait for an answer
 STIRRING = (1, 2, 2)  # how long to watch in silence, as multiples of the longest exchange
 SILENCE = 0.1  # seconds to wait for an answer from a server that has answered nothing before
@@ -166,7 +166,7 @@ def _dedicate(experiment: Experiment, record: Record, numbers: list[int], words:
 
 
 def _worth_asking(experiment: Experiment, record: Record) -> bool:
-    """Tell whether to send a request: always if the user or the greeting allows it, else only where it decides."""
+    """Tell whether to send a request: always if the user or the greeting allows it, else only if it is decisive."""
     if experiment.speech.protocol != "auto" or record.workers:
         return True
     if record.hold.looped or record.suspect:  # workers may be made with the first request; others may answer

@@ -6,7 +6,7 @@ first bytes, and the task that answers is the best witness of all. So the user c
     none    never send anything
     kit     the kit's own protocol: confirm HELLO, then have a line echoed
     lines   send the user's lines in turn, and wait for an answer after each
-    auto    kit if the server says HELLO; silence if it says anything else first; and where silence leaves a question
+    auto    kit if the server says HELLO; silence if it says anything else first; and if silence leaves a question
             open, an HTTP request on some of the connections
 
 Why HTTP? Servers of every protocol get HTTP requests by mistake every day: they answer with an error, or close. They

@@ -100,7 +100,7 @@ class Subject:
         return Held(number, connection)
 
     def knock_again(self, held: list[Held]) -> bool:
-        """Connect again where a request was dropped because many came at once; True if any was.
+        """Repeat connection requests that were dropped because many came at once; return True if any was.
 
         The kernel would repeat it, but only after a second (tcp(7), tcp_syn_retries). A queue that stays full is left
         alone: those connections wait.
@@ -198,7 +198,7 @@ def _advance(one: Held, end: Socket | None) -> None:
 
 
 def subject(address: Address, network: Network, tables: Tables, keeper: int | None = None) -> Subject:
-    """Return the server of an address; ``keeper`` is the process that it descends from, where that is known.
+    """Return the server at an address; ``keeper`` is the process that it descends from, if that is known.
 
     Raises KitError when nothing listens there, or when we lack permission to inspect the process.
     """

@@ -1,4 +1,4 @@
-"""A report in the terminal: a table of tasks, or a tree, and under it what stands out."""
+"""A report in the terminal: a table or tree of tasks, and below it what stands out."""
 
 from collections.abc import Iterator
 
@@ -98,12 +98,12 @@ def backlog(listener: Listener) -> str:
 
 
 def _plain(text: str) -> Text:
-    """Return a text that others wrote for a cell: it holds no markup, and nothing in it steers the terminal."""
+    """Return untrusted text for a cell, without markup or control characters."""
     return Text(printable(text))
 
 
 def _comes_to(one: Connection, listener: Listener) -> bool:
-    """Tell whether a connection waits at this listening socket: at its address, or at its port of every address."""
+    """Tell whether a connection waits at this listening socket: on its address, or on its port of all addresses."""
     if not listener.address.startswith("tcp:"):
         return one.local == listener.address
     return one.local.rpartition(":")[2] == listener.address.rpartition(":")[2]
@@ -130,7 +130,7 @@ def verdict(found: Verdict) -> RenderableType:
     name = found.model + (f" ({found.mechanism})" if found.mechanism else "")
     workers = f", {count(found.workers, 'worker')}" if found.workers else ""
     shown = Table(box=SIMPLE_HEAD, header_style="bold", pad_edge=False)
-    for heading in ("witness", "", "evidence", "fits"):
+    for heading in ("witness", "", "evidence", "possible models"):
         shown.add_column(heading, no_wrap=heading in {"witness", ""})
     for one in found.witnesses:
         shown.add_row(one.name, _agreement(one, found.model), _plain(one.evidence), _fitting(one))

@@ -8,7 +8,7 @@ from threadserver.kernel.testimony import Model, Testimony
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """The answer of `classify`. ``workers`` and ``mechanism`` are None where unknown, or where the model has none."""
+    """The answer of `classify`. ``workers`` and ``mechanism`` are None if unknown, or if the model has none."""
 
     model: Model
     workers: int | None

@@ -1,8 +1,8 @@
 """Asking the judge: start a judge process for each submission, and read its results as they come.
 
-Where the machine allows it, the judge has a network of its own (`submission.network`), so that submissions judged side
-by side can use the same port. When the asking process is interrupted or dies, the judge ends, with everything that it
-has started.
+If the machine allows it, the judge has a network of its own (`submission.network`), so that submissions judged side by
+side can use the same port. When the asking process is interrupted or dies, the judge ends, with everything that it has
+started.
 """
 
 import os
@@ -41,7 +41,7 @@ def check(
 ) -> Verdict:
     """Judge the submission in ``folder``. Call ``begun`` with the containment, ``done`` with each result.
 
-    With the ``seed`` of an earlier verdict it asks the same questions again; without one, a seed is drawn.
+    The ``seed`` of an earlier verdict makes it ask the same questions again; without one, a seed is drawn.
     Raises UsageError when ``only`` names a check that does not exist.
     """
     seed = secrets.randbelow(SEEDS) if seed is None else seed
@@ -84,7 +84,7 @@ def check(
 
 
 def _killed(code: int) -> str:
-    return f", by signal {-code}, perhaps for want of memory" if code == -signal.SIGKILL else ""
+    return f", by signal {-code}, perhaps because memory ran out" if code == -signal.SIGKILL else ""
 
 
 @contextmanager

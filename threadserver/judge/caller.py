@@ -27,7 +27,7 @@ AT_REST = 15
 """Looks in a row that must show the same before the client counts as waiting for the end of its input."""
 MOST_PRINTED = 16 * MIB
 """Bytes kept of each standard stream; the judge stops waiting for a client that prints more."""
-SHORT_LIMIT = 2000  # milliseconds: a client that waits no longer than this must see that servers may be slower
+SHORT_LIMIT = 2000  # milliseconds: a client with a time-out up to this must learn that servers may be slower
 STANDARD = {0: "standard input", 1: "standard output", 2: "standard error"}
 
 Start = Callable[[Address], AbstractContextManager[Process]]
@@ -65,7 +65,7 @@ class Caller:
     # What goes in, and what came out.
 
     def write(self, *lines: bytes) -> None:
-        """Put lines, given without their LF, on its standard input."""
+        """Write lines, given without their LF, to its standard input."""
         for line in lines:
             self.transcript.sent("stdin", line + b"\n")
             self._input.put(line + b"\n")
@@ -125,7 +125,7 @@ class Caller:
         if len(lines) != 1:
             said = f"{len(lines)} lines" if lines else "nothing"
             raise self.wrong(
-                f"Your client {awaiting}; it had to say so in 1 line on standard error, and printed {said}"
+                f"Your client {awaiting}; it had to say so in 1 line on standard error, but printed {said}"
             )
 
     # What the kernel shows.
@@ -138,7 +138,7 @@ class Caller:
         """Return the error that fails a check, with what the kernel shows. The client's output is in the transcript."""
         self.settle()
         if not any(one.alive for one in self.process.members().values()):
-            self.process.wait(PATIENCE)  # none of it runs any more: its exit code is on its way
+            self.process.wait(PATIENCE)  # all its processes have ended: its exit code is on its way
         if (code := self.ended) is not None:
             self._note_end(code)
         self._note_said()
@@ -151,7 +151,7 @@ class Caller:
         return "\n".join(f"a task of your client {_doing(task)}" for task in self.process.look().tasks.values())
 
     def suspicion(self) -> str:
-        """Return the likely bug, from the call in which it is blocked; empty where that points at none."""
+        """Return the likely bug, from the call in which it is blocked; an empty string if that suggests none."""
         tasks = self.process.look().tasks.values() if self.ended is None else ()
         calls = {task.call.name for task in tasks if not set(task.call.descriptors or ()) & set(STANDARD)}
         if calls & SEND:
@@ -159,7 +159,7 @@ class Caller:
         return ". It waits for bytes from the server" if calls & RECEIVE else ""
 
     def stillness(self) -> Stillness:
-        """Begin to look whether it stands still."""
+        """Begin to watch whether it stands still."""
         return Stillness(self.members, self.patience)
 
     def settle(self) -> None:
@@ -167,7 +167,7 @@ class Caller:
         self.stillness().settle()
 
     def outwait(self) -> None:
-        """Wait until it has come to rest; where its wait has a short time limit, until that has run out."""
+        """Wait until it has come to rest; if its own wait has a short time limit, until that has run out."""
         self.settle()
         if not any(0 < _limit(task) <= SHORT_LIMIT for task in self.process.look().tasks.values()):
             return
@@ -195,10 +195,10 @@ class Caller:
 
 
 class Waiting:
-    """Waiting for a client, with an end: when the client has ended or come to rest, or the patience has run out.
+    """A wait for a client that ends when the client has ended or come to rest, or when the patience has run out.
 
-    ``awaiting`` says in the past tense what the client had to do, ``came`` what has come of it. A client that comes to
-    rest before its input has ended may be waiting for that end: many read all their input first.
+    ``awaiting`` says in the past tense what the client had to do, ``came`` what it has done so far. A client that comes
+    to rest before its input has ended may be waiting for that end: many read all their input first.
     """
 
     def __init__(self, caller: Caller, came: Callable[[], str], awaiting: str) -> None:
@@ -239,7 +239,7 @@ class Waiting:
 
 
 def _limit(task: Task) -> int:
-    """Return the time limit in milliseconds of a blocked call, where it is an argument; -1 without one."""
+    """Return the time limit of a blocked call in milliseconds, if it is one of the arguments; otherwise -1."""
     at = {"poll": 2, "epoll_wait": 3, "epoll_pwait": 3}.get(task.call.name)
     if at is None or len(task.call.arguments) <= at:
         return -1

@@ -1,6 +1,6 @@
-"""The likely bug by name, where what the kernel shows points at one.
+"""Name the likely bug if what the kernel shows points at one.
 
-Each rule is a function of the situation in which a client waited in vain; the first rule that applies is believed. A
+Each rule is a function of the situation in which a client waited in vain; the first rule that applies decides. A
 rule knows only what was seen, never source code.
 """
 
@@ -14,7 +14,7 @@ Rule = Callable[[Situation, int], str]
 
 
 def suspicion(situation: Situation, client: int) -> str:
-    """Return the likely bug from what is seen while ``client`` waits in vain; empty where nothing points at one."""
+    """Return the likely bug from what is seen while ``client`` waits in vain; empty if nothing points at one."""
     if situation.look.hidden:
         return ""
     return next((said for rule in RULES if (said := rule(situation, client))), "")
@@ -31,7 +31,7 @@ def _one_lock(situation: Situation, client: int) -> str:
         total = len(workers) + len(talking)
         return (
             f"Your workers start, but {len(workers)} of {total} wait for one lock: "
-            "the other one holds it during its conversation"
+            "the other holds it during its conversation"
         )
     return ""
 

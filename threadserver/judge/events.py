@@ -1,6 +1,6 @@
-"""What goes over the pipes between `asking` and `judge_process`: a request one way, events the other.
+"""The messages between `asking` and `judge_process`: a request one way, events the other.
 
-Each is a dataclass that goes over the pipe as one line of JSON, with its name in the field ``event``.
+Each is a dataclass that is sent over a pipe as one line of JSON, with its name in the field ``event``.
 """
 
 import json
@@ -22,7 +22,7 @@ class Request:
     only: list[str]
     seconds: float
     seed: int
-    """All that is drawn comes from it."""
+    """Every random number and order of the verdict comes from it."""
 
 
 @dataclass(frozen=True, slots=True)

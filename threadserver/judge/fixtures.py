@@ -1,6 +1,6 @@
 """Fixtures for rubrics: ``server`` in a server lab; ``client`` and a scripted ``server`` in a client lab.
 
-The submission is started in the judge's own network, and stopped whole in the end.
+The submission is started in the judge's own network; in the end all its processes are stopped.
 """
 
 from collections.abc import Callable, Iterator
@@ -25,8 +25,8 @@ from threadserver.submission.preparing import Prepared
 from threadserver.submission.server_program import Running, StartError, running
 
 FIRST_PORT = 7000
-"""In the judge's own network every submission can use the same ports. Each check uses another one, so that connections
-in TIME_WAIT from one check are not in the way of the next."""
+"""In the judge's own network every submission can use the same ports. Each check uses a different one, so that
+connections in TIME_WAIT from one check are not in the way of the next."""
 
 
 EVERYWHERE = "0.0.0.0"
@@ -46,7 +46,7 @@ def drawn_host(random: Random) -> str:
 class Fixtures:
     """The fixtures of every lab, for one submission. ``prepare`` makes its private copy and builds it.
 
-    ``remark`` receives remarks on the submission that are not failures. ``model`` is the lab's, where it has one.
+    ``remark`` receives remarks on the submission that are not failures. ``model`` is the lab's, if it has one.
     """
 
     def __init__(
@@ -74,8 +74,8 @@ class Fixtures:
 class ServerFixtures(Fixtures):
     """The fixtures of a server lab.
 
-    To start a server costs more than most checks. So a server that a check has left as it found it serves the next
-    check as well. What fails there is tried again with a server of its own: only that counts.
+    Starting a server costs more than most checks. So if a check leaves a server as it found it, the next check uses
+    that server too. A check that fails on a used server runs again with its own, and only that result counts.
     """
 
     _run = ExitStack()

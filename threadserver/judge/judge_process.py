@@ -45,7 +45,7 @@ def main() -> None:
         assert isinstance(request, Request)  # noqa: S101
         _judge(request, results)
     except (BrokenPipeError, KeyboardInterrupt):
-        os._exit(1)  # the asking process has gone, or wants no more
+        os._exit(1)  # the asking process has gone, or has interrupted this one
 
 
 def _interrupt(*_: object) -> None:
@@ -89,7 +89,7 @@ def _judge(request: Request, results: IO[str]) -> None:
 
 @contextmanager
 def _prepared(request: Request, contained: containment.Containment) -> Iterator[Prepared]:
-    folder = os.fsdecode(os.fsencode(request.folder))  # the asker's language may spell its bytes in another way
+    folder = os.fsdecode(os.fsencode(request.folder))  # the other process's locale may decode its bytes differently
     submission = find(Path(folder), request.role)
     with prepared(submission, contained, kit=request.kit) as found:
         yield found

@@ -3,7 +3,7 @@
 ::
 
     @points(10, "each connection has its own child process", after="many_at_once",
-            hint="os.fork() returns twice: 0 in the child, which converses, and the child's number in the parent.")
+            hint="os.fork() returns twice: 0 in the child, which converses, and the child's process id in the parent.")
     def test_model(server):
         …
 
@@ -30,7 +30,7 @@ class Check:
     hint: str
     after: tuple[str, ...]
     fresh: bool = False
-    """True when the check must see a server that nothing has happened to."""
+    """True when the check needs a server that no other check has used."""
 
 
 def points(

@@ -1,8 +1,8 @@
-"""Making a new lab: a small, whole one, that passes its own selftest before its author has changed a line.
+"""Making a new lab: small but complete, it passes its own selftest before its author has changed a line.
 
-The lab for the model `thread` comes from templates/new_lab. For any other model there is a lab already, and the new
-one begins with that lab's rubric and starter, its solution, and the smallest of its mistakes and of its variants.
-Handout and lab.toml are new in every case.
+A lab for the model `thread` is made from templates/new_lab. Every other model already has a lab, and the new lab begins
+with that lab's rubric, starter and solution, and with the smallest of its mistakes and of its variants.
+Handout and lab.toml are always new.
 """
 
 import re
@@ -26,13 +26,13 @@ NAME = re.compile(r"[a-z][a-z0-9_-]*")
 def new(folder: Path, model: str = "thread", language: str = "python") -> list[Path]:
     """Make a lab in ``folder``, whose name becomes the lab's, and return its files.
 
-    Raises UsageError for a name, model or language that cannot be, KitError when something is there already.
+    Raises UsageError for an impossible name, model or language, KitError when the folder already exists.
     """
     name = folder.resolve().name
     if not NAME.fullmatch(name):
-        raise UsageError(f"{name!r} cannot name a lab: use lower-case letters, digits, - and _, a letter first")
+        raise UsageError(f"{name!r} cannot name a lab: use lower-case letters, digits, - and _; begin with a letter")
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise KitError(f"{folder} is there already; nothing was changed: choose another name")
+        raise KitError(f"{folder} already exists; nothing was changed: choose another name")
     parts = _from_templates() if model == "thread" else _from_lab(model)
     parts |= _in_language(model, language)
     with writing(folder):
@@ -62,7 +62,7 @@ def _from_lab(model: str) -> dict[str, Path]:
 
 
 def _in_language(model: str, language: str) -> dict[str, Path]:
-    """Find the starter and the solution in another language: those of the lab that has them."""
+    """Find the starter and the solution in another language, in the lab that has them."""
     if language == "python":
         return {}
     parts = {part: LABS / model / part for part in (f"starter-{language}", f"solution-{language}")}
@@ -80,7 +80,7 @@ def _size(folder: Path) -> int:
 
 
 def _copy(source: Path, target: Path, renamed: dict[str, str]) -> None:
-    """Copy a file or a folder; where a file speaks of the lab that it comes from, let it speak of the new one."""
+    """Copy a file or a folder; where a file names the lab that it comes from, let it name the new lab."""
     target.parent.mkdir(parents=True, exist_ok=True)
     if source.is_dir():
         shutil.copytree(source, target, ignore=shutil.ignore_patterns(COMPILED))
@@ -102,7 +102,7 @@ def _describe(folder: Path, model: str, language: str) -> None:
     alternatives = [file.name for file in (folder / "alternatives").iterdir()]
     values = {
         "name": folder.resolve().name,
-        "title": f"{folder.resolve().name}: say in a line what it is about",
+        "title": f"{folder.resolve().name}: say in one line what it is about",
         "order": max((lab.order for lab in labs()), default=0) + 1,
         "model": Model.THREADS if model == "thread" else read(LABS / model).model,
         "variants": _quoted(name for name in alternatives if model == "thread" or name in read(LABS / model).variants),

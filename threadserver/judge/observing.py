@@ -16,9 +16,10 @@ from threadserver.kernel.processes import processor_time
 from threadserver.kernel.task import TaskId
 
 QUIET = 0.15
-"""Seconds in which nobody says anything, several times, to tell a timer from a task that runs for every line."""
+"""Seconds in which no client sends anything, several times, to tell a timer from a task that runs for every line."""
+
 UNTRACED = 8
-"""Clients that are asked while nobody traces the server."""
+"""Clients that say a line while the server is not traced."""
 
 
 @dataclass(slots=True)
@@ -34,7 +35,7 @@ class _Rounds:
     """The bytes of each client's answer."""
 
     def works(self) -> Tasks:
-        """Return the tasks that sent each answer, where all of it was seen to be sent."""
+        """Return the tasks that sent each answer, if all of it was seen to be sent."""
         whole = (number for number, size in self.asked.items() if self.calls.sent_bytes(self.inodes[number]) >= size)
         return {number: self.calls.senders(self.inodes[number]) for number in whole}
 
@@ -44,7 +45,7 @@ class _Rounds:
         return {number: tasks for number, tasks in found.items() if tasks}
 
     def ran_between(self) -> Tasks:
-        """Return the tasks that ran between each client's line and its answer, beside the one that answered."""
+        """Return the tasks that ran between each client's line and its answer, without the one that answered."""
         return {number: self.calls.between(self.inodes[number]) for number in self.asked}
 
     def made(self) -> Tasks:
@@ -74,14 +75,14 @@ def ask_in_any_order(peers: Sequence[Peer], random: random.Random, rounds: int =
 
 
 def observe(program: Program, clients: Sequence[Peer], random: random.Random, model: str = "") -> Serving:
-    """Look at the task that waits for each of these clients, then ask each in a random order, and see which answers.
+    """Look which task waits for each of these clients; then ask each, in a random order, and see which task answers.
 
-    The clients are held and confirmed. ``model`` is the lab's. Raises WrongError when one gets no answer.
+    The clients are held and confirmed. ``model`` is the lab's. Raises WrongError when a client gets no answer.
     """
     program.settle()
     situation = program.situation()
     if missing := [peer for peer in clients if peer.number not in situation.ends]:
-        raise missing[0].wrong(f"{missing[0].name} is held, and its connection has gone")
+        raise missing[0].wrong(f"{missing[0].name} is connected, but the server has closed its end")
     few = random.sample(list(clients), min(UNTRACED, len(clients)))
     moved = _moved_by(program, few, random, situation)
     rounds = _traced(program, clients, random, situation)
@@ -109,7 +110,7 @@ def observe(program: Program, clients: Sequence[Peer], random: random.Random, mo
 def _others(
     program: Program, clients: Sequence[Peer], seen: Serving, moved: Tasks, rounds: _Rounds, random: random.Random
 ) -> TakingPart:
-    """Find out which tasks take part beside those that answer, and whether they did the same while they were traced."""
+    """Find out which tasks take part in addition to those that answer, and whether they also did while untraced."""
     between, ran = rounds.ran_between(), rounds.ran()
 
     beside = {number: (between[number] | moved.get(number, frozenset())) - seen.works[number] for number in seen.works}
@@ -122,11 +123,11 @@ def _others(
     if not hidden:
         return found
     name = seen.situation.name_of(min(hidden))
-    return TakingPart(doubt=f"{name} runs for every line as long as nobody traces it, and does not while it is traced")
+    return TakingPart(doubt=f"{name} runs for every line, but not while the judge traces it")
 
 
 def _timers(program: Program, situation: Situation) -> set[TaskId]:
-    """Find the tasks that run although nobody says anything: a round that takes long on a busy machine meets them."""
+    """Find the tasks that run although no client sends anything: a long round on a busy machine meets them."""
     found = set()
     for _ in range(UNTRACED):
         program.settle()
@@ -167,7 +168,7 @@ def _claims(clients: Sequence[Peer], outer: dict[TaskId, TaskId]) -> Tasks:
 def _moved_by(
     program: Program, clients: Sequence[Peer], random: random.Random, situation: Situation
 ) -> dict[int, frozenset[TaskId]]:
-    """Ask clients, one when the server rests again after the other, and find the tasks that ran for each."""
+    """Ask the clients one by one, each when the server rests again, and find the tasks that ran for each."""
     moved = {}
     for peer in random.sample(clients, len(clients)):
         program.settle()
@@ -193,7 +194,7 @@ def _traced(program: Program, clients: Sequence[Peer], random: random.Random, si
 
 
 def greeters(program: Program, arrive: Callable[[], Peer]) -> tuple[Peer, frozenset[TaskId]]:
-    """Let 1 more client come. Return it with the tasks that greeted it: none where that cannot be traced.
+    """Let 1 more client come. Return it with the tasks that greeted it: none if that cannot be traced.
 
     The client stays, and is confirmed. Raises WrongError when it is not greeted.
     """
@@ -207,7 +208,7 @@ def greeters(program: Program, arrive: Callable[[], Peer]) -> tuple[Peer, frozen
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
-    """The task that accepted each client. ``problem``: why that is not known."""
+    """The task that accepted each client. ``problem`` says why that is not known."""
 
     by: dict[int, TaskId]
     problem: str = ""

@@ -1,4 +1,4 @@
-"""What a judge can say about a check, and about a submission.
+"""The outcomes of a check, and the verdict on a submission.
 
 passed         it does what the check asks
 failed         it does not; the message says what was sent, what was expected, and what came
@@ -35,7 +35,7 @@ class LateError(Exception):
 
 
 class UndeterminedError(Exception):
-    """What was seen does not decide the check; ``evidence`` is for the person who does."""
+    """What was seen does not decide the check; ``evidence`` is for the person who must decide."""
 
     def __init__(self, message: str, evidence: str = "") -> None:
         super().__init__(message)
@@ -58,7 +58,7 @@ class Result:
 
 
 def earned(outcome: Outcome, max_points: float) -> float:
-    """Return the points that an outcome gives: the student loses none for a doubt."""
+    """Return the points that an outcome earns: an undetermined check costs the student none."""
     return max_points if outcome in {Outcome.PASSED, Outcome.UNDETERMINED} else 0
 
 
@@ -75,7 +75,7 @@ class Verdict:
     notes: list[str] = field(default_factory=list)
     """Remarks on the submission that are not failures."""
     seed: int = 0
-    """What was drawn in this verdict came from it: the same seed asks the same questions."""
+    """The seed of everything drawn in this verdict: the same seed asks the same questions."""
 
     @property
     def score(self) -> float:
@@ -104,11 +104,11 @@ class Verdict:
 
     @property
     def standing(self) -> str:
-        """What a provisional score is worth, in a sentence; nothing where it is not provisional."""
+        """What a provisional score is worth, in a sentence; empty when the score is not provisional."""
         if not self.provisional:
             return ""
         doubts = "; ".join(f"{one.name}: {one.message}" for one in self.undetermined)
-        return f"provisional: {self.score:g} of {self.max_score:g}; not decided: {doubts}"
+        return f"provisional: {self.score:g} of {self.max_score:g}; undecided: {doubts}"
 
     @property
     def exit_code(self) -> int:

@@ -23,13 +23,13 @@ PATIENCE = 10.0
 LONGEST = 30.0
 """Seconds that anything may take even while bytes come and go."""
 LATE = 3.0
-"""Seconds without CONFIRM after which a server may have begun to lose patience: the contract's limit is 5 s."""
+"""Seconds without CONFIRM after which a server may time out: the contract's limit is 5 s."""
 RECEIVE_SIZE = 65_536
-MOST_KEPT = 1 << 20  # bytes that have come and were not yet expected
+MOST_KEPT = 1 << 20  # bytes that have come but were not yet expected
 
 
 class Peer:
-    """One client and its connection. ``number`` is the judge's own count, from 1."""
+    """One client and its connection. ``number`` is the judge's own count, beginning with 1."""
 
     def __init__(self, program: Program, number: int, *, small_buffer: bool = False) -> None:
         self.number = number
@@ -90,7 +90,7 @@ class Peer:
     def send(self, data: bytes, *, reading: bool = True) -> None:
         """Send bytes unchanged. Bytes that arrive meanwhile are kept, so that neither side waits for the other."""
         self._transcript.sent(self.name, data)
-        waiting = Waiting(self, f"had {len(data)} bytes to send, and the server did not read them")
+        waiting = Waiting(self, f"had {len(data)} bytes to send, and the server did not read them all")
         left = memoryview(data)
         while left and not self._ended:
             readable, writable, _ = select.select([self.socket] if reading else [], [self.socket], [], PAUSE)
@@ -159,7 +159,7 @@ class Peer:
             raise self.wrong(f"{self.name} {after}, and expected a close; it got {shown(bytes(self._buffer))}")
 
     def expect_last_words(self, after: str) -> None:
-        """Expect a close, at once or after an ERROR: an ERROR does no harm where the client no longer listens."""
+        """Expect a close, at once or after an ERROR, which does no harm when the client no longer listens."""
         waiting = Waiting(self, f"{after}, and expected the server to close")
         while not self._ended:
             self._receive(waiting)
@@ -179,7 +179,7 @@ class Peer:
         if self.has_come():
             raise self.wrong(f"{self.name} got {shown(bytes(self._buffer))} too early: {why}")
         if self._ended:
-            raise self.wrong(f"{self.name} was closed by the server ({self._ended}): {why}")
+            raise self.wrong(f"{self.name} was closed by the server (it {self._ended}): {why}")
 
     def read_slowly(self, expected: bytes, awaiting: str) -> None:
         """Expect these bytes, reading them from the kernel in small pieces."""
@@ -204,7 +204,7 @@ class Peer:
         self._shut(lambda: self.socket.shutdown(socket.SHUT_WR))
 
     def note(self, what: str) -> None:
-        """Note in the transcript what this client does, where its bytes would be too many to show."""
+        """Note in the transcript what this client does, if its bytes would be too many to show."""
         self._transcript.note(self.name, what)
 
     def close(self) -> None:
@@ -233,7 +233,7 @@ class Peer:
         return self._late() or WrongError(message, self.program.explain(self.number)[1])
 
     def in_vain(self, message: str) -> Exception:
-        """Return the error for something that was awaited and did not come, with the bug that it points at."""
+        """Return the error for something that was awaited but did not come, with the bug that it suggests."""
         if late := self._late():
             return late
         suspicion, evidence = self.program.explain(self.number)
@@ -243,7 +243,7 @@ class Peer:
         """Return an error when the server's limit on CONFIRM ran out because the judge was late to send it."""
         waited = (self._confirmed or time.monotonic()) - self._begun
         if waited > LATE and b"ERROR not confirmed" in self._buffer:
-            return LateError(f"{self.name} was greeted and confirmed only {waited:.1f} s after it had connected")
+            return LateError(f"{self.name} confirmed only {waited:.1f} s after it had connected: the judge was late")
         return None
 
     # How it waits.
@@ -290,13 +290,14 @@ class Peer:
             self._take()
 
     def _end(self, error: OSError | None) -> None:
-        self._ended = "it closed the connection" if error is None else "it reset the connection"
-        self._transcript.note(self.name, f"sees the end: {self._ended}")
+        self._ended = "closed the connection" if error is None else "reset the connection"
+        self._transcript.note(self.name, f"sees the end: the server {self._ended}")
 
     def came(self) -> str:
         """Return what has come so far, in words."""
         if self._ended:
-            return f"the server sent {shown(bytes(self._buffer))}, then {self._ended}" if self._buffer else self._ended
+            sent = f"sent {shown(bytes(self._buffer))}, then " if self._buffer else ""
+            return f"the server {sent}{self._ended}"
         return f"only {shown(bytes(self._buffer))} came" if self._buffer else "nothing came"
 
     def _different(self, expected: bytes, awaiting: str) -> Exception:
@@ -314,7 +315,7 @@ class Peer:
 
 
 class Waiting:
-    """Waiting for one thing, with an end: each look decides whether there is still anything to wait for."""
+    """A wait for one thing: each look decides whether the wait is still worthwhile."""
 
     def __init__(self, peer: Peer, awaiting: str) -> None:
         self._peer = peer

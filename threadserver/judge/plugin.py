@@ -1,8 +1,8 @@
 """The judge as a pytest plugin: checks are pytest's items, outcomes come through its hooks, nothing is parsed.
 
 pytest collects the rubric and runs its functions. The plugin decides in which order they run, which are blocked, and
-what an exception means. Every check must have an outcome: a skipped one, or one without an outcome, is an error of the
-judge. An error is tried once more, from a fresh start. Each result is passed on as soon as it is known.
+what an exception means. Every check must have an outcome: a skipped check, or one without an outcome, is an error of
+the judge. After an error the check runs once more, from a fresh start. Each result is reported as soon as it is known.
 """
 
 import random
@@ -37,8 +37,8 @@ class RubricError(Exception):
 class Judging:
     """The plugin of one run.
 
-    ``only`` names the wanted checks; those that they depend on run, too. After ``seconds`` no further check begins:
-    many times what a correct submission needs, this only bounds one that makes every check wait.
+    ``only`` names the wanted checks; those that they depend on run, too. After ``seconds`` no further check begins.
+    That is many times what a correct submission needs, and only bounds a submission that makes every check wait.
     """
 
     def __init__(self, emit: Emit, only: Iterable[str] = (), seconds: float = inf, seed: int = 0) -> None:
@@ -48,15 +48,15 @@ class Judging:
         self.problem = ""
         """Why the rubric could not be run."""
         self.misused = ""
-        """What the request got wrong: a check that does not exist."""
+        """What is wrong with the request: a check that does not exist."""
         self.transcript = Transcript()
-        """The transcript of the check that runs now."""
+        """The transcript of the current check."""
         self.patience = Patience()
         """The judge's patience with this submission, over all checks."""
         self.random = self.drawn_for("")
-        """What the check that runs now draws from: the same in each try, and whatever other checks have drawn."""
+        """The random source of the current check: the same in each try, whatever other checks have drawn."""
         self.fresh = True
-        """True when the check that runs now needs a server of its own."""
+        """True when the current check needs a server of its own."""
         self.second_hand = False
         """True when that check got a server that an earlier check has used."""
         self._emit = emit
@@ -77,7 +77,7 @@ class Judging:
 
     @pytest.hookimpl(trylast=True)
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
-        """Put the checks in order, each after those that it depends on, and leave out those that are not wanted."""
+        """Order the checks, each after those that it depends on, and leave out those that are not wanted."""
         try:
             self._collect(items)
         except RubricError as error:
@@ -121,7 +121,7 @@ class Judging:
         elif self.patience.exhausted:
             result = _result(
                 check, Outcome.BLOCKED,
-                f"{OUT_OF_PATIENCE} {MOST:g} s in all, and did nothing meanwhile",
+                f"{OUT_OF_PATIENCE} {MOST:g} s in total, doing nothing meanwhile",
             )  # fmt: skip
         else:
             result = self._run(check, item, nextitem)
@@ -150,7 +150,7 @@ class Judging:
         self.random = self.drawn_for(check.name)
         self._failure = None
         self.second_hand = False
-        # Where no check follows, the session does: its fixtures must outlive a check that is tried again.
+        # After the last check, pass the session: its fixtures must outlive a check that is tried again.
         runtestprotocol(item, log=False, nextitem=nextitem or item.session)  # type: ignore[arg-type]
         if isinstance(self._failure, MachineError):
             self.problem = str(self._failure)
@@ -158,16 +158,16 @@ class Judging:
         return self._judge(check)
 
     def drawn_for(self, what: str) -> random.Random:
-        """Return what to draw numbers and orders for a check from, or for something else: made from the seed."""
+        """Return the random source for a check, or for something else, made from the seed."""
         return random.Random(f"{self._seed} {what}")  # noqa: S311
 
     @property
     def all_is_well(self) -> bool:
-        """True while nothing has gone wrong in the check that runs now."""
+        """True while nothing has gone wrong in the current check."""
         return self._failure is None
 
     def pytest_runtest_makereport(self, item: pytest.Item, call: pytest.CallInfo[Any]) -> None:  # noqa: ARG002
-        """Keep the first failure, a skip too: an error in the cleanup afterwards says less."""
+        """Keep the first failure or skip: an error in the cleanup afterwards says less."""
         if call.excinfo is not None and self._failure is None:
             self._failure = call.excinfo.value
 
@@ -180,7 +180,7 @@ class Judging:
         return name in self.results or all(check.name != name for check in self.checks)
 
     def passed(self, name: str) -> bool:
-        """Return whether a check has been tried, and nothing was found wrong in it."""
+        """Return whether a check has been tried and nothing was found wrong."""
         result = self.results.get(name)
         return result is not None and result.outcome in {Outcome.PASSED, Outcome.UNDETERMINED}
 
@@ -236,14 +236,14 @@ def _place(item: pytest.Item) -> tuple[int, int]:
 
 
 def _as_taken(check: Check, item: pytest.Item, taken: Container[str]) -> Check:
-    """Let a shared check wait only for checks that the rubric takes as well: a rubric need not take whole groups."""
+    """Make a shared check depend only on checks that the rubric also takes: it need not take whole groups."""
     if _place(item)[0] == len(GROUPS):
         return check
     return replace(check, after=tuple(name for name in check.after if name in taken))
 
 
 def _ordered(checks: dict[str, Check]) -> dict[str, Check]:
-    """Put checks in their rubric's order, but each after those that it depends on."""
+    """Return checks in their rubric's order, but each after those that it depends on."""
     ordered: dict[str, Check] = {}
 
     def place(check: Check, path: tuple[str, ...]) -> None:

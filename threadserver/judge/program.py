@@ -1,7 +1,7 @@
 """The submission's running program, as the judge sees it: an address, and what the kernel shows.
 
-This knows of the judge's clients only that each has a number and a socket. So clients (`peer`) and the trial itself
-(`trial`) both build on it, and it builds on neither.
+All that this module knows about the judge's clients is that each has a number and a socket. So clients (`peer`) and the
+trial itself (`trial`) both build on it, and it builds on neither.
 """
 
 import os
@@ -27,7 +27,7 @@ from threadserver.kernel.task import TaskId
 from threadserver.submission.server_program import Running, how
 
 CHANCES = 10
-"""Checks whether bytes were read, before the tasks themselves are looked at."""
+"""How often to check whether bytes were read before looking at the tasks themselves."""
 
 
 @dataclass(slots=True)
@@ -36,7 +36,7 @@ class Numbers:
 
     seen: dict[int, str] = field(default_factory=dict)
     strict: bool = False
-    """True when a number that comes again fails any check; otherwise that is left to the check `numbers`."""
+    """True when a repeated number fails any check; otherwise it is left to the check `numbers`."""
 
     def again(self, number: int, name: str) -> str:
         """Note that a client was told a number; return the name of an earlier client that was told the same."""
@@ -98,7 +98,7 @@ class Program:
 
     @property
     def ended(self) -> int | None:
-        """Its exit code once no process of it is left. A daemon outlives the process that was started."""
+        """Its exit code once none of its processes is left. A daemon outlives the process that was started."""
         code = self._running.ended()
         if code is None or any(self._alive() for _ in range(3)):  # a look may miss each of its two forks
             return None
@@ -113,10 +113,10 @@ class Program:
         said = self._running.output().strip()
         over = self._running.over_limit
         ended = f"{how(self.ended)}, for it {over}" if over else how(self.ended)
-        return ended + (f"; it said:\n{said[-1500:]}" if said else ", and it said nothing")
+        return ended + (f"; its output:\n{said[-1500:]}" if said else ", without output")
 
     def restart(self, killed: Callable[[], None]) -> None:
-        """Kill it, whole, and start it again at once on the same port. ``killed`` is called in between."""
+        """Kill all its processes, and start it again at once on the same port. ``killed`` is called in between."""
         self.transcript.note("server", "is killed, and started again on the same port")
         self._context.__exit__(None, None, None)
         killed()
@@ -169,7 +169,7 @@ class Program:
 
     @contextmanager
     def stopped(self, pids: Iterable[int]) -> Iterator[None]:
-        """Stop some of its processes for the length of the block: what happens meanwhile reaches them all at once."""
+        """Stop some of its processes during the block: what happens meanwhile reaches them all at once."""
         try:
             for pid in pids:
                 _signal(pid, signal.SIGSTOP)
@@ -185,7 +185,7 @@ class Program:
         return list(self._running.members())
 
     def task_ids(self) -> frozenset[TaskId]:
-        """Return every task that can still run, zombies left out, by process and thread."""
+        """Return every task that can still run, without zombies, by process and thread."""
         living = (pid for pid, one in self._running.members().items() if one.alive)
         return frozenset((pid, tid) for pid in living for tid in tasks(pid))
 
@@ -196,7 +196,7 @@ class Program:
         return Look(look.processes, look.tasks, listeners)
 
     def stillness(self) -> Stillness:
-        """Begin to look whether it stands still."""
+        """Begin to watch whether it stands still."""
         return Stillness(self.members, self.patience)
 
     def settle(self) -> None:
@@ -215,12 +215,12 @@ class Program:
             time.sleep(PAUSE / 25)
 
     def waits_in_backlog(self, client: Client) -> bool:
-        """Return whether a client is connected for the kernel, and the server has not accepted it."""
+        """Return whether a client is connected, according to the kernel, but not accepted yet."""
         end = self._end_of(client)
         return end is not None and end.queued
 
     def may_wait(self) -> bool:
-        """Return whether the accept queue, whose length listen() was told, has room for 1 more client."""
+        """Return whether the accept queue, whose length listen() has set, has room for 1 more client."""
         listeners = [one for one in self._sockets() if one.listens]
         return not self._tables.complete or all(one.receive_queue <= one.send_queue for one in listeners)
 
@@ -248,11 +248,11 @@ class Program:
         return Possessions(descriptors(living), len(look.tasks), len(living), len(look.zombies))
 
     def explain(self, number: int) -> tuple[str, str]:
-        """Return the bug that client ``number``, waiting in vain, points at, and what the kernel shows."""
+        """Return the bug that client ``number``, waiting in vain, suggests, and what the kernel shows."""
         if over := self._running.over_limit_now():  # before the processes are gone: that comes a moment later
             return "", f"it was ended: it {over}"
         if self.ended is not None:
-            return "", f"no process is left, it ended {self.ending}"
+            return "", f"no process is left: the server ended {self.ending}"
         situation = self.situation()
         return suspicion(situation, number), situation.text()
 

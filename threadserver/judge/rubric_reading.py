@@ -18,7 +18,7 @@ from threadserver.core.loading import load_module
 from threadserver.judge.marking import check_of, place_of
 
 PATIENCE = 60
-"""Seconds after which a rubric that does not come to an end is given up."""
+"""Seconds after which a rubric that does not end is abandoned."""
 _PROGRAM = "import sys; sys.path.insert(0, {kit!r}); from threadserver.judge.rubric_reading import main; main()"
 
 Checks = dict[str, tuple[float, str]]
@@ -26,7 +26,7 @@ Checks = dict[str, tuple[float, str]]
 
 
 def read(rubrics: Iterable[Path]) -> dict[Path, Checks | str]:
-    """Return the checks of each rubric, or in their place the reason why it cannot be read."""
+    """Return the checks of each rubric, or the reason why it cannot be read."""
     wanted = [rubric.resolve() for rubric in rubrics]
     found: dict[Path, Checks | str] = {}
     with tempfile.TemporaryDirectory(prefix="rubrics-") as neutral:
@@ -38,7 +38,7 @@ def read(rubrics: Iterable[Path]) -> dict[Path, Checks | str]:
                 env={name: value for name, value in os.environ.items() if name in {"PATH", "LANG", "HOME", "TMPDIR"}},
             )  # fmt: skip
         except subprocess.TimeoutExpired:
-            return dict.fromkeys(wanted, f"it does not come to an end within {PATIENCE} s")
+            return dict.fromkeys(wanted, f"it does not end within {PATIENCE} s")
     for line in ended.stdout.splitlines():
         one = json.loads(line)
         found[Path(one["rubric"])] = one["problem"] or {name: (worth, said) for name, worth, said in one["checks"]}

@@ -26,7 +26,7 @@ from threadserver.judge.transcript import shown
 from threadserver.kernel.sockets import Tables
 
 HOST = "127.0.0.1"
-BUFFER = 16_384  # bytes, in each direction: small even where the judge has no network of its own
+BUFFER = 16_384  # bytes, in each direction: small even if the judge has no network of its own
 SEGMENT = 1448  # bytes: the kernel derives the client's send buffer from it (tcp(7), TCP_MAXSEG)
 
 
@@ -193,7 +193,7 @@ class ScriptedServer:
         if self.has_come():
             raise self.wrong(f"sent {shown(bytes(self._buffer))} too early: {why}")
         if self._ended:
-            raise self.wrong(f"has left ({self._ended}): {why}")
+            raise self.wrong(f"has left (it {self._ended}): {why}")
 
     def await_read(self) -> None:
         """Wait until the client has read everything that was sent; one that has ended never will."""
@@ -212,7 +212,7 @@ class ScriptedServer:
     def came(self) -> str:
         """Return what has come so far, in words."""
         got = f"only {shown(bytes(self._buffer))} came" if self._buffer else "nothing came"
-        return f"{got}, then {self._ended}" if self._ended else got
+        return f"{got}, then it {self._ended}" if self._ended else got
 
     # How it waits.
 
@@ -246,8 +246,8 @@ class ScriptedServer:
     def _end(self, error: OSError | None) -> None:
         """Note that nothing more will come; after an error nothing more can be sent either."""
         self._broken = error is not None
-        self._ended = "it ended its side of the connection" if error is None else "the connection was reset"
-        self._transcript.note("server", f"sees the end: {self._ended}")
+        self._ended = "ended its side of the connection" if error is None else "reset the connection"
+        self._transcript.note("server", f"sees the end: the client {self._ended}")
 
     def _unsent(self) -> int:
         """Return the bytes that the client's kernel has not acknowledged yet (tcp(7), SIOCOUTQ)."""

@@ -39,7 +39,7 @@ class Subject:
     folder: Path
     fails: frozenset[str] = frozenset()
     says: tuple[str, ...] = ()
-    """The feedback of the first check that fails must contain one of these."""
+    """The feedback of the first failed check must contain one of these."""
 
     @property
     def title(self) -> str:

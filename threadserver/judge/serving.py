@@ -1,9 +1,9 @@
 """Which task serves which client: four independent witnesses, and what follows from them together.
 
-While some clients are held, all confirmed and silent,
+While some clients are held, all confirmed and silent, the witnesses are:
 
-    works     each client asks something: which task reads its line and sends its answer? Traced where that is allowed,
-              otherwise the task whose counters move; a task that only pretends to serve does not move
+    works     each client asks something: which task reads its line and sends its answer? Traced if that is allowed;
+              otherwise the task whose counters move, because a task that only pretends to serve does not move
     waits     which task is blocked in a call that waits until the connection can be read (peeking does not count)
     counts    how many tasks and processes have been created since before the clients came
     hello     which task HELLO named, looked up in the kernel's tables
@@ -38,14 +38,14 @@ Tasks = dict[int, frozenset[TaskId]]
 
 @dataclass(frozen=True, slots=True)
 class TakingPart:
-    """Whether tasks beside those that answer take part. ``seen`` is proved, ``doubt`` is for a person."""
+    """Whether tasks other than those that answer take part. ``seen`` is proved, ``doubt`` needs a person."""
 
     seen: str = ""
     doubt: str = ""
 
 
 MOST = 0.6
-"""The share of the clients for which something must have been seen."""
+"""The share of the clients for which something must be seen."""
 NOBODY_ELSE = TakingPart()
 
 
@@ -60,7 +60,7 @@ class Serving:
     made: Tasks
     """The tasks that were made between each client's line and its answer."""
     untraced: str
-    """Why the system calls could not be traced; empty where they were."""
+    """Why the system calls could not be traced; empty if they were."""
     blind: str
     """Why the trace may have missed reads and sends."""
     waits: Tasks
@@ -85,15 +85,15 @@ class Serving:
         )
 
     def testimony(self, *, mixed: bool = False) -> list[Testimony]:
-        """Hear the witnesses; ``mixed``: a worker is a thread or a process, and a process may hold several."""
+        """Return what the witnesses say; ``mixed`` allows workers that are threads of several processes."""
         found = [self._works(mixed=mixed), self._waits(mixed=mixed), self._counts(), self._hello(mixed=mixed)]
         return [one for one in found if one]
 
     def must_be(self, *models: str) -> None:
         """Expect that one of these models is proved; without any, the model that ``lab.toml`` names.
 
-        Raises WrongError where they are disproved, UndeterminedError where they are neither, and ValueError where no
-        model is named.
+        Raises WrongError if they are disproved, UndeterminedError if they are neither proved nor disproved, and
+        ValueError if no model is named.
         """
         models = models or (Model(self.model),)
         said = self.testimony(mixed={Model.POOL, Model.PREFORK} <= set(models))
@@ -117,15 +117,15 @@ class Serving:
         for number in sorted(self.works.keys() & self.reads.keys()):
             if self.reads[number] != self.works[number]:
                 return (
-                    f"what client {number} says is read by {self._names(self.reads[number])}, "
-                    f"and answered by {self._names(self.works[number])}"
+                    f"the line of client {number} is read by {self._names(self.reads[number])}, "
+                    f"but answered by {self._names(self.works[number])}"
                 )
         return self._makes_for_each_line(models) or self.others.seen
 
     def _makes_for_each_line(self, models: Sequence[str]) -> str:
-        """Say that a task is made for every line.
+        """Say that a task is created for every line.
 
-        Where each client has a thread anyway, a new thread may be no more than a timer.
+        If each client has a thread anyway, a new thread may be just a timer.
         """
         own = {pid for pid, _ in self.workers}
         alone = {Model.LOOP, Model.LOOPS, Model.ITERATIVE} >= set(models)
@@ -133,15 +133,15 @@ class Serving:
         if sum(map(bool, made)) < MOST * len(self.before):
             return ""
         what = "process" if any(task[0] not in own for tasks in made for task in tasks) else "thread"
-        return f"a new {what} is made for every line, before it is answered"
+        return f"a new {what} is created for every line, before it is answered"
 
     def _doubt(self, *, agreed: bool) -> str:
-        """Say why the model is not proved; nothing where it is. Counters alone never prove one."""
+        """Return why the model is not proved; empty if it is. Counters alone never prove one."""
         if self.untraced:
-            return f"The model could not be proved, for system calls cannot be traced here: {self.untraced}"
+            return f"The model could not be proved because system calls cannot be traced here: {self.untraced}"
         if len(self.works) < len(self.before):
             how = f": {self.blind}" if self.blind else ""
-            return f"Answers came, and no task of your server was seen to send them{how}"
+            return f"Answers came, but no task of your server was seen to send them{how}"
         if self.others.doubt:
             return self.others.doubt
         return "" if agreed else "The witnesses do not agree on which task serves the clients"
@@ -159,7 +159,7 @@ class Serving:
             return None
         how = "by the counters of each task" if self.untraced else "traced"
         new = {number: bool(self.works[number] - known) for number, known in self.before.items()}
-        return _shape("works", self.works, f"were answered ({how})", new, mixed=mixed)
+        return _shape("works", self.works, "were answered", f" ({how})", new, mixed=mixed)
 
     def _waits(self, *, mixed: bool) -> Testimony | None:
         if self.situation.look.hidden or len(self.waits) < len(self.before):
@@ -169,7 +169,7 @@ class Serving:
     def _hello(self, *, mixed: bool) -> Testimony | None:
         if len(self.hello) < len(self.before):
             return None
-        return _shape("hello", self.hello, "were greeted, HELLO says,", mixed=mixed)
+        return _shape("hello", self.hello, "were greeted", " (worker= in HELLO)", mixed=mixed)
 
     def _counts(self) -> Testimony:
         look = self.situation.look
@@ -192,18 +192,19 @@ class Serving:
 
 
 def _shape(
-    name: str, by_client: Tasks, what: str, new: dict[int, bool] | None = None, *, mixed: bool = False
+    name: str, by_client: Tasks, what: str, how: str = "", new: dict[int, bool] | None = None, *, mixed: bool = False
 ) -> Testimony:
-    """Return the models that give clients to tasks in this way."""
-    everybody = set().union(*by_client.values())
-    processes = {pid for pid, _ in everybody}
+    """Return the models that assign clients to tasks in this way; ``how`` it was seen ends the evidence."""
+    all_tasks = set().union(*by_client.values())
+    processes = {pid for pid, _ in all_tasks}
     shared = set.intersection(*map(set, by_client.values())) if len(by_client) > 1 else set()
     total = len(by_client)
     if shared:
-        return Testimony(name, frozenset({Model.LOOP, Model.ITERATIVE}), f"all {total} clients {what} by one task")
-    alone = len(everybody) >= total and _one_each(by_client)
+        seen = f"all {total} clients {what} by one task{how}"
+        return Testimony(name, frozenset({Model.LOOP, Model.ITERATIVE}), seen)
+    alone = len(all_tasks) >= total and _one_each(by_client)
     if not alone:
-        seen = f"{total} clients {what} by {counted(len(everybody), 'task')}, several of them by the same one"
+        seen = f"{total} clients {what} by {counted(len(all_tasks), 'task')}{how}, several of them by the same one"
         return Testimony(name, frozenset({Model.LOOPS}), seen)
     kind = "processes" if len(processes) == total else "threads"
     allows = {Model.FORKS, Model.PREFORK} if kind == "processes" else {Model.THREADS, Model.POOL}
@@ -211,15 +212,16 @@ def _shape(
     if len(processes) not in {1, total}:
         evidence += f" of {len(processes)} processes"
         allows = {Model.POOL, Model.PREFORK} if mixed else set()
+    evidence += how
     if new is not None:
         made = sum(new.values())
         allows &= {Model.THREADS, Model.FORKS} if made == total else {Model.POOL, Model.PREFORK}
-        evidence += f", {'all' if made == total else made or 'none'} of them created after their client had come"
+        evidence += f", {'all' if made == total else made or 'none'} of them created after their clients came"
     return Testimony(name, frozenset(allows), evidence)
 
 
 def _one_each(by_client: Tasks) -> bool:
-    """Return whether each client can be given a task of its own among those that were seen with it."""
+    """Return whether each client can be assigned a different task among those that were seen with it."""
     taken: set[TaskId] = set()
     for tasks in sorted(by_client.values(), key=len):
         free = tasks - taken

@@ -1,6 +1,6 @@
 """What the kernel shows of a submission at one moment: its tasks, and how far each of the judge's clients has come.
 
-This words the evidence of a failed check; `diagnosis` says which bug it points at.
+This module puts the evidence of a failed check into words; `diagnosis` names the bug that it suggests.
 """
 
 import os
@@ -54,7 +54,7 @@ class Situation:
         return [task for task in self.look.tasks.values() if task.call.name in calls]
 
     def clients_of(self, task: Task) -> list[int]:
-        """Return the clients whose connections a task's blocked call is about."""
+        """Return the clients whose connections a task's blocked call waits for."""
         return [number for number, end in self.ends.items() if end.inode and end.inode in task.sockets]
 
     def name_of(self, task: TaskId) -> str:
@@ -63,7 +63,7 @@ class Situation:
         return f"process {pid}" if pid == tid else f"thread {tid} of process {pid}"
 
     def text(self) -> str:
-        """Describe it in lines: tasks that do the same in one line, then the clients that wait."""
+        """Describe it in lines: one line for all tasks that do the same, then the waiting clients."""
         lines = self._tasks()
         zombies = [str(self.inner.get((pid, pid), (pid, pid))[0]) for pid in self.look.zombies]
         if zombies:

@@ -1,14 +1,14 @@
-"""Will a server still do anything? Asked while the judge waits for something that does not come.
+"""Will a server still do anything? The judge asks this while it waits for something that does not come.
 
 No check may fail because a machine is slow, and none should wait for ever. So a wait ends by what the server does, not
-by a clock. It is in vain once the server
+by a clock. The wait is in vain once the server
 
     stands still    it has not run at all between many looks, and no task is ready to run
     has spun        it has used seconds of processor time, and has done nothing about what is awaited
     has had turns   it has woken up several times, each time without doing anything about it, and went back to sleep
 
 A task that waits for a processor, or for its tracer, counts as running, however busy the machine is: it neither stands
-still nor uses processor time. What is left is a server whose timers are too slow for that; a patience ends the wait.
+still nor uses processor time. These rules miss a server whose timers are very slow; there a patience ends the wait.
 """
 
 import os
@@ -28,9 +28,9 @@ PAUSE = 0.025
 LOOKS = 60
 """Looks in a row that must show the same: the server will not move by itself."""
 SPUN = 2.0
-"""Seconds of processor time in which a server could have done anything that it is asked for."""
+"""Seconds of processor time in which a server could have done anything that a check asks of it."""
 TURNS = 4
-"""Times that every task that wakes up at all has woken up, and has done nothing about what is awaited."""
+"""How often every task that wakes up at all may wake up without doing anything about what is awaited."""
 SETTLED = 2
 """Looks that must agree before a server is taken to have worked on what it was sent."""
 BUSY = {b"R", b"D", b"t"}
@@ -56,7 +56,7 @@ class _Seen:
     preempted: int
     processor: float
     traced: bool
-    """Whoever traces it wakes it up, and makes it slow: what it does meanwhile says nothing about itself."""
+    """True while it is traced. A tracer wakes it up and slows it down, so its behaviour then proves nothing."""
 
 
 Picture = dict[int, _Seen]
@@ -78,7 +78,7 @@ class Stillness:
         self._woken: Counter[int] = Counter()
 
     def look(self) -> int:
-        """Look once; return how many looks in a row, this one left out, have shown the same server at rest."""
+        """Look once; return how many looks in a row before this one have shown the same server at rest."""
         picture = self._picture()
         runs = any(seen.state in BUSY for seen in picture.values())
         self._same = self._same + 1 if picture == self._before and not runs else 0
@@ -92,7 +92,7 @@ class Stillness:
 
     @property
     def in_vain(self) -> bool:
-        """True when nothing more can be expected of what has been looked at since the beginning."""
+        """True when nothing more can be expected of the server, judging by all looks since the beginning."""
         shorter = self._patience.divisor
         if self._same >= LOOKS // shorter or self._spent >= SPUN / shorter:
             return True
@@ -104,7 +104,7 @@ class Stillness:
         return not any(seen.state in BUSY for seen in self._before.values())
 
     def settle(self) -> None:
-        """Wait until the server has done what there was to do; one that never rests is given a few turns instead."""
+        """Wait until the server has done everything it has to do; one that never rests gets a few turns instead."""
         deadline = time.monotonic() + _SETTLING
         while self.look() < SETTLED:
             if self._patience.restless:
@@ -119,7 +119,7 @@ class Stillness:
             time.sleep(_BRIEFLY)
 
     def _has_had(self, turns: int) -> bool:
-        """Return whether every task that wakes up at all has woken up so often."""
+        """Return whether every task that wakes up at all has woken up ``turns`` times."""
         woken = [count for count in self._woken.values() if count]
         return bool(woken) and min(woken) >= turns
 

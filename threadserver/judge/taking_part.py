@@ -1,13 +1,13 @@
 """Which tasks an answer needs: all others are held still, and a client asks.
 
-A task that answers by itself answers then too: whatever logs, counts, accepts or waits beside it may stand still. An
-engine behind threads that only send, an executor behind a loop, a parent to which children carry the bytes: held still,
-they keep every client waiting, and let go, they let the answer come. So what is found here is a cause, not a guess from
-what runs at the same time.
+A task that answers by itself still answers then, even if the tasks that log, count, accept or wait beside it stand
+still. Other tasks are needed for the answer: an engine behind threads that only send, an executor behind a loop, a
+parent to which children pass the bytes. While these are held still, every client waits; when they are released, the
+answers come. So this finds a cause; it does not guess from what runs at the same time.
 
-Two things guard a right server. Only a task that sleeps in a call counts as held, for one that runs may hold a lock
-(the interpreter's, say). And nothing is said unless it is so again and again, and unless the task was also seen to run
-between lines and answers, by the trace or by its counters.
+Two rules protect a correct server. Only a task that sleeps in a call counts as held, because a running task may hold a
+lock (the interpreter's, say). And nothing is claimed unless it happens again and again, and unless the task was also
+seen to run between lines and answers, by the trace or by its counters.
 """
 
 import random
@@ -26,9 +26,9 @@ from threadserver.kernel.task import TaskId
 TRIED = 3
 """Clients that ask while all others are held, and how often each may be asked again."""
 AT_REST = 12
-"""Looks in a row that find the tasks that should answer asleep, and the answer has not come."""
+"""Looks in a row at which the tasks that should answer sleep, and no answer has come."""
 CHANCES = 150
-"""Looks at most: tasks with timers wake up again and again."""
+"""The most looks: tasks with timers wake up again and again."""
 PAUSE = 0.01  # seconds between two looks
 MOST_SUSPECTS = 3
 MOST = 0.6
@@ -41,7 +41,7 @@ class _Asking:
     def __init__(self, program: Program, works: Tasks, random: random.Random) -> None:
         self._program, self._works, self._random = program, works, random
         self.gave_up: dict[int, bool] = {}
-        """Clients that were answered, each time, after the task that answers had waited until a time-out."""
+        """Clients whose every answer came only after the task that answers had waited until a time-out."""
 
     def others(self, peer: Peer) -> frozenset[TaskId]:
         """Return every task but the one that answers this client."""
@@ -50,7 +50,7 @@ class _Asking:
     def waits(self, peer: Peer, held: Iterable[TaskId]) -> bool:
         """Tell whether this client waits in vain, again and again, while these tasks are held; True is never guessed.
 
-        Raises WrongError when it is not answered when they have been let go.
+        Raises WrongError if it is not answered after they are released.
         """
         return all(self._once(peer, frozenset(held)) for _ in range(TRIED))
 
@@ -63,7 +63,7 @@ class _Asking:
             with every_call(lambda: self._works[peer.number]) as calls:
                 peer.send(line + b"\n")
                 waits = not self._answered(peer)
-        peer.expect(line + b"\n", "sent a line while some of the server's tasks were held still, and let go then")
+        peer.expect(line + b"\n", "sent a line while some of the server's tasks were held still, and then released")
         self.gave_up.setdefault(peer.number, True)
         self.gave_up[peer.number] &= not waits and calls.gave_up()
         return waits
@@ -88,7 +88,7 @@ def others_that_answer(
 ) -> TakingPart:
     """Find the tasks without which these clients get no answer from the tasks that send it.
 
-    ``ran`` are the tasks that were seen to run for each of the clients, beside the one that answered.
+    ``ran`` are the tasks that were seen to run for each of the clients, without the one that answered.
     """
     asking = _Asking(program, works, random)
     asked = random.sample(list(clients), min(TRIED, len(clients)))
@@ -103,7 +103,7 @@ def others_that_answer(
     situation = program.situation()
     if not seen or not suspects:
         return TakingPart(
-            doubt="While all other tasks are held still, no client is answered, and otherwise none of them runs"
+            doubt="While all other tasks are held still, no client is answered; but otherwise none of them runs"
         )
     names = " and ".join(situation.name_of(task) for task in suspects[:MOST_SUSPECTS])
     if len(suspects) > MOST_SUSPECTS:
@@ -123,13 +123,13 @@ def _given_up(gave_up: dict[int, bool]) -> TakingPart:
     if not gave_up or not all(gave_up.values()):
         return TakingPart()
     return TakingPart(
-        "other tasks take part in the answers: while they are held still, each answer comes only when the task that "
+        "other tasks take part in the answers: while they are held still, each answer comes only after the task that "
         "sends it has waited for them in vain, until a time-out"
     )
 
 
 def _one_of(asking: _Asking, peer: Peer, suspects: list[TaskId]) -> list[TaskId]:
-    """Narrow the suspects down to one, where one alone is needed."""
+    """Narrow the suspects down to one, if that one alone is needed."""
     for task in suspects if len(suspects) <= MOST_SUSPECTS else ():
         if asking.waits(peer, [task]):
             return [task]

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 WIDEST = 100  # bytes of one line that are shown
 MOST_ENTRIES = 2000
-LAST = 16  # entries that are shown where there is little room
+LAST = 16  # entries that are shown when there is little room
 
 
 @dataclass(slots=True)
@@ -82,7 +82,7 @@ class Transcript:
 
 
 def _grouped(entries: list[Entry]) -> list[list[Entry]]:
-    """Join equal events of several clients in a row: that they connect, that they close."""
+    """Join equal events of several clients in a row: all connect, or all close."""
     groups: list[list[Entry]] = []
     for entry in entries:
         last = groups[-1][-1] if groups else None
@@ -94,12 +94,13 @@ def _grouped(entries: list[Entry]) -> list[list[Entry]]:
 
 
 def _of_many(group: list[Entry]) -> list[str]:
-    """Show equal events once, with the names of all to which they happened: client 1, client 2 to 5."""
+    """Show equal events once, with the names of all to which they happened: client 1, clients 2 to 5."""
     names = list(dict.fromkeys(entry.side for entry in group))
     if len(names) == 1:
         return _shown(group[0])
-    first, last = names[0], names[-1].rpartition(" ")[2]
-    return [f"{f'{first} to {last}':10}   each {group[0].data.decode()}"]
+    kind, _, first = names[0].rpartition(" ")
+    last = names[-1].rpartition(" ")[2]
+    return [f"{f'{kind}s {first} to {last}:':12} each {group[0].data.decode()}"]
 
 
 def _shown(entry: Entry) -> list[str]:

@@ -1,6 +1,6 @@
-"""A student's own folder: starting a lab in it, and how far the student is.
+"""A student's own folder: starting a lab in it, and the student's progress.
 
-``threadserver lab start`` copies a lab's handout and starter there, and leaves a mark that says which lab it is.
+``threadserver lab start`` copies a lab's handout and starter there, and a small file that says which lab it is.
 """
 
 import json
@@ -25,7 +25,7 @@ def lab_of(folder: Path) -> Lab:
         name = tomllib.loads((folder / MARK).read_text())["lab"]
     except (OSError, KeyError, ValueError):
         raise UsageError(
-            f"which lab is {folder}? Say --lab NAME (`threadserver lab start NAME` makes a folder that knows)"
+            f"{folder} does not say which lab it is for: add --lab NAME (a folder that `lab start` made needs none)"
         ) from None
     return find(str(name))
 
@@ -76,7 +76,7 @@ def submissions(lab: Lab, kind: str) -> Iterable[Path]:
     )
 
 
-# How far a student is.
+# The student's progress.
 
 
 def remember(lab: Lab, folder: Path, score: float, max_score: float) -> None:
@@ -102,7 +102,7 @@ def progress() -> dict[str, dict[str, Any]]:
 
 
 def unfinished(lab: Lab) -> list[str]:
-    """Return the labs that ``lab`` needs and that have not passed every check yet, each with what is known of it."""
+    """Return the labs that ``lab`` needs and that have not passed every check yet, each with its last score."""
     done = progress()
     found = []
     for name in lab.needs:

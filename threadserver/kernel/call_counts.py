@@ -1,4 +1,4 @@
-"""Counts the system calls that a program makes in a moment, with ``strace -c``, where it is installed and allowed."""
+"""Count the system calls that a program makes in a moment, with ``strace -c``, if that is installed and allowed."""
 
 import re
 import shutil
@@ -13,9 +13,9 @@ _ROW = re.compile(r"^\s*[\d.]+\s+[\d.]+\s+\d+\s+(\d+)(?:\s+\d+)?\s+(\w+)$", re.M
 
 
 def calls_made(pids: list[int], a_moment: Callable[[], object], seconds: float = 5.0) -> Counter[str]:
-    """Count the calls that these processes make during ``a_moment``, by the call's name; empty where none can be seen.
+    """Count the calls that these processes make during ``a_moment``, by the call's name; empty if none can be seen.
 
-    ``seconds`` bounds the wait for strace to end. While it is traced, a program makes fewer calls than otherwise.
+    ``seconds`` bounds the wait for strace to end. A traced program makes fewer calls than otherwise.
     """
     if shutil.which("strace") is None or not pids:
         return Counter()

@@ -1,17 +1,17 @@
-"""Every system call that a server's tasks make for a while, in order: who reads, who sends, who accepts, who else runs.
+"""Every system call that a server's tasks make for a while, in order: which tasks read, send, accept, or otherwise run.
 
-The order is that of the kernel's stops: a task that has stopped before or behind a call does nothing until it has been
-written down here. So what stands between two lines happened between them::
+The order is that of the kernel's stops: a task that has stopped before or after a call does nothing until the stop has
+been recorded here. So what is recorded between two lines happened between them::
 
     71 leaves recvfrom, 5 bytes of socket 812     the request
     71 enters futex                               it sleeps
-    72 leaves futex                               somebody else computes
+    72 leaves futex                               another task computes
     72 enters futex
     71 leaves futex
     71 leaves sendto, 5 bytes to socket 812       the answer
 
-What is not seen: io_uring (the kernel reads and sends by itself), and calls of another architecture. That they are used
-is seen, and `blind` says so.
+Two things are not seen: io_uring (the kernel itself reads and sends), and calls of another architecture. The trace does
+see that they are used, and `blind` says so.
 """
 
 import errno
@@ -36,21 +36,21 @@ from threadserver.kernel.task import TaskId
 
 ATTACH_SECONDS = 10.0
 _BRIEFLY = 0.001  # seconds
-_WAKE = signal.SIGRTMIN + 3  # of no meaning: it makes the thread that waits for tasks look up
+_WAKE = signal.SIGRTMIN + 3  # interrupts the thread that waits for tasks
 _STOPS = {signal.SIGSTOP, signal.SIGTSTP, signal.SIGTTIN, signal.SIGTTOU}
 _FLAGS = {"recvfrom": 3, "recvmsg": 2, "recvmmsg": 3}
-_TARGET = {"splice": 2}  # which argument a call sends to, where it is not the first
-_SOURCE = dict.fromkeys(RECEIVE | {"splice"}, 0) | {"sendfile": 1}  # which argument it reads from
-_MESSAGE = 64  # bytes of a struct mmsghdr; its last word is how many bytes went
+_TARGET = {"splice": 2}  # the argument that a call sends to, if that is not the first
+_SOURCE = dict.fromkeys(RECEIVE | {"splice"}, 0) | {"sendfile": 1}  # the argument that it reads from
+_MESSAGE = 64  # bytes of a struct mmsghdr; its last word is how many bytes were transferred
 _BLOCK = struct.Struct("QIIHhIQQ")  # struct iocb, as far as needed: io_submit(2)
 _BLOCK_READS, _BLOCK_WRITES = {0, 7}, {1, 8}
-RINGS = "it uses io_uring, by which the kernel itself reads and sends"
+RINGS = "it uses io_uring, with which the kernel itself reads and sends"
 FOREIGN = "it makes system calls of another architecture"
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """A task before a call (``result`` is None) or behind it; a birth or an end has no call."""
+    """A task before a call (``result`` is None) or after it. When a task is created or ends, there is no call."""
 
     tid: int
     call: str
@@ -62,7 +62,7 @@ class Moved:
     """Bytes that a task took from a socket or put into it."""
 
     step: int
-    """Where in the order: behind the call that read, before the call that sent, which delivers at once."""
+    """Its place in the order: after the call that read, but before the call that sent, which delivers at once."""
     tid: int
     inode: int
     count: int = 0
@@ -70,7 +70,7 @@ class Moved:
 
 @dataclass
 class CallTrace:
-    """What was traced. Sockets are known by inode, tasks by their number; `owner` names a task's process."""
+    """What was traced. Sockets are identified by inode, tasks by id; `owner` maps a task to its process."""
 
     problem: str = ""
     """Why nothing could be traced."""
@@ -82,9 +82,9 @@ class CallTrace:
     accepted: dict[int, int] = field(default_factory=dict)
     """The task that accepted each connection."""
     in_vain: dict[int, int] = field(default_factory=lambda: defaultdict(int))
-    """How often each task tried to read from a socket, or to accept, and there was nothing."""
+    """How often each task tried to read from a socket, or to accept, in vain."""
     timed_out: dict[int, int] = field(default_factory=lambda: defaultdict(int))
-    """How often each task came out of a call that waits for readiness without anything being ready."""
+    """How often each task returned from a call that waits for readiness although nothing was ready."""
     born: dict[int, int] = field(default_factory=dict)
     """The step at which each new task was made."""
     owner: dict[int, int] = field(default_factory=dict)
@@ -98,11 +98,11 @@ class CallTrace:
         return sum(one.count for one in self.sent if one.inode == inode)
 
     def readers(self, inode: int) -> frozenset[TaskId]:
-        """Return the tasks that read something from a connection; who only peeks reads nothing."""
+        """Return the tasks that read something from a connection; a task that only peeks reads nothing."""
         return frozenset(self.id_of(one.tid) for one in self.read if one.inode == inode)
 
     def between(self, inode: int) -> frozenset[TaskId]:
-        """Return the tasks that came out of a call between the last read from a connection and the answer.
+        """Return the tasks that returned from a call between the last read from a connection and the answer.
 
         The task that answered is left out.
         """
@@ -116,7 +116,7 @@ class CallTrace:
         return frozenset(self.id_of(tid) for tid, step in self.born.items() if begin <= step < end)
 
     def gave_up(self) -> bool:
-        """Tell whether a task waited for another one between a read and a send, in vain, until a time-out."""
+        """Tell whether a task, between a read and a send, waited in vain for another one, until a time-out."""
         for sent in self.sent:
             begins = [one.step for one in self.read if one.tid == sent.tid and one.step < sent.step]
             window = self.steps[begins[-1] : sent.step] if begins else ()
@@ -125,13 +125,13 @@ class CallTrace:
         return False
 
     def _last_answer(self, inode: int) -> tuple[int, int, int]:
-        """Find the steps from the last read from a connection to the answer, and who sent it."""
+        """Find the steps from the last read from a connection to the answer, and the task that sent it."""
         ends = [one for one in self.sent if one.inode == inode]
         begins = [one for one in self.read if one.inode == inode and ends and one.step < ends[-1].step]
         return (begins[-1].step + 1, ends[-1].step, ends[-1].tid) if begins else (0, 0, 0)
 
     def id_of(self, tid: int) -> TaskId:
-        """Name a task by its process, too."""
+        """Return a task's full id, with its process."""
         return self.owner.get(tid, tid), tid
 
 
@@ -144,7 +144,7 @@ class _Tracer(Thread):
         self._entries: dict[int, tuple[ptrace.Entry, int]] = {}
 
     def run(self) -> None:
-        """Trace until it is over; whoever is still traced then is let go because this thread ends."""
+        """Trace until it is over; the end of this thread releases any task that is still traced."""
         try:
             with as_owner(next((pid for pid, _ in self._tasks()), 0)):
                 self._trace_all()
@@ -156,7 +156,7 @@ class _Tracer(Thread):
             self.attached.set()
 
     def delivering(self) -> bool:
-        """Tell whether a task is in a call that sends, and not asleep in it: what it sent may have arrived already."""
+        """Tell whether a task runs in a call that sends: its bytes may have arrived already."""
         sending = [tid for tid, (entry, _) in list(self._entries.items()) if NAMES.get(entry.number) in SEND]
         return any(_state(tid) not in {"S", "Z", "X", ""} for tid in sending)
 
@@ -167,11 +167,11 @@ class _Tracer(Thread):
                 self.attached.set()
             stopped = ptrace.wait()
             if stopped:
-                with suppress(ProcessLookupError):  # killed meanwhile
+                with suppress(ProcessLookupError):  # killed in the meantime
                     self._stopped(*stopped)
 
     def _seize_all(self) -> None:
-        """Seize every task there is. A seized task's children are seized with it, so that it comes to an end."""
+        """Seize all tasks. The children of a seized task are seized with it, so the search ends."""
         options = ptrace.SYSGOOD | ptrace.FORK | ptrace.VFORK | ptrace.CLONE
         while new := [task for task in self._tasks() if task[1] not in self._trace.owner]:
             for pid, tid in new:
@@ -245,7 +245,7 @@ class _Tracer(Thread):
             self._transferred(tid, name, arguments, begun, result)
 
     def _transferred(self, tid: int, name: str, arguments: tuple[int, ...], begun: int, result: int) -> None:
-        """Note the bytes that a call has moved. One that only peeks has moved none, and so has one that failed."""
+        """Note the bytes that a call has moved. A call that only peeks, or that failed, has moved none."""
         if name in _FLAGS and arguments[_FLAGS[name]] & MSG_PEEK:
             return
         if name.endswith("mmsg"):
@@ -265,9 +265,9 @@ class _Tracer(Thread):
 
 @contextmanager
 def every_call(tasks: Callable[[], Iterable[TaskId]]) -> Iterator[CallTrace]:
-    """Trace all these tasks, and whom they make, for the length of the block. ``tasks`` is asked until none is new.
+    """Trace all these tasks, and the tasks that they make, during the block. ``tasks`` is called until none is new.
 
-    Look at `problem` first: where nothing may be traced, the block runs all the same.
+    Check `problem` first: if nothing may be traced, the block runs anyway.
     """
     trace = CallTrace()
     if current_thread() is not main_thread():
@@ -295,9 +295,9 @@ def every_call(tasks: Callable[[], Iterable[TaskId]]) -> Iterator[CallTrace]:
 
 @dataclass
 class Held:
-    """Tasks that are held still. ``asleep`` is true when each was stopped in a call in which it slept.
+    """Tasks that are held still. ``asleep`` is true when each was stopped while asleep in a call.
 
-    One that ran may hold a lock that others need, and what follows from its not running proves nothing.
+    A task that was running may hold a lock that others need, so stopping it proves nothing.
     """
 
     asleep: bool = False
@@ -332,7 +332,7 @@ class _Holder(Thread):
 
 @contextmanager
 def held_still(tids: Iterable[int]) -> Iterator[Held]:
-    """Hold tasks still for the length of the block: they do nothing, and then go on as if nothing had been."""
+    """Hold tasks still during the block: they do nothing, and then go on as if nothing had happened."""
     held = Held()
     holder = _Holder([tid for tid in tids if not _is_ring(tid)], held)
     holder.start()
@@ -345,14 +345,14 @@ def held_still(tids: Iterable[int]) -> Iterator[Held]:
 
 
 def _await_end(thread: Thread) -> None:
-    """Wait until the kernel has let go of what a thread had seized: a moment after Python is done with it."""
+    """Wait until the kernel has released what a thread had seized, a moment after the Python thread has ended."""
     thread.join()
     while os.path.exists(f"/proc/self/task/{thread.native_id}"):  # noqa: PTH110
         time.sleep(_BRIEFLY / 10)
 
 
 def _seized(tid: int, options: int = 0) -> bool:
-    """Seize a task and stop it soon; False when it has ended. Raises PermissionError where that is not allowed."""
+    """Seize a task and ask it to stop; return False when it has ended. Raises PermissionError if that is forbidden."""
     try:
         ptrace.seize(tid, options)
         ptrace.interrupt(tid)
@@ -366,9 +366,7 @@ def _seized(tid: int, options: int = 0) -> bool:
 
 
 def _timed_out(step: Step) -> bool:
-    return (
-        step.call in LOCK and step.result == -errno.ETIMEDOUT
-    )  # poll() may return 0 because it was not to wait at all
+    return step.call in LOCK and step.result == -errno.ETIMEDOUT  # poll() also returns 0 if it was told not to wait
 
 
 def _state(tid: int) -> str:
@@ -378,7 +376,7 @@ def _state(tid: int) -> str:
 
 
 def _is_ring(tid: int) -> bool:
-    """Tell whether a task is the kernel's own, made for an io_uring of the process; it cannot be traced."""
+    """Tell whether a task was made by the kernel for an io_uring of the process; such a task cannot be traced."""
     with suppress(OSError):
         return read_file(f"/proc/{tid}/comm").startswith(b"iou-")
     return False
@@ -392,7 +390,7 @@ def _process_of(tid: int) -> int:
 
 
 def _inode(tid: int, descriptor: int) -> int:
-    """Return the inode of a socket; 0 for everything else."""
+    """Return the inode of a socket; 0 for any other file."""
     with suppress(OSError):
         found = os.stat(f"/proc/{tid}/fd/{descriptor}")  # noqa: PTH116
         return found.st_ino if stat.S_ISSOCK(found.st_mode) else 0
@@ -400,7 +398,7 @@ def _inode(tid: int, descriptor: int) -> int:
 
 
 def _bytes_of(tid: int, messages: int, count: int) -> int:
-    """Add up the bytes of the messages that sendmmsg() or recvmmsg() moved; a failure stays what it is."""
+    """Add up the bytes of the messages that sendmmsg() or recvmmsg() moved; return an error code unchanged."""
     if count <= 0:
         return count
     memory = read_memory(tid, messages, _MESSAGE * count) or b""
@@ -408,7 +406,7 @@ def _bytes_of(tid: int, messages: int, count: int) -> int:
 
 
 def _submitted(tid: int, arguments: tuple[int, ...], count: int) -> Iterator[tuple[int, int, int]]:
-    """Read which sockets an io_submit() is about, with the operation and how many bytes."""
+    """Yield the socket, the operation and the number of bytes of each request in an io_submit()."""
     array = read_memory(tid, arguments[2], 8 * max(count, 0)) or b""
     for (address,) in struct.iter_unpack("Q", array):
         block = read_memory(tid, address, _BLOCK.size)

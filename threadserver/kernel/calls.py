@@ -7,7 +7,7 @@
     └── its number; "running" while it computes or waits for a processor, -1 when it sleeps outside a call
 
 ``poll`` and ``select`` take their descriptors from the task's memory, so they are read there; an epoll set has a file
-of its own, which `epoll` reads. To read these files takes permission to trace the process (ptrace(2), "access mode
+of its own, which `epoll` reads. Reading these files needs permission to trace the process (ptrace(2), "access mode
 checking"), but nothing is traced: the task does not notice.
 """
 
@@ -27,8 +27,8 @@ from threadserver.kernel.syscalls import DESCRIPTOR, NAMES, POLL, SELECT
 MSG_PEEK = 0x2
 _TO_READ = select.POLLIN | 0x40  # POLLRDNORM
 MOST_DESCRIPTORS = 65_536  # of one poll(): a wrong count read from a register must not exhaust our memory
-_CHANCES, _PAUSE = 400, 0.005  # looks, and seconds between them, until a thread of ours waits where it must
-_BEFORE = {number for number, name in NAMES.items() if name == "futex"}  # what a thread may wait for that begins
+_CHANCES, _PAUSE = 400, 0.005  # looks, and seconds between them, until a thread of ours waits in the expected call
+_BEFORE = {number for number, name in NAMES.items() if name == "futex"}  # calls in which a starting thread may wait
 WORD = struct.calcsize("P")
 
 # Where a task sleeps in the kernel (/proc/PID/task/TID/wchan). It names a call that was interrupted and goes on as
@@ -62,7 +62,7 @@ class Call:
     arguments: tuple[int, ...] = ()
     peeks: bool = False
     not_to_read: tuple[int, ...] = ()
-    """Those of `poll` and `select` that are waited for, but not until they can be read."""
+    """The descriptors of a `poll` or `select` that it does not wait to read from."""
 
     def __str__(self) -> str:
         if self.descriptors is None:
@@ -107,7 +107,7 @@ def blocked_call(pid: int, tid: int) -> Call:
 
 @cache
 def numbers_are_true() -> bool:
-    """Tell whether /proc shows this machine's system calls, by a thread of ours that is known to wait in read().
+    """Tell whether /proc shows this machine's system calls, by looking at a thread of ours that waits in read().
 
     Under emulation (an amd64 image on another processor) it may show the numbers of the machine outside.
     """
@@ -125,7 +125,7 @@ def numbers_are_true() -> bool:
                     return False
             sleep(_PAUSE)
     except (OSError, ValueError):
-        return True  # nothing is shown at all, or not to us: then nothing wrong is
+        return True  # nothing is shown, at least not to us, so nothing wrong is shown
     finally:
         os.write(writing, b"x")
         waiting.join()
@@ -135,7 +135,7 @@ def numbers_are_true() -> bool:
 
 
 def _place(pid: int, tid: int) -> str:
-    """Return the call that belongs to the place in the kernel where a task sleeps; empty where that is hidden too."""
+    """Return the call that belongs to the place in the kernel where a task sleeps; empty if that is hidden too."""
     with suppress(OSError):
         where = read_file(f"/proc/{pid}/task/{tid}/wchan").decode()
         for part, name in _WHERE:
@@ -150,7 +150,7 @@ def _peeks(name: str, arguments: list[int]) -> bool:
 
 
 def _descriptors(pid: int, name: str, arguments: list[int]) -> tuple[tuple[int, ...] | None, set[int]]:
-    """Read which descriptors a call waits for, and those of poll and select that it waits to read from."""
+    """Read which descriptors a call waits for, and for poll and select, which of them it waits to read from."""
     if name in POLL:
         return _of_poll(pid, arguments[0], arguments[1])
     if name in SELECT:

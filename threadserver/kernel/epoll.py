@@ -4,7 +4,7 @@ That file has one line for each file in the set::
 
     tfd:        7 events:     2019 data:                7  pos:0 ino:1f3a sdev:8
 
-``ino`` is the watched file's inode, so the file is known even where the process has no descriptor for it. A set may
+``ino`` is the watched file's inode, so the file is known even if the process has no descriptor for it. A set may
 watch other sets, which are read too.
 """
 
@@ -25,7 +25,7 @@ _SETS = "anon_inode:[eventpoll]"
 def watched(pid: int, descriptor: int, events: int = 0, depth: int = 0) -> dict[int, int]:
     """Return the inode of each file that an epoll set watches, with the descriptor that the set knows it by.
 
-    With ``events``, only files of which one of these events is awaited.
+    With ``events``, return only files for which the set awaits one of these events.
 
     Raises OSError when there is no such set, or when we lack permission to read it.
     """

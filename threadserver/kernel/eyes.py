@@ -1,10 +1,10 @@
-"""Seeing what root may not see, by looking as the user whose process it is.
+"""Seeing what root may not see, by looking as the owner of the process.
 
-In a container root usually lacks CAP_SYS_PTRACE (Docker's default). Then it may not read the descriptors and the
-blocked calls of another user's process, nor trace it. That user may: ptrace(2), "access mode checking", asks for the
+In a container root usually lacks CAP_SYS_PTRACE (Docker's default). Then it may neither read the descriptors and the
+blocked calls of another user's process nor trace it. That user may: ptrace(2), "access mode checking", requires the
 same user and group ids. So the thread that reads takes them as its effective ids for a moment. Real and saved ids
-stay root's, so nobody but root can signal or trace us meanwhile (kill(2), ptrace(2)). The effective id counts too
-inside a user namespace that this user has made, as bubblewrap does: its owner has every right there
+stay root's, so only root can signal or trace us meanwhile (kill(2), ptrace(2)). The effective id also counts inside a
+user namespace that this user has made, as bubblewrap does: its owner has every permission there
 (user_namespaces(7)).
 """
 
@@ -22,7 +22,7 @@ from threadserver.kernel.living import holder
 
 CAP_SYS_PTRACE = 19
 PR_SET_PDEATHSIG, PR_GET_PDEATHSIG = 1, 2
-# setresuid and setresgid by number, for the C library's functions change all threads at once.
+# setresuid and setresgid by number, because the C library's functions change all threads at once.
 _NUMBERS = {"x86_64": (117, 119), "aarch64": (147, 149)}
 _LIBC = ctypes.CDLL(None, use_errno=True)
 _KEEP = -1
@@ -40,17 +40,17 @@ def has_capability(number: int) -> bool:
 
 @cache
 def must_borrow() -> bool:
-    """Tell whether we are root without the right to look into the processes of other users."""
+    """Tell whether we are root without permission to inspect the processes of other users."""
     return os.geteuid() == 0 and not has_capability(CAP_SYS_PTRACE) and platform.machine() in _NUMBERS
 
 
 @contextmanager
 def as_owner(pid: int) -> Iterator[None]:
-    """Let this thread act as the user whose process ``pid`` is, where root could not look into it otherwise.
+    """Let this thread act as the owner of process ``pid``, if root could not inspect the process otherwise.
 
-    It costs some microseconds; where it is not needed, next to nothing.
+    It takes a few microseconds; if it is not needed, almost none.
     """
-    owner = _owner(pid) if must_borrow() and os.geteuid() == 0 else None  # else it is borrowed already
+    owner = _owner(pid) if must_borrow() and os.geteuid() == 0 else None  # else the thread already acts as the owner
     if owner is None:
         yield
         return
@@ -70,7 +70,7 @@ def as_owner(pid: int) -> Iterator[None]:
 
 @contextmanager
 def attaching() -> Iterator[None]:
-    """Let a thread that acts as another user attach to a process of that user: for this the real ids count as well.
+    """Let a thread that acts as another user attach to that user's processes: attaching checks the real ids, too.
 
     The saved ids stay root's, so the thread can come back. Keep the block short: that user may signal us meanwhile.
     """
@@ -88,7 +88,7 @@ def attaching() -> Iterator[None]:
 
 
 def tracer(pids: list[int]) -> dict[str, Any]:
-    """Return what subprocess.Popen must be told so that strace may trace these processes; nothing special elsewhere.
+    """Return the arguments for subprocess.Popen with which strace may trace these processes.
 
     strace then runs as their user. It is started from a copy that this user may run but not read: the kernel protects
     such a process from being traced, so a submission cannot change what strace says (ptrace(2), "dumpable").
@@ -106,7 +106,7 @@ def tracer(pids: list[int]) -> dict[str, Any]:
 
 @cache
 def _unreadable(program: str) -> int:
-    """Copy a program into memory; return a descriptor from which everybody may run it and only root may read it."""
+    """Copy a program into memory; return a descriptor from which every user may run it and only root may read it."""
     writing = os.memfd_create("strace", os.MFD_CLOEXEC)
     try:
         os.write(writing, Path(program).read_bytes())
@@ -117,7 +117,7 @@ def _unreadable(program: str) -> int:
 
 
 def _owner(pid: int) -> "tuple[int, int] | None":
-    """Return the user and group of a process; None when it has gone, is root's, or is protected (shown as root's)."""
+    """Return the user and group of a process; None when it has ended, is root's, or is protected (shown as root's)."""
     try:
         seen = os.stat(f"/proc/{holder(pid)}")  # noqa: PTH116
     except OSError:

@@ -1,6 +1,6 @@
 """The helper of `namespaces`: joins the network namespace of a process, then makes sockets there on request.
 
-A program of its own, without the rest of the kit: ``python joining.py PID CHANNEL``. It ends with its channel.
+This program runs by itself, without the rest of the kit: ``python joining.py PID CHANNEL``. It ends with its channel.
 """
 
 import ctypes
@@ -14,7 +14,7 @@ CLONE_NEWNET = 0x40000000
 
 
 def join(pid: str) -> None:
-    """Join the network namespace; through its user namespace where we lack permission from outside.
+    """Join the network namespace, through its user namespace if we lack permission from outside.
 
     Raises OSError when the kernel refuses.
     """

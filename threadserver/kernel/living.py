@@ -1,8 +1,8 @@
-"""What is alive of a process whose main thread has ended.
+"""Find a living thread of a process whose main thread has ended.
 
-``pthread_exit()`` in ``main()`` ends the main thread alone: the process lives until its last thread has ended
+``pthread_exit()`` in ``main()`` ends only the main thread: the process lives until its last thread has ended
 (pthread_exit(3)). Until then /proc/PID shows the main thread: a zombie, without descriptors, memory and owner. What the
-process holds is then read from /proc/TID of a thread that lives.
+process holds is then read from /proc/TID of a living thread.
 """
 
 import os
@@ -13,7 +13,7 @@ ENDED = frozenset("ZX")
 
 
 def living_task(pid: int) -> tuple[int, str] | None:
-    """Return a thread of a process that has not ended, and its state; None without any."""
+    """Return a living thread of a process, and its state; None when there is none."""
     for tid in _threads(pid):
         state, _ = _state(f"/proc/{pid}/task/{tid}/stat")
         if state and state not in ENDED:
@@ -22,7 +22,7 @@ def living_task(pid: int) -> tuple[int, str] | None:
 
 
 def holder(pid: int) -> int:
-    """Return the number by which /proc shows what a process holds: its own, or that of a thread that lives."""
+    """Return the id under which /proc shows what a process holds: its own, or that of a living thread."""
     state, threads = _state(f"/proc/{pid}/stat")
     if state in ENDED and threads > 1 and (found := living_task(pid)):
         return found[0]
@@ -30,7 +30,7 @@ def holder(pid: int) -> int:
 
 
 def _state(path: str) -> tuple[str, int]:
-    """Read a task's state, and the number of its process's threads; nothing when it has gone."""
+    """Read a task's state, and the number of its process's threads; an empty state when it has ended."""
     try:
         fields = Path(path).read_bytes().rpartition(b")")[2].split()
     except OSError:

@@ -57,21 +57,21 @@ class Lens:
     also: set[int] = field(default_factory=set)
     """Processes that belong to the server although they descend from none of the roots."""
     keeper: int | None = None
-    """The root that is ours and not the server's: the process that started it."""
+    """The root that is our process, not the server's: the one that started it."""
 
     def look(self) -> Look:
         """Look once. Processes that end meanwhile are left out."""
-        everybody = everyone()
-        members = [pid for pid in family(self.roots | self.also, everybody) if pid != self.keeper]
+        all_processes = everyone()
+        members = [pid for pid in family(self.roots | self.also, all_processes) if pid != self.keeper]
         found: dict[TaskId, Task] = {}
         for pid in members:
-            if everybody[pid].alive:
+            if all_processes[pid].alive:
                 found |= {task.id: task for task in uring.dealt(pid, tasks_of(pid), self.listeners)}
-        return Look({pid: everybody[pid] for pid in members}, found, self.listeners)
+        return Look({pid: all_processes[pid] for pid in members}, found, self.listeners)
 
 
 def tasks_of(pid: int) -> list[Task]:
-    """Yield each thread of a process as a task."""
+    """Return each thread of a process as a task."""
     inodes = _Inodes(pid)
     found = []
     with as_owner(pid):
@@ -108,7 +108,7 @@ class _Inodes:
         return frozenset(sockets)
 
     def not_to_read(self, call: Call, sockets: frozenset[int]) -> frozenset[int]:
-        """Return those of the sockets of a call for readiness that it does not wait to read from."""
+        """Return the sockets that a call for readiness watches, but does not wait to read from."""
         if call.name in EPOLL and call.descriptors:
             with suppress(OSError):
                 return sockets - epoll.watched(self._pid, call.descriptors[0], epoll.TO_READ).keys()

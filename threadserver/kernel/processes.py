@@ -39,13 +39,13 @@ class Status:
 
     @property
     def alive(self) -> bool:
-        """False once it has ended: a process when none of its tasks is left to run, be it a zombie or not."""
+        """False once it has ended. A process has ended when none of its tasks can run, even if it is still a zombie."""
         return self.state not in ENDED
 
 
 @dataclass(frozen=True, slots=True)
 class Details:
-    """What a person wants to know of a process. None: we lack permission to see it, or there is no such thing."""
+    """What a person wants to know about a process. None: we lack permission to see it, or it does not exist."""
 
     command: str
     user: str
@@ -58,7 +58,7 @@ class Details:
 
 
 def status(pid: int, tid: int | None = None) -> Status:
-    """Return the state of a process, or of one of its tasks. Raises OSError when it has gone.
+    """Return the state of a process, or of one of its tasks. Raises OSError when it no longer exists.
 
     A process whose main thread has ended lives as long as any other thread does: its state is then that thread's.
     """
@@ -74,8 +74,8 @@ def status(pid: int, tid: int | None = None) -> Status:
 
 
 def remedy() -> str:
-    """Return what to try where permission is missing."""
-    return "try as root" if os.geteuid() else "not even root may in this container"
+    """Return what to try when permission is missing."""
+    return "try as root" if os.geteuid() else "even root lacks permission in this container"
 
 
 def everyone() -> dict[int, Status]:
@@ -106,8 +106,8 @@ def family(roots: Iterable[int], processes: dict[int, Status]) -> list[int]:
 class Family:
     """The descendants of one process, looked at again and again.
 
-    A process that descends from somebody else never comes to descend from this one, so it is read only once. The kernel
-    gives numbers in rising order: as long as the newest one rises, none has been used again.
+    A process that does not descend from this one never will, so it is read only once. The kernel assigns ids in rising
+    order: as long as the newest one rises, none has been reused.
     """
 
     def __init__(self, root: int) -> None:
@@ -157,7 +157,7 @@ def switches(pid: int, tid: int) -> int:
 
 
 def processor_time(pid: int, tid: int) -> int:
-    """Return for how long a task has run, in nanoseconds; where that is not told, how often it has slept."""
+    """Return for how long a task has run, in nanoseconds; if the kernel does not tell, how often it has slept."""
     try:
         return int(read_file(f"/proc/{pid}/task/{tid}/schedstat").split()[0])
     except (FileNotFoundError, IndexError, ValueError):
@@ -170,7 +170,7 @@ def newest() -> int:
 
 
 def details(pid: int) -> Details:
-    """Return a description of a process for a person. Raises OSError when it has gone."""
+    """Return a description of a process for a person. Raises OSError when it no longer exists."""
     text = read_file(f"/proc/{pid}/status").decode("utf-8", "replace")
     fields = dict(line.split(":", 1) for line in text.splitlines() if ":" in line)
     inner = fields.get("NSpid", str(pid)).split()
@@ -210,7 +210,7 @@ def links(pid: int) -> dict[int, str]:
 
 
 def _link(path: str) -> str:
-    """Read what a descriptor is; empty for a file whose path is longer than the kernel tells (PATH_MAX)."""
+    """Read what a descriptor is; empty for a file whose path is too long for the kernel to tell (PATH_MAX)."""
     try:
         return os.readlink(path)  # noqa: PTH115
     except OSError as error:

@@ -1,11 +1,11 @@
 """ptrace(2), as far as two things need it: reading the system calls of tasks, and holding tasks still.
 
 A task is *seized*: nothing is sent to it, and its parent notices nothing. To stop it, it is interrupted, and a call in
-which it sleeps comes back for that. Most calls are begun again by the kernel, but some report EINTR to the program
-(signal(7): epoll_wait, a recv with a time-out, …), which no client can cause. So `begin_again` sets the registers back
-to before the call: the program never learns that it was stopped.
+which it sleeps returns. The kernel restarts most calls, but some report EINTR to the program (signal(7): epoll_wait, a
+recv with a time-out, …), which no client can cause. So `begin_again` sets the registers back to before the call: the
+program never learns that it was stopped.
 
-Only the thread that seized a task may do anything else with it, and all is let go when that thread ends.
+Only the thread that seized a task may do anything else with it; when that thread ends, all its tasks are released.
 """
 
 import ctypes
@@ -25,8 +25,8 @@ BIRTHS = {EVENT_FORK, EVENT_VFORK, EVENT_CLONE}
 ALL_KINDS, THIS_THREAD = 0x40000000, 0x20000000  # __WALL, __WNOTHREAD
 _PRSTATUS = 1
 _ENTRY, _EXIT = 1, 2
-# Where a 64-bit task keeps the result of a call, its number, and the address of the next instruction; how long the
-# instruction is that calls the kernel; and the architecture's name in a ptrace_syscall_info (linux/audit.h).
+# Where a 64-bit task keeps the result of a call, its number, and the address of the next instruction; the length of the
+# instruction that calls the kernel; and the architecture's name in a ptrace_syscall_info (linux/audit.h).
 _REGISTERS = {"x86_64": (10, 15, 16, 2, 0xC000003E), "aarch64": (0, 8, 32, 4, 0xC00000B7)}.get(platform.machine())
 _INTERRUPTED = {-errno.EINTR, -512, -513, -514, -516}  # and the kernel's own ERESTART…: it slept, and was woken by us
 
@@ -51,7 +51,7 @@ class _Info(ctypes.Structure):
 
 
 class Entry(NamedTuple):
-    """A task is about to make a call. ``number`` is -1 where it calls as another architecture, say as a 32-bit one."""
+    """A task is about to make a call. ``number`` is -1 if the call is of another architecture, such as 32-bit."""
 
     number: int
     arguments: tuple[int, ...]
@@ -64,7 +64,7 @@ class Exit(NamedTuple):
 
 
 def seize(tid: int, options: int = 0) -> None:
-    """Seize a task. Raises PermissionError where that is not allowed, ProcessLookupError when it has gone."""
+    """Seize a task. Raises PermissionError if that is forbidden, ProcessLookupError when the task has ended."""
     with attaching():
         _do(SEIZE, tid, options)
 
@@ -80,19 +80,19 @@ def go_on(tid: int, signal: int = 0) -> None:
 
 
 def listen(tid: int) -> None:
-    """Leave a task that a signal has stopped as it is, and hear of it again when it continues."""
+    """Leave a task stopped by a signal; it reports again when it continues."""
     _do(LISTEN, tid)
 
 
 def newborn(tid: int) -> int:
-    """Return the number of the task that this one has just made."""
+    """Return the id of the task that this one has just created."""
     message = ctypes.c_ulong()
     _do(_GETEVENTMSG, tid, ctypes.addressof(message))
     return message.value
 
 
 def call_of(tid: int) -> Entry | Exit | None:
-    """Read which call a task stands before or behind."""
+    """Return the call that a stopped task is about to make or has just made."""
     info = _Info()
     _do(_GET_SYSCALL_INFO, tid, ctypes.addressof(info), ctypes.sizeof(info))
     if info.op == _ENTRY:
@@ -104,7 +104,7 @@ def call_of(tid: int) -> Entry | Exit | None:
 
 
 def begin_again(tid: int) -> bool:
-    """Make an interrupted task begin its call again where it would see EINTR; True when it slept in a call."""
+    """Make an interrupted task repeat its call if it would see EINTR; return True when it slept in a call."""
     if _REGISTERS is None:
         return False
     result, number, instruction, length, _ = _REGISTERS
@@ -114,7 +114,7 @@ def begin_again(tid: int) -> bool:
     found = ctypes.c_int64(registers[result]).value
     if found not in _INTERRUPTED or ctypes.c_int64(registers[number]).value < 0:
         return False
-    if found == -errno.EINTR and platform.machine() == "x86_64":  # elsewhere the first argument is overwritten by it
+    if found == -errno.EINTR and platform.machine() == "x86_64":  # elsewhere the result overwrites the first argument
         registers[result] = registers[number]
         registers[number] = ctypes.c_uint64(-1).value
         registers[instruction] -= length
@@ -123,7 +123,7 @@ def begin_again(tid: int) -> bool:
 
 
 def wait(tid: int = -1, options: int = 0) -> tuple[int, int] | None:
-    """Wait until a task that this thread has seized stops or ends; None when a signal came first, or WNOHANG.
+    """Wait until a task that this thread has seized stops or ends; None after a signal, or at once with WNOHANG.
 
     Raises ChildProcessError when there is none.
     """

@@ -1,15 +1,15 @@
 """The kernel's socket tables: every socket of a network namespace, of every owner.
 
 They are read over netlink (sock_diag(7)), which lists thousands of sockets in a few milliseconds, and which alone tells
-the limit of a listening socket. Where netlink is refused, /proc/PID/net/{tcp,tcp6,unix} tells the rest. Two fields mean
-something special for a *listening* socket::
+the limit of a listening socket. If netlink is refused, /proc/PID/net/{tcp,tcp6,unix} tells the rest. Two fields have a
+special meaning for a *listening* socket::
 
     receive queue   connections that are established and wait for accept()       backlog in use
     send queue      how many connections may wait                                backlog limit
 
-A connection that waits there has no inode yet: it belongs to no process. This shows whether it has been accepted,
-without touching the server. A socket with TCP_DEFER_ACCEPT even keeps a connection in SYN_RECV, out of accept()'s
-reach, until its first bytes arrive (tcp(7)).
+A connection that waits there has no inode yet: it belongs to no process. So the tables show whether a connection has
+been accepted, without touching the server. A socket with TCP_DEFER_ACCEPT even keeps a connection in SYN_RECV, out of
+accept()'s reach, until its first bytes arrive (tcp(7)).
 """
 
 import errno
@@ -43,7 +43,7 @@ NLMSG_HEADER = struct.Struct("=IHHII")
 INTERNET = struct.Struct("=BBxx2s2s16s16s12x4xIIII")
 # struct inet_diag_req_v2 for one socket: family, protocol, states, ports in network order, addresses, any interface.
 ONE = struct.Struct(">BBxx4sHH16s16s4x8s")
-# An attribute of the request: a program of two comparisons, each with a jump for yes and for no; a jump behind the end
+# An attribute of the request: a program of two comparisons, each with a jump for yes and for no; a jump beyond the end
 # means "no" (struct inet_diag_bc_op).
 OWN_PORT = struct.Struct("=HH BBH xxH BBH xxH")
 FILTER, AT_LEAST, AT_MOST = 1, 2, 3

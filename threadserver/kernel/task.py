@@ -18,7 +18,7 @@ class Task:
     call: Call
     sockets: frozenset[int]
     not_to_read: frozenset[int] = frozenset()
-    """Those of the sockets that are waited for, but not until they can be read."""
+    """The sockets among them that the call does not wait to read from."""
 
     @property
     def id(self) -> TaskId:

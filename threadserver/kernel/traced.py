@@ -33,9 +33,9 @@ class Traced:
     """The tasks that sent on each connection."""
     read: set[int] = field(default_factory=set)
     handed: set[int] = field(default_factory=set)
-    """The tasks that changed an epoll set for a connection which they had not read before."""
+    """The tasks that changed an epoll set for a connection that they had not read before."""
     born: bool = False
-    """True when a task was made."""
+    """True when a task was created."""
     woken: set[int] = field(default_factory=set)
     """Connections whose answer was sent by a task that had to be woken for it."""
 

@@ -1,4 +1,4 @@
-"""Traces briefly with strace(1), where it is installed and allowed, which tasks read and which tasks send.
+"""Trace briefly with strace(1), if it is installed and allowed, which tasks read and which tasks send.
 
 Tracing is the one thing here that a server can notice: a task to which strace attaches comes out of its call and goes
 back into it, and epoll_wait(2) may then return EINTR (signal(7)). So it is the last resort, for a server with few
@@ -32,7 +32,7 @@ class Trace:
 
     ready: bool = False
     senders: set[TaskId] | None = None
-    """The tasks that sent; where nothing was sent, those that read."""
+    """The tasks that sent; if nothing was sent, those that read."""
     sent_on: dict[int, set[TaskId]] = field(default_factory=dict)
     """The tasks that sent on each socket, by inode."""
     sent: bool = False
@@ -40,7 +40,7 @@ class Trace:
     handed: set[TaskId] = field(default_factory=set)
     """The tasks that handed a connection (back) to an epoll set."""
     born: bool = False
-    """True when the server made a task."""
+    """True when the server created a task."""
     woken: int = 0
     """On how many connections the sender slept after it had read, until another task of the server woke it."""
     problem: str = ""

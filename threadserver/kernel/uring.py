@@ -6,9 +6,9 @@ That file shows how many operations of each kind wait for readiness, though not 
       op=13, task_works=0          an accept
       op=27, task_works=0          a recv, and so on (include/uapi/linux/io_uring.h)
 
-So the sockets of the process that no other task waits for are dealt out to the rings, in the order of their
-descriptors. Which ring waits for which socket is a guess; how many it waits for is not. Where the kernel shows no list,
-or a ring is busy just then, the rings are left without sockets.
+So the sockets of the process that no other task waits for are assigned to the rings, in the order of their descriptors.
+Which ring waits for which socket is a guess; how many it waits for is not. If the kernel shows no list, or a ring is
+busy at that moment, the rings get no sockets.
 """
 
 import re
@@ -29,7 +29,7 @@ _READ = {1, 4, 6, 10, 22, 27}  # readv, read_fixed, poll_add, recvmsg, read, rec
 
 
 def pending(pid: int, descriptor: int) -> tuple[int, int]:
-    """Return how many accepts and how many reads a ring waits for; 0 where the kernel does not show it."""
+    """Return how many accepts and how many reads a ring waits for; 0 if the kernel does not show it."""
     with suppress(OSError), as_owner(pid):
         operations = [int(found) for found in _PENDING.findall(read_file(f"/proc/{holder(pid)}/fdinfo/{descriptor}"))]
         return sum(one in _ACCEPT for one in operations), sum(one in _READ for one in operations)

@@ -1,1 +1,1 @@
-"""Any program as a server under test: start it, know from the kernel that it listens, stop it whole."""
+"""Any program as a server under test: start it, learn from the kernel when it listens, stop all its processes."""

@@ -1,4 +1,4 @@
-"""The limits that a container puts on all of us together: tasks and memory of the control group, cgroups(7).
+"""The limits that a container puts on everything in it: tasks and memory of the control group, cgroups(7).
 
 Version 2 has one tree with ``pids.max`` and ``memory.max``; version 1 has a tree for each controller. The limit of a
 group holds for all groups below it, so the tightest on the way up counts.
@@ -29,7 +29,7 @@ class Bound:
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """The control group that this process is in, as folders of each controller, from its own to the outermost."""
+    """The control group of this process, as the folders of each controller, from its own to the outermost."""
 
     tasks_folders: tuple[Path, ...]
     memory_folders: tuple[Path, ...]
@@ -48,7 +48,7 @@ class Group:
 
     @property
     def kills_file(self) -> str:
-        """The file that counts how many processes the kernel has ended because memory was used up; "" for none."""
+        """The file that counts how many processes the kernel has killed because memory ran out; "" for none."""
         for folder in self.memory_folders:
             for name in ("memory.events", "memory.oom_control"):
                 with suppress(OSError):

@@ -1,4 +1,4 @@
-"""A submission that runs as a client: contained like a server, with pipes for what goes in and what comes out."""
+"""A submission that runs as a client: contained like a server, with pipes for its input, output and errors."""
 
 import os
 from collections.abc import Iterator
@@ -31,14 +31,14 @@ class Process(Contained):
 
     @property
     def failed(self) -> str:
-        """Why it could not be started; nothing when it was."""
+        """Why it could not be started; empty when it was."""
         self._keeper.update()
         return self._keeper.failed
 
 
 @contextmanager
 def process(prepared: Prepared, host: str, port: int, limits: Limits | None = None) -> Iterator[Process]:
-    """Start a client submission, and stop it whole in the end."""
+    """Start a client submission, and in the end stop all its processes."""
     limits = limits or Limits()
     order = wrap(prepared.containment, prepared.place, [*prepared.command, host, str(port)], limits)
     with ExitStack() as ours:

@@ -1,7 +1,8 @@
-"""The processes of a submission that runs, seen from outside: which they are, what they are blocked in, their end.
+"""The processes of a running submission, seen from outside: which they are, what they are blocked in, how they end.
 
-In a process namespace of its own a process has two numbers: its own, which it writes into HELLO, and ours. Those
-that only contain it (bubblewrap itself, and the first process of the namespace, to which orphans fall) are not its.
+In a process namespace of its own a process has two ids: one inside, which it writes into HELLO, and one that we see.
+Processes that only contain it (bubblewrap itself, and the first process of the namespace, which adopts orphans) do not
+belong to the submission.
 """
 
 import re
@@ -19,7 +20,7 @@ from threadserver.submission.machine_error import MachineError
 from threadserver.submission.output import Output
 from threadserver.submission.preparing import Prepared
 
-_MOMENT = 0.2  # seconds in which the end of a pipe comes after that of its only writer
+_MOMENT = 0.2  # seconds within which a pipe ends after its only writer has ended
 
 
 class Contained:
@@ -34,12 +35,12 @@ class Contained:
 
     @property
     def keeper(self) -> int:
-        """The process that all of the submission's descend from, and that is none of them."""
+        """The process that all processes of the submission descend from; it is not one of them."""
         return self._keeper.pid
 
     @property
     def over_limit(self) -> str:
-        """What it did that made us end it ("used more than 1024 MiB of memory"); nothing while all is well."""
+        """What it did that made us end it ("used more than 1024 MiB of memory"); empty while all is well."""
         self._update()
         return self._keeper.over
 
@@ -57,19 +58,20 @@ class Contained:
         return 128 - code if code is not None and self._wrapped and 128 < code < 193 else code
 
     def _update(self) -> None:
-        """Take note of what the keeper tells. Raises MachineError when it was killed, which no submission can do."""
+        """Note what the keeper reports. Raises MachineError when it was killed, which no submission can do."""
         self._keeper.update()
         if self._keeper.killed and self._trusted:
             raise MachineError(
-                "the process that keeps the submission was killed from outside, perhaps for want of memory: try again"
+                "the process that supervises the submission was killed from outside, perhaps because memory ran out: "
+                "try again"
             )
 
     def members(self) -> dict[int, Status]:
-        """Return all its processes, zombies too, by our numbers, each after its parent."""
+        """Return all its processes, including zombies, by the ids that we see, each after its parent."""
         self._update()
         below = self._family.members()
         if not below and not self._keeper.gone:
-            self._keeper.update(_MOMENT)  # where the keeper has just ended, its last words are on their way
+            self._keeper.update(_MOMENT)  # if the keeper has just ended, its last reports are on their way
             self._update()
         if not self._wrapped:
             return below
@@ -85,11 +87,11 @@ class Contained:
         return Look(members, found, frozenset(one.socket.inode for one in listening(alive)))
 
     def inner(self, pid: int, tid: int) -> TaskId:
-        """Return the numbers that a task has in its own process namespace; 0 for what has gone."""
+        """Return the ids that a task has in its own process namespace; 0 for a task that has ended."""
         return _inner(f"/proc/{pid}/status"), _inner(f"/proc/{pid}/task/{tid}/status")
 
     def outer(self, pid: int, tid: int | None = None) -> TaskId | None:
-        """Return our numbers of the task that has these numbers inside; None when there is none."""
+        """Return the ids that we see for the task with these ids inside; None when there is none."""
         wanted = (pid, pid if tid is None else tid)
         for ours in self.members():
             if _inner(f"/proc/{ours}/status") == pid:
@@ -97,14 +99,14 @@ class Contained:
         return None
 
     def stop(self) -> None:
-        """End all of it at once, and return when all has gone."""
+        """Kill all its processes at once, and return when all have ended."""
         self._keeper.stop()
         for output in self._outputs:
             output.finish(1.0)
 
 
 def _inner(path: str) -> int:
-    """Read the last of the numbers that a task has, one in each process namespace around it; 0 when it has gone."""
+    """Read the innermost of a task's ids, one in each process namespace around it; 0 when the task has ended."""
     with suppress(OSError):
         found = re.search(rb"\nNSpid:[\t\d]*?(\d+)\n", read_file(path))
         return int(found[1]) if found else 0

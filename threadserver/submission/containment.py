@@ -1,14 +1,14 @@
 """Containment: what keeps a submission from the judge, from its neighbours and from the rest of the machine.
 
-The strongest that the machine offers is used, found by trying it for real:
+The judge uses the strongest kind that the machine offers, and finds it by really trying each:
 
 bubblewrap
-    Namespaces of its own for processes, mounts, users and System V IPC. It sees what `view` shows, all read-only;
-    nothing else exists for it, and none of our processes can be signalled or traced by it. As root it runs under a
-    user id of its own besides, so that its tasks are counted apart.
+    The submission has its own namespaces for processes, mounts, users and System V IPC. It sees what `view` shows, all
+    read-only; nothing else exists for it, and it can neither signal nor trace any of our processes. If the judge is
+    root, the submission also has its own user id, so that its tasks are counted separately.
 user
-    For root without namespaces: a user id of its own. With Landlock it reads only what `view` names; else it sees the
-    machine as any stranger would, and is refused where strangers can read the labs' solutions.
+    For root without namespaces: a user id of its own. With Landlock it reads only what `view` names; otherwise it sees
+    what every user sees, and is refused if every user can read the labs' solutions.
 self-check
     For an ordinary user without namespaces: limits and a process group. The author must be trusted.
 """
@@ -50,7 +50,7 @@ listener = socket.create_server((sys.argv[1], int(sys.argv[2])))
 time.sleep(60)
 """
 _BLIND = (
-    "what runs in it cannot be looked into: the judge lacks CAP_SYS_PTRACE, or something else hides /proc "
+    "the judge cannot inspect what runs in it: it lacks CAP_SYS_PTRACE, or something else hides /proc "
     "(docker run --cap-add SYS_PTRACE)"
 )
 
@@ -70,7 +70,7 @@ class Containment:
 
 
 BUBBLEWRAP = Containment(
-    "bubblewrap", "contained by bubblewrap: namespaces of its own, and a read-only view of what it needs", True
+    "bubblewrap", "contained by bubblewrap: its own namespaces, and a read-only view of what it needs", True
 )
 USER = Containment("user", "contained by a user id of its own, and limits on what it may use", True)
 SELF_CHECK = Containment(
@@ -82,8 +82,8 @@ ALL = (BUBBLEWRAP, USER, SELF_CHECK)
 def strongest() -> Containment:
     """Return the strongest containment that works here, or the one that THREADSERVER_CONTAINMENT names.
 
-    Raises UsageError when that one does not work here, or is none; MachineError when nothing works, or there is too
-    little of what every submission needs. Root never runs a submission as root: it would own the machine.
+    Raises UsageError when that one is unknown or does not work here; MachineError when none works, or when the machine
+    has too few tasks or too little memory. Root never runs a submission as root: it would own the machine.
     """
     require_room()
     forced = os.environ.get(FORCED)
@@ -95,7 +95,7 @@ def strongest() -> Containment:
         raise MachineError(f"no submission can be run here: {why_not(last)}")
     named = [one for one in ALL if one.name == forced]
     if not named:
-        raise UsageError(f"{FORCED}={forced}: there are only {', '.join(one.name for one in ALL)}")
+        raise UsageError(f"{FORCED}={forced} is unknown: there are {', '.join(one.name for one in ALL)}")
     if why := why_not(named[0]):
         raise UsageError(f"{FORCED}={forced} does not work here: {why}")
     return named[0]
@@ -103,7 +103,7 @@ def strongest() -> Containment:
 
 @cache
 def why_not(containment: Containment) -> str:
-    """Try one for real: start a server in it, and look into it. Say why it does not work; nothing when it does."""
+    """Really try one: start a server in it, and inspect it. Return why it does not work; empty when it does."""
     if containment is BUBBLEWRAP and not shutil.which("bwrap"):
         return "bubblewrap is not installed (apt install bubblewrap)"
     if containment is USER and not may_change_user():
@@ -119,20 +119,20 @@ def why_not(containment: Containment) -> str:
 
 
 def _out_of_reach(place: Place) -> str:
-    """Say why a submission's own user cannot run our Python; nothing when it can, or when it is shown to it."""
+    """Return why a submission's own user cannot run our Python; empty when it can, or when the keeper shows it."""
     if place.user is None or place.mounted:
         return ""
     for path in (view.python(), *view.python().parents):
         if not path.stat().st_mode & 0o001:
             return (
-                f"the submission's user cannot reach {view.python()}, for {path} is closed to others: use a Python "
+                f"the submission's user cannot reach {view.python()}, because {path} is closed to others: use a Python "
                 "that every user can run (a venv of /usr/bin/python3, say)"
             )
     return ""
 
 
 def _try(order: Order, port: int) -> str:
-    """Wait until what was started is seen to listen."""
+    """Start the trial server and wait until it is seen to listen. Return why it is not; empty when it is."""
     output = Output()
     keeper = keep(order, output)
     try:
@@ -143,7 +143,7 @@ def _try(order: Order, port: int) -> str:
     found = [line for line in str(output).splitlines() if line.startswith("reads ")]
     if found and not why:
         labs = (PACKAGE / "labs").resolve()
-        return f"every user can read the labs' solutions: make them yours alone, chmod -R go-rwx {labs}"
+        return f"every user can read the labs' solutions; close them to others: chmod -R go-rwx {labs}"
     return why if why != _ENDED else keeper.failed or " ".join(str(output).split()) or "a server does not start in it"
 
 
@@ -151,7 +151,7 @@ _ENDED = "ended"
 
 
 def _await_server(keeper: Keeper, port: int) -> str:
-    """Wait until a descendant of a keeper listens; say why that is not so, and nothing when it is."""
+    """Wait until a descendant of a keeper listens; return why none does, empty when one does."""
     deadline = time.monotonic() + TRIAL_LIMIT
     with Network() as network, Tables(network) as tables:
         while time.monotonic() < deadline:
@@ -165,9 +165,9 @@ def _await_server(keeper: Keeper, port: int) -> str:
 
 
 def require_working(containment: Containment, error: Exception) -> None:
-    """Try a containment again, when a submission did not start in it. Raises MachineError when no server does."""
+    """Try a containment again after a submission did not start in it. Raises MachineError when no server does."""
     if why := why_not.__wrapped__(containment):
-        raise MachineError(f"no server starts here any more: {why}") from error
+        raise MachineError(f"servers no longer start here: {why}") from error
 
 
 def own_user(containment: Containment) -> bool:

@@ -1,4 +1,4 @@
-"""Copying a folder that somebody handed in: bounded, and without following what leads out of it."""
+"""Copying a submitted folder: bounded, and without following links that lead out of it."""
 
 import errno
 import os
@@ -23,11 +23,13 @@ SIZE = f"A submission holds at most {MOST_FILES} files, {MOST_BYTES // MIB} MiB,
 def copy(source: Path, place: Place) -> list[str]:
     """Copy a folder into a place; return remarks on what was left out.
 
-    Raises SubmissionError when it is too large or too deep, MachineError when it cannot be read or there is no room.
+    Raises SubmissionError when it is too large or too deep, MachineError when it cannot be read or the disk is full.
     """
     root = source.resolve()
     if place.folder.resolve().is_relative_to(root):
-        raise MachineError(f"the copy of {root} would lie in itself, in {place.folder}: set TMPDIR to another folder")
+        raise MachineError(
+            f"the copy of {root} would lie inside that folder, in {place.folder}: set TMPDIR to another folder"
+        )
     copying = _Copying(root, place)
     copying.folder(root, place.copy, 0)
     return copying.notes
@@ -42,7 +44,7 @@ class _Copying:
 
     def folder(self, source: Path, target: Path, depth: int) -> None:
         if depth > DEEPEST:
-            raise SubmissionError(f"its folders lie more than {DEEPEST} deep in each other", SIZE)
+            raise SubmissionError(f"its folders are nested more than {DEEPEST} deep", SIZE)
         try:
             entries = sorted(os.scandir(source), key=lambda entry: entry.name)
         except OSError as error:
@@ -72,12 +74,12 @@ class _Copying:
             raise self._why(source, error) from error
 
     def _why(self, source: Path, error: OSError) -> "SubmissionError | MachineError":
-        """Say whose fault it is that something cannot be copied."""
+        """Return the error for a file that cannot be copied: the submission's fault or the machine's."""
         name = _shown(source.relative_to(self._root))
         if error.errno in {errno.ENAMETOOLONG, errno.ELOOP}:
             return SubmissionError(f"the path of {name} is too long to be copied", SIZE)
         if error.errno in {errno.EACCES, errno.EPERM}:
-            return MachineError(f"cannot read {name}: {reason(error)}; the judge needs the right to")
+            return MachineError(f"cannot read {name}: {reason(error)}; the judge needs permission to read it")
         folder = self._place.folder.parent
         return MachineError(f"cannot copy {name} to {folder}: {reason(error)}; set TMPDIR to another folder")
 
@@ -102,7 +104,7 @@ class _Copying:
         if self._bytes > MOST_BYTES:
             raise SubmissionError(f"it holds more than {MOST_BYTES // MIB} MiB", SIZE)
         target.write_bytes(data)
-        os.utime(target, ns=(seen.st_atime_ns, seen.st_mtime_ns))  # make goes by it
+        os.utime(target, ns=(seen.st_atime_ns, seen.st_mtime_ns))  # make depends on it
         self._place.give(target, 0o750 if seen.st_mode & stat.S_IXUSR else 0o640)
 
     def _leave_out(self, source: Path, why: str) -> None:

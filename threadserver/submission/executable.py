@@ -1,4 +1,4 @@
-"""A program file, looked at before it is run: the kernel would say no more than "exec format error"."""
+"""Examine a program file before running it: the kernel would only say "exec format error"."""
 
 import os
 import platform
@@ -14,11 +14,11 @@ _FOREIGN = {
 }  # fmt: skip
 _MACHINES = {3: "x86 (32 bit)", 40: "ARM (32 bit)", 62: "x86-64", 183: "ARM (64 bit)", 243: "RISC-V", 22: "s390x"}
 _RELOCATABLE = 1  # what `cc -c` makes
-_ALSO = {62: {3}, 183: {40}}  # a machine that may run the programs of another one, too
+_ALSO = {62: {3}, 183: {40}}  # machines that may also run the programs of another kind
 
 
 def complaint(path: Path) -> str:
-    """Say why a file cannot be run on this machine; nothing when it looks as if it could."""
+    """Return why a file cannot be run on this machine; empty when nothing speaks against it."""
     mode = path.stat().st_mode
     name = path.name
     with path.open("rb") as file:
@@ -28,7 +28,7 @@ def complaint(path: Path) -> str:
     if why := _wrong_kind(name, head):
         return why
     if not mode & stat.S_IXUSR:
-        return f"{name} is not executable, its run bit was lost: chmod +x {name}"
+        return f"{name} is not executable: chmod +x {name}"
     return ""
 
 
@@ -39,7 +39,7 @@ def _wrong_kind(name: str, head: bytes) -> str:
         return _elf(name, head)
     for magic, system in _FOREIGN.items():
         if head.startswith(magic):
-            return f"{name} is a program for {system}, and this is {platform.system()}: hand in sources and a Makefile"
+            return f"{name} is a program for {system}, but this is {platform.system()}: hand in sources and a Makefile"
     return f"{name} is neither a program of this system nor a script: a script begins with a line like #!/bin/sh"
 
 
@@ -52,7 +52,7 @@ def _script(name: str, first: bytes) -> str:
     words = first[2:].split()
     interpreter = os.fsdecode(words[0]) if words else ""
     if not Path(interpreter).is_file():
-        return f"the first line of {name} names an interpreter that is not here: {interpreter or 'none'}"
+        return f"the first line of {name} names an interpreter that does not exist here: {interpreter or 'none'}"
     return ""
 
 
@@ -64,7 +64,7 @@ def _elf(name: str, head: bytes) -> str:
         return f"{name} was compiled but not linked: leave out -c"
     if machine != ours and machine not in _ALSO.get(ours, set()):
         theirs = _MACHINES.get(machine, f"machine {machine}")
-        return f"{name} is a program for {theirs}, and this is {platform.machine()}: hand in sources and a Makefile"
+        return f"{name} is a program for {theirs}, but this is {platform.machine()}: hand in sources and a Makefile"
     return ""
 
 

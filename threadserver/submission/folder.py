@@ -1,7 +1,7 @@
 """A submission is a folder: with server.py, or with a Makefile that builds ./server, or with a program ./server.
 
-A folder that is none of these is often one step away from it: the files lie one folder deeper, a name begins with a
-capital, a run bit was lost on the way through a zip file. So the step is named.
+Other folders are often one step away from being a submission: the files are one folder deeper, a name begins with a
+capital, a zip file has lost the executable bit. So the error names that step.
 """
 
 import os
@@ -16,8 +16,8 @@ from threadserver.core.printable import printable
 from threadserver.submission.executable import complaint
 
 LEFT_OUT = {".git", "__pycache__", ".venv", ".mypy_cache", ".pytest_cache", ".ruff_cache"}
-"""Names of folders that are not part of what was written."""
-_DEPTH = 3  # folders down, in the search for a submission that lies deeper
+"""Names of folders that the author did not write."""
+_DEPTH = 3  # levels of folders that are searched for a submission
 
 
 class SubmissionError(KitError):
@@ -28,7 +28,7 @@ class SubmissionError(KitError):
         self.contract = contract
         """The line of the contract that it breaks."""
         self.output = output
-        """Its own words, made safe to show."""
+        """The output of its build, made safe to show."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,15 +37,15 @@ class Submission:
 
     folder: Path
     role: str
-    """What it is to be: "server" or "client"."""
+    """The role: "server" or "client"."""
     kind: str
-    """What it is written in: "python", or "program" for anything else."""
+    """The language: "python", or "program" for anything else."""
     notes: tuple[str, ...] = ()
-    """Remarks for the student that are no errors."""
+    """Remarks for the student that are not errors."""
 
     @property
     def is_built(self) -> bool:
-        """True when it has a Makefile that comes first."""
+        """True when make must build it first."""
         return self.kind == "program" and (self.folder / "Makefile").is_file()
 
 
@@ -87,19 +87,19 @@ def _names(folder: Path, role: str) -> list[str]:
     try:
         return sorted(os.listdir(folder))  # noqa: PTH208
     except FileNotFoundError as error:
-        raise SubmissionError(f"there is no folder {folder}", holds(role)) from error
+        raise SubmissionError(f"no such folder: {folder}", holds(role)) from error
     except OSError as error:
         raise KitError(f"cannot read {folder}: {(error.strerror or '').lower()}") from error
 
 
 def is_file(folder: Path, name: str) -> bool:
-    """Tell whether it is a file of the folder, not one that a link brings in from elsewhere."""
+    """Tell whether a name is a file of the folder itself, not a link to a file elsewhere."""
     path = folder / name
     return path.is_file() and path.resolve().is_relative_to(folder.resolve())
 
 
 def _missing(folder: Path, names: list[str], role: str) -> str:
-    """Say what is missing, and which step leads there."""
+    """Return what is missing, and the step that mends it."""
     if not names:
         return f"{folder} is empty: there is no {role}.py in it"
     wanted = f"{role}.py"
@@ -107,32 +107,32 @@ def _missing(folder: Path, names: list[str], role: str) -> str:
         if name.lower() in {wanted, role, "makefile"}:
             return _what_is_wrong_with(folder, name)
         if name.lower().startswith(f"{wanted}."):
-            return f"there is no {wanted}, but a {name}: rename it"
+            return f"there is no {wanted}, but there is a {name}: rename it"
     for inner in _inner_folders(folder, _DEPTH):
         for name in (wanted, "Makefile", role):
             if (inner / name).is_file():
                 found = (inner / name).relative_to(folder)
-                return f"there is no {wanted} in {folder}, but {found}: is {inner} what you mean?"
+                return f"there is no {wanted} in {folder}, but there is {found}: do you mean {inner}?"
     return f"there is no {wanted} in {folder}, no Makefile and no program {role}; there is {_few(names)}"
 
 
 def _what_is_wrong_with(folder: Path, name: str) -> str:
-    """Say why a file with nearly the right name, or with the right one, cannot be taken."""
+    """Return why a file with the right name, or nearly the right name, cannot be used."""
     right = "Makefile" if name.lower() == "makefile" else name.lower()
     path = folder / name
     if path.is_dir():
         return f"{name} is a folder; it should be a file"
     if name != right:
-        return f"there is no {right}, but a {name}: large and small letters count"
+        return f"there is no {right}, but there is a {name}: upper and lower case differ"
     if not path.is_symlink():
         return f"{name} is not a regular file"
     if not path.exists():
         return f"{name} is a link that leads in a circle or to nothing: put the file itself there"
-    return f"{name} is a link to something outside of the folder: put the file itself there"
+    return f"{name} is a link to something outside the folder: put the file itself there"
 
 
 def _inner_folders(folder: Path, depth: int) -> Iterator[Path]:
-    """Go through the folders of a folder, those near first."""
+    """Yield the folders inside a folder, nearest first."""
     inner: list[Path] = []
     with suppress(OSError):
         inner = [path for path in sorted(folder.iterdir()) if path.is_dir() and not path.is_symlink()]
@@ -147,7 +147,7 @@ def _few(names: list[str]) -> str:
 
 
 def _hiding(folder: Path, names: list[str]) -> Iterator[str]:
-    """Name the files that stand in the way of modules of the same name: ``import`` finds the folder's first."""
+    """Yield a remark for each file that hides a module of the same name: ``import`` looks in the folder first."""
     for name in names:
         module = name.removesuffix(".py")
         is_module = name.endswith(".py") or (folder / name / "__init__.py").is_file()

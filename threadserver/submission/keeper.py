@@ -1,15 +1,14 @@
-"""The keeper of a started program: a process that its descendants fall back to, daemons too, and that ends them all.
+"""The keeper of a started program: a process that adopts its orphans, including daemons, and ends them all.
 
-A daemon forks twice and calls setsid(), so neither its group nor its parent leads to it any longer. But the kernel
-gives orphans to the nearest *child subreaper* among their ancestors (prctl(2), PR_SET_CHILD_SUBREAPER), which is this
-process. It ends them when its standard input ends: when it is told to, when the process that started it dies, and when
-together they take more memory or disk than they may.
+A daemon forks twice and calls setsid(), so neither its group nor its parent leads to it any more. But the kernel gives
+orphans to the nearest *child subreaper* among their ancestors (prctl(2), PR_SET_CHILD_SUBREAPER), which is this
+process. It ends them all when its standard input ends, because it was told to or because the process that started it
+has died, and when together they use more memory or disk than they may.
 
-A program of its own, without the rest of the kit. The first line of its standard input is the order, a JSON object as
-`keeping.Order` makes it. It writes on standard output, a line each: ``started PID`` or ``failed WHY``, ``ended STATUS``
-when the command
-ends of itself, ``gone`` when nobody is left of it, ``over WHAT`` when it took too much. The program gets three
-descriptors and nothing else of ours.
+This program runs by itself, without the rest of the kit. The first line of its standard input is the order, a JSON
+object as `keeping.Order` makes it. It writes lines to standard output: ``started PID`` or ``failed WHY``, ``ended
+STATUS`` when the command ends by itself, ``gone`` when none of its processes is left, ``over WHAT`` when it used too
+much. The command gets three descriptors and nothing else of ours.
 """
 
 import ctypes
@@ -28,7 +27,7 @@ PR_SET_CHILD_SUBREAPER = 36
 CLONE_NEWNS, CLONE_NEWIPC = 0x0002_0000, 0x0800_0000
 MS_RDONLY, MS_REMOUNT, MS_BIND, MS_REC, MS_PRIVATE = 1, 32, 4096, 16384, 1 << 18
 LOOK = 0.1  # seconds between two looks at memory and disk
-STARVED = "used more memory than there is for it here: the kernel ended it"
+STARVED = "used more memory than is available here: the kernel killed it"
 LIBC = ctypes.CDLL(None, use_errno=True)
 PR_SET_DUMPABLE, PR_SET_NO_NEW_PRIVS, PR_SET_PTRACER = 4, 38, 0x5961_6D61
 # landlock(7): three system calls, and the rights to files and folders that the first version knows, by bit.
@@ -47,7 +46,7 @@ def parent_of(pid: int) -> int:
 
 
 def descendants() -> list[int]:
-    """Every process below this one."""
+    """Return every process below this one."""
     parents = {int(name): parent_of(int(name)) for name in os.listdir("/proc") if name.isdecimal()}  # noqa: PTH208
     below = {os.getpid()}
     while True:
@@ -80,9 +79,9 @@ def family() -> list[int]:
 
 
 def reap(first: "subprocess.Popen[bytes]", starved: "Callable[[], bool]" = bool) -> bool:
-    """Wait for children that have ended; False when there is none left. Reports the first one's end.
+    """Wait for children that have ended; return False when none is left. Reports the end of ``first``.
 
-    ``starved`` tells whether the kernel has ended somebody for want of memory; it is asked when somebody was killed.
+    ``starved`` tells whether the kernel has killed a process because memory ran out; it is asked when one was killed.
     """
     while True:
         try:
@@ -107,7 +106,7 @@ def say(line: str) -> None:
 
 
 def send(number: int, pids: list[int]) -> None:
-    """Send a signal to processes, those that have gone left out."""
+    """Send a signal to those processes that still exist."""
     for pid in pids:
         try:  # noqa: SIM105
             os.kill(pid, number)
@@ -116,7 +115,7 @@ def send(number: int, pids: list[int]) -> None:
 
 
 def kill_all(user: "int | None") -> None:
-    """Kill what is below. A stopped process cannot fork, so stop them all first, until no new one is found."""
+    """Kill all descendants. A stopped process cannot fork, so first stop them all, until no new one is found."""
     if user is not None:
         kill_user(user)
     stopped: set[int] = set()
@@ -141,7 +140,7 @@ def kill_user(user: int) -> None:
 
 
 def end_all(first: "subprocess.Popen[bytes]", grace: float, user: "int | None") -> None:
-    """Ask the first to end, a little later all that are left, and kill what does not; without grace kill at once."""
+    """Ask the first to end, a little later all others, then kill those that remain; without grace kill at once."""
     deadline = time.monotonic() + grace
     asked = False
     if grace:
@@ -157,7 +156,7 @@ def end_all(first: "subprocess.Popen[bytes]", grace: float, user: "int | None") 
 
 
 def memory_of(pids: list[int]) -> int:
-    """Sum the memory of processes, in bytes: first what is their own at most, and if that is much, exactly (PSS)."""
+    """Sum the memory of processes, in bytes: an upper bound if that is small, otherwise exactly (PSS)."""
     rough = 0
     for pid in pids:
         try:
@@ -170,9 +169,9 @@ def memory_of(pids: list[int]) -> int:
 
 
 def exact_memory_of(pids: list[int], user: "int | None") -> int:
-    """Sum the proportional memory: pages that n processes share count one n-th for each (forks share most).
+    """Sum the proportional memory (PSS): of pages that n processes share, each counts one n-th (forks share most).
 
-    It is read as the submission's user, for root may be refused in a container; real and saved ids stay root's, so
+    It is read as the submission's user, because root may be refused in a container. Real and saved ids stay root's, so
     that user can do nothing to us meanwhile.
     """
     total = 0
@@ -195,7 +194,7 @@ def exact_memory_of(pids: list[int], user: "int | None") -> int:
 
 
 def size_of(folder: str) -> int:
-    """Sum the sizes of the files below a folder, in bytes, and 4 KiB for each."""
+    """Sum the sizes of the files below a folder, in bytes, with 4 KiB added for each."""
     total = 0
     waiting = [folder]
     while waiting:  # os.walk() gives up where folders are very deep
@@ -211,7 +210,7 @@ def size_of(folder: str) -> int:
 
 
 def excess(order: "dict[str, object]") -> str:
-    """Say what the program has too much of; nothing while all is well."""
+    """Return what the program has used too much of; empty while all is well."""
     memory, disk = int(str(order["memory"])), int(str(order["disk"]))
     if memory:
         pids = family()
@@ -225,7 +224,7 @@ def excess(order: "dict[str, object]") -> str:
 
 
 def check(result: int, what: str) -> None:
-    """Raise what the C library reports."""
+    """Raise OSError if a function of the C library has failed."""
     if result:
         number = ctypes.get_errno()
         raise OSError(number, f"{what}: {os.strerror(number).lower()}")
@@ -234,9 +233,9 @@ def check(result: int, what: str) -> None:
 def stage(mounts: "list[list[str]]") -> None:
     """Change what this process and those below it see of the file system: mount_namespaces(7).
 
-    Each is [what, source, target]: ``show`` a folder elsewhere, read-only; ``share`` it, writable; lay an empty folder
-    in memory over the target, with options: ``memory``. Sources are opened first, for one may come to lie under
-    another's target.
+    Each mount is [what, source, target]: ``show`` makes a folder visible elsewhere, read-only; ``share`` does so
+    writable; ``memory`` lays an empty folder in memory over the target, with the source as options. All sources are
+    opened first, because the target of one mount may hide the source of another.
     """
     check(LIBC.unshare(CLONE_NEWNS | CLONE_NEWIPC), "unshare")
     check(LIBC.mount(b"none", b"/", None, MS_REC | MS_PRIVATE, None), "mount /")
@@ -259,9 +258,9 @@ def landlock_version() -> int:
 
 
 def confine(readable: "list[str]", writable: "list[str]") -> None:
-    """Leave this process, and all that it starts, only these files and folders: landlock(7). Needs no rights.
+    """Restrict this process, and all that it starts, to these files and folders: landlock(7). Needs no privileges.
 
-    Does nothing where the kernel has no Landlock.
+    Does nothing if the kernel has no Landlock.
     """
     version = landlock_version()
     if version < 1:
@@ -282,7 +281,7 @@ def confine(readable: "list[str]", writable: "list[str]") -> None:
 
 
 def start(order: "dict[str, object]") -> "subprocess.Popen[bytes] | None":
-    """Start the command as it was ordered, in a session of its own, with default signals."""
+    """Start the command of the order, in a session of its own, with default signals."""
 
     def defaults() -> None:
         for number in (signal.SIGINT, signal.SIGQUIT, signal.SIGHUP, signal.SIGTERM):
@@ -314,9 +313,10 @@ def start(order: "dict[str, object]") -> "subprocess.Popen[bytes] | None":
 
 
 def be_seen() -> None:
-    """Let us look into this process (Yama lets nobody trace by default), and let the kernel end it before ours.
+    """Let us inspect this process (by default Yama forbids all tracing), and let the kernel kill it before ours.
 
-    That is where memory runs out: proc(5), oom_score_adj. A process that has changed its user is protected at first.
+    The kernel kills when memory runs out: proc(5), oom_score_adj. A process that has changed its user is protected at
+    first.
     """
     LIBC.prctl(PR_SET_DUMPABLE, 1, 0, 0, 0)
     LIBC.prctl(PR_SET_PTRACER, ctypes.c_ulong(-1), 0, 0, 0)  # any process of the same user
@@ -328,7 +328,7 @@ def be_seen() -> None:
 
 
 def killed_for_memory(file: str) -> int:
-    """Read how many processes of our control group the kernel has ended for want of memory."""
+    """Read how many processes of our control group the kernel has killed because memory ran out."""
     try:
         with open(file) as events:
             found = re.search(r"^oom_kill (\d+)$", events.read(), re.MULTILINE)
@@ -338,7 +338,7 @@ def killed_for_memory(file: str) -> int:
 
 
 def keep(first: "subprocess.Popen[bytes]", order: "dict[str, object]", wake: int) -> None:
-    """Reap what ends, and watch that it is not too much, until standard input ends."""
+    """Reap processes that end, and watch what they use, until standard input ends."""
     kills = str(order["kills"])
     before = killed_for_memory(kills)
     watched = bool(order["memory"] or order["disk"])
@@ -356,7 +356,7 @@ def keep(first: "subprocess.Popen[bytes]", order: "dict[str, object]", wake: int
 
 
 def read_line() -> bytes:
-    """Read the first line of standard input, and nothing behind it."""
+    """Read the first line of standard input, and nothing after it."""
     line = b""
     while not line.endswith(b"\n"):
         more = os.read(0, 65_536)

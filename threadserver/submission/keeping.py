@@ -32,32 +32,32 @@ class Order:
     command: list[str]
     environment: dict[str, str] | None = None
     folder: str | None = None
-    """The current folder of the command."""
+    """The working directory of the command."""
     user: int | None = None
-    """User and group id of the command, when it is not ours."""
+    """User and group id of the command; None for ours."""
     mounts: list[Mount] | None = None
-    """What to change in what the command sees of the file system; None when that is not possible here."""
+    """Changes to what the command sees of the file system; None when that is not possible here."""
     grace: float = 0.0
-    """Seconds between asking to end and killing; 0 kills at once."""
+    """Seconds between the request to end and the kill; 0 kills at once."""
     memory: int = 0
-    """Bytes that all its processes together may use; 0: any."""
+    """Bytes of memory that all its processes together may use; 0: any number."""
     disk: int = 0
-    """Bytes that the folder ``built`` may come to hold; 0: any."""
+    """Bytes that the folder ``built`` may grow to; 0: any number."""
     built: str = ""
     descriptors: list[int] = field(default_factory=list)
-    """Standard input, output and error of the command, by our numbers."""
+    """Standard input, output and error of the command, as descriptors of this process."""
     lock: int | None = None
-    """A descriptor that the keeper holds for as long as it lives, by our number."""
+    """A descriptor of this process that the keeper keeps open for as long as it lives."""
     kills: str = ""
-    """The file in which the kernel counts the processes that it has ended for want of memory."""
+    """The file in which the kernel counts the processes that it has killed because memory ran out."""
     readable: list[str] | None = None
-    """All that the command may read and run below, where Landlock can enforce that; None: whatever its user may."""
+    """The folders in which the command may read and run, if Landlock can enforce that; None: whatever its user may."""
     writable: list[str] = field(default_factory=list)
-    """Where it may also write then."""
+    """The folders in which it may also write then."""
 
 
 class Keeper:
-    """A keeper process, and what it has told. Its creator must stop it."""
+    """A keeper process, and what it has reported. Its creator must stop it."""
 
     def __init__(self, order: Order) -> None:
         self._mark = f"{_MARK}={secrets.token_hex(8)}"
@@ -67,7 +67,7 @@ class Keeper:
             order = replace(order, environment=order.environment | dict([self._mark.split("=")]))
         self._user = order.user
         kept = [*order.descriptors, *([] if order.lock is None else [order.lock])]
-        # The order goes in by a pipe: everybody may read a command line, and the environment is nobody else's business.
+        # The order goes through a pipe: every user can read a command line, and the environment may hold secrets.
         self._process = subprocess.Popen(
             [sys.executable, "-I", "-S", str(_KEEPER)], env={"LANG": "C.UTF-8"}, pass_fds=kept,
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True,
@@ -85,16 +85,16 @@ class Keeper:
         self.failed = ""
         """Why the command could not be started."""
         self.exit_code: int | None = None
-        """Of the command, as subprocess has it; its descendants may live on."""
+        """The command's exit code, as in subprocess; its descendants may live on."""
         self.gone = False
-        """True when the command and all its descendants have gone, or never came."""
+        """True when the command and all its descendants have ended, or never started."""
         self.over = ""
-        """What it did that made us end all of it."""
+        """What the command did that made us end it with all its descendants."""
         self.killed = False
         """True when the keeper itself was killed."""
 
     def update(self, seconds: float = 0.0) -> None:
-        """Take note of what the keeper tells, waiting at most ``seconds`` for news."""
+        """Note what the keeper reports, waiting at most ``seconds`` for news."""
         assert self._process.stdout is not None  # noqa: S101
         if self._process.stdout.closed or not select.select([self._process.stdout], [], [], seconds)[0]:
             return
@@ -136,19 +136,19 @@ class Keeper:
         return self.exit_code is not None or bool(self.failed or self.over)
 
     def end(self) -> None:
-        """Let it end the command and all its descendants, without waiting for that."""
+        """Make it end the command and all its descendants, without waiting for that."""
         assert self._process.stdin is not None  # noqa: S101
         with self._lock, suppress(OSError):
             self._ending = True
             self._process.stdin.close()
 
     def flooded(self, most: int) -> None:
-        """End all of it: it said more than it may."""
+        """End the command and all its descendants: they printed more than they may."""
         self.over, self.gone = f"printed more than {most >> 20} MiB", True
         self.end()
 
     def stop(self) -> None:
-        """End all of it, and wait until all have gone."""
+        """End the command and all its descendants, and wait until all have ended."""
         self.end()
         try:
             self._process.wait(STOP_LIMIT)
@@ -163,7 +163,7 @@ class Keeper:
                 self._process.stdout.close()
 
     def _end_marked(self) -> None:
-        """End what a keeper that was itself ended has left behind: all that has this keeper's mark, or its user."""
+        """End what a killed keeper has left behind: all processes with this keeper's mark, or of its user."""
         if self._user is not None:
             keeper_program.kill_user(self._user)
         while left := [pid for pid in everyone() if self._mark.encode() in _environment(pid)]:
@@ -174,7 +174,7 @@ class Keeper:
 
 
 def keep(order: Order, output: Output) -> Keeper:
-    """Start what is ordered, with nothing to read and one output for all that it says."""
+    """Start the order's command, with empty standard input and one output for everything that it prints."""
     writing = output.lend(order.user)
     try:
         with open(os.devnull, "rb") as nothing:

@@ -1,4 +1,4 @@
-"""What a submission may use. Right servers need a small part of it; wrong ones must not bring the machine down."""
+"""What a submission may use. Correct servers need a small part of it; wrong ones must not bring the machine down."""
 
 import resource
 from dataclasses import dataclass, replace
@@ -10,9 +10,9 @@ from threadserver.submission.machine_error import MachineError
 MIB = 1 << 20
 GIB = 1 << 30
 LEAST_TASKS = 128
-"""What a submission must be able to have: labs hold up to 60 clients at once, and some servers need two tasks each."""
+"""Tasks that a submission must be able to make: labs hold up to 60 clients, and some servers need 2 tasks for each."""
 LEAST_MEMORY = 128 * MIB
-_OUR_TASKS = 40  # the judge's own, with what watches and traces, and those of a second server beside the first
+_OUR_TASKS = 40  # the judge's own, including those that watch and trace, and those of a second server
 _OUR_MEMORY = 64 * MIB  # bytes that the judge itself may still need
 
 
@@ -21,30 +21,30 @@ class Limits:
     """Sizes in bytes, times in seconds."""
 
     start: float = 20.0
-    """To begin to listen in."""
+    """Seconds within which a server must listen."""
     tasks: int = 512
     """Processes and threads together, of one submission."""
     memory: int = GIB
-    """Of all processes together (PSS), looked at ten times a second: more, and all of it is ended."""
+    """Memory of all processes together (PSS), measured ten times a second: a submission that uses more is ended."""
     data: int = 6 * GIB
     """Address space for data, of one process: each thread reserves 8 MiB of it for its stack."""
     processor: int = 120
     """Processor time of one process."""
     descriptors: int = 1024
-    """Open at once, in one process; what Linux gives a program as it comes."""
+    """Descriptors open at once, in one process; the default on Linux."""
     file: int = 64 * MIB
     """Size of one file."""
     temporary: int = 256 * MIB
-    """Files in /tmp and in /dev/shm, each; in memory."""
+    """Bytes of files in /tmp, and as many in /dev/shm; both are in memory."""
     disk: int = 256 * MIB
-    """What a build may have written: more, and it is ended."""
+    """Bytes that a build may have written: a build that writes more is ended."""
     build: float = 60.0
-    """To be built in."""
+    """Seconds for a build."""
     output: int = 16 * MIB
-    """Said on standard output and standard error together: more, and all of it is ended."""
+    """Bytes printed on standard output and standard error together: a submission that prints more is ended."""
 
     def fitted(self) -> "Limits":
-        """Return these limits, made smaller where the machine gives all of us together less."""
+        """Return these limits, reduced where the machine offers less."""
         tasks, memory = room()
         temporary = min(self.temporary, memory // 8)
         return replace(
@@ -65,14 +65,14 @@ class Limits:
 
 
 def _at_most(kind: int, wanted: int) -> int:
-    """Keep to the limit that we have ourselves: only root may raise it."""
+    """Return the wanted limit, or our own if that is lower: only root may raise it."""
     ours = resource.getrlimit(kind)[1]
     return wanted if ours == resource.RLIM_INFINITY else min(wanted, ours)
 
 
 @cache
 def room() -> tuple[int, int]:
-    """Return how many tasks and how many bytes of memory a submission can have here at most, without limits of ours."""
+    """Return how many tasks and how many bytes of memory a submission could have here if we set no limits."""
     group = own_group()
     tasks = [bound.room - _OUR_TASKS for bound in [group.tasks] if bound]
     tasks += [most for most in [limit_of_tasks()] if most is not None]
@@ -81,16 +81,16 @@ def room() -> tuple[int, int]:
 
 
 def require_room() -> None:
-    """Raise MachineError where a right submission might get too little."""
+    """Raise MachineError if a correct submission might get too little."""
     tasks, memory = room()
     if tasks < LEAST_TASKS:
         most = min(bound for bound in (tasks + _OUR_TASKS, limit_of_tasks()) if bound is not None)
         raise MachineError(
-            f"only {most} more tasks (processes and threads) may be made here, and judging needs "
+            f"only {most} more tasks (processes and threads) can be created here, but judging needs "
             f"{LEAST_TASKS + _OUR_TASKS}: raise pids.max of the control group (docker: --pids-limit 512) or ulimit -u"
         )
     if memory < LEAST_MEMORY:
         raise MachineError(
-            f"only {(memory + _OUR_MEMORY) // MIB} MiB of memory are left here, and judging needs "
+            f"only {(memory + _OUR_MEMORY) // MIB} MiB of memory are left here, but judging needs "
             f"{(LEAST_MEMORY + _OUR_MEMORY) // MIB}: raise memory.max of the control group (docker run --memory 1g)"
         )

@@ -13,7 +13,7 @@ from threadserver.kernel.processes import owners
 from threadserver.kernel.sockets import Socket, Tables
 
 _STATIC = (20_000, 32_768)
-"""Ports that Linux gives no connection by itself: ip(7), ip_local_port_range."""
+"""Ports that Linux does not assign to outgoing connections: ip(7), ip_local_port_range."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +25,7 @@ class Listening:
 
     @property
     def reachable(self) -> Address:
-        """The address to connect to: that of this machine where the socket listens on all of its addresses."""
+        """The address to connect to: the loopback address if the socket listens on all addresses."""
         local = self.socket.local
         if local.host == "0.0.0.0":
             return Address("tcp", "127.0.0.1", local.port)
@@ -33,7 +33,7 @@ class Listening:
 
 
 def serves(one: Socket, address: Address) -> bool:
-    """Tell whether a connection to an address comes to this listening socket."""
+    """Tell whether a connection to an address arrives at this listening socket."""
     if one.scheme != "tcp" or one.port != address.port:
         return False
     everywhere = {"0.0.0.0", "::"} if "." in address.host else {"::"}
@@ -58,9 +58,9 @@ def listening(pids: Iterable[int]) -> Iterator[Listening]:
 
 
 def free_port(host: str) -> int:
-    """Return a TCP port that is free now, and that no client's connection is given before the server has bound it.
+    """Return a TCP port that is free now, and that no client's connection takes before the server has bound it.
 
-    Raises UsageError when the host is not one of ours.
+    Raises UsageError when the host is not an address of this machine.
     """
     for port in random.sample(range(*_STATIC), 20):
         with suppress(OSError):

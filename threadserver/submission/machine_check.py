@@ -1,4 +1,4 @@
-"""What this machine offers for judging, and what follows from it: the answers of ``threadserver doctor``."""
+"""What this machine offers for judging, and what that means: the findings of ``threadserver doctor``."""
 
 import json
 import os
@@ -38,32 +38,32 @@ ROOM = 512 * MIB
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing that was looked at."""
+    """One thing that was examined."""
 
     name: str
     good: bool
     what: str
     """What was found."""
     follows: str
-    """What follows for judging; when it is not good, also what to do."""
+    """What it means for judging; when it is not good, also what to do."""
 
 
 @dataclass(frozen=True, slots=True)
 class Machine:
-    """All that was found."""
+    """What was found on this machine."""
 
     containment: str
-    """The strongest that works."""
+    """The name of the strongest that works."""
     grades: bool
     """True when a verdict from here may count as a grade."""
     private_network: bool
     findings: list[Finding]
     refusal: str = ""
-    """Why nothing can be judged here; nothing when something can."""
+    """Why nothing can be judged here; empty when judging is possible."""
 
 
 def examine() -> Machine:
-    """Look at this machine; it takes about a second."""
+    """Examine this machine; that takes about a second."""
     probe = _probe()
     strongest = next((one for one in ALL if not probe.why_not.get(one.name)), SELF_CHECK)
     findings = [
@@ -75,7 +75,7 @@ def examine() -> Machine:
 
 
 def _probe() -> Probe:
-    """Try it where a judge would: in a fresh process, in a private network."""
+    """Try everything where a judge would: in a fresh process, in a private network."""
     program = [sys.executable, "-I", "-c", _PROGRAM.format(kit=str(PACKAGE.parent))]
     environment = {name: value for name, value in os.environ.items() if name != FORCED}
     try:
@@ -84,7 +84,7 @@ def _probe() -> Probe:
         )
         return Probe(**json.loads(said.stdout))
     except (subprocess.TimeoutExpired, ValueError, TypeError) as error:
-        why = f"the trial did not end well: {error}"
+        why = f"the trial failed: {error}"
         return Probe({one.name: why for one in ALL}, private_network=False, may_mount=False, netlink=False, problem=why)
 
 
@@ -93,29 +93,31 @@ def _system() -> Finding:
     linux = platform.system() == "Linux" and Path("/proc/self/task").is_dir()
     return Finding(
         "system", linux, what,
-        "what tasks are blocked in can be read in /proc" if linux
+        "/proc shows what tasks are blocked in" if linux
         else "judging needs Linux with /proc: use a virtual machine or a container",
     )  # fmt: skip
 
 
 def _user() -> Finding:
     if may_change_user():
-        return Finding("user", True, "root", "each submission runs as a user of its own")
+        return Finding("user", True, "root", "each submission runs as a separate user")
     if os.geteuid() == 0:
-        return Finding("user", True, "root of a user namespace", "submissions run as we do, inside namespaces")
+        return Finding(
+            "user", True, "root of a user namespace", "submissions run as the judge's user, inside namespaces"
+        )
     return Finding(
-        "user", True, f"user id {os.geteuid()}", "submissions run as we do, inside namespaces where those work"
+        "user", True, f"user id {os.geteuid()}", "submissions run as your user, inside namespaces if those work"
     )
 
 
 def _rights() -> Finding:
     if os.geteuid() != 0:
-        return Finding("rights", True, "those of an ordinary user", "we may look into what we start ourselves")
+        return Finding("rights", True, "those of an ordinary user", "the judge may inspect only what it starts itself")
     if has_capability(CAP_SYS_PTRACE):
-        return Finding("rights", True, "CAP_SYS_PTRACE", "we may look into the processes of every user")
+        return Finding("rights", True, "CAP_SYS_PTRACE", "the judge may inspect the processes of every user")
     return Finding(
         "rights", not must_borrow() or may_change_user(), "no CAP_SYS_PTRACE",
-        "submissions are looked at as their own user, which Yama may forbid: docker run --cap-add SYS_PTRACE",
+        "the judge inspects submissions as their own user, which Yama may forbid: docker run --cap-add SYS_PTRACE",
     )  # fmt: skip
 
 
@@ -130,12 +132,12 @@ def _containment(probe: Probe) -> Iterator[Finding]:
 
 
 def _another_user(why: str, *, may_mount: bool) -> Finding:
-    """Say whether root's second best works; of interest only where bubblewrap does not."""
+    """Say whether the containment `user` works; it matters only where bubblewrap does not."""
     hides = may_mount or landlock_version() > 0
     follows = (
-        "verdicts are grades; a submission reads only what it needs"
+        "verdicts are grades; a submission can read only what it needs"
         if hides
-        else ("verdicts are grades, but a submission may read what every user may")
+        else ("verdicts are grades, but a submission can read whatever any user can")
     )
     if why:
         follows = "verdicts are self-checks, not grades"
@@ -146,10 +148,10 @@ def _another_user(why: str, *, may_mount: bool) -> Finding:
 
 def _cure(why: str) -> str:
     if "not installed" in why:
-        return "install it, or no submission is kept in namespaces"
+        return "install it; without it, submissions do not get namespaces of their own"
     return (
-        "no submission is kept in namespaces; what may forbid them: sysctl user.max_user_namespaces, AppArmor, or a "
-        "container around us, which needs --security-opt seccomp=unconfined, apparmor=unconfined and "
+        "submissions get no namespaces of their own; possible causes: sysctl user.max_user_namespaces, AppArmor, or a "
+        "container, which needs --security-opt seccomp=unconfined, apparmor=unconfined and "
         "systempaths=unconfined (podman: unmask=ALL)"
     )
 
@@ -157,44 +159,44 @@ def _cure(why: str) -> str:
 def _network(probe: Probe) -> Finding:
     if probe.private_network:
         return Finding(
-            "private network", True, "works", "every judge has its own ports, and writes become partial early"
+            "private network", True, "works", "each judge has its own ports, and partial writes are tested"
         )  # fmt: skip
     return Finding(
         "private network", False, "cannot be made",
-        "judges share the machine's ports, submissions reach its network, and partial writes are not tested",
+        "judges share the machine's ports, submissions can reach its network, and partial writes are not tested",
     )  # fmt: skip
 
 
 def _costs(probe: Probe) -> Finding:
     if probe.problem or not probe.start:
         return Finding("a contained server", False, probe.problem or "was not started", "nothing can be judged here")
-    what = f"starts in {probe.start * 1000:.0f} ms, is gone in {probe.stop * 1000:.0f} ms"
-    return Finding("a contained server", True, what, "a lab of 20 checks starts some 25 of them")
+    what = f"starts in {probe.start * 1000:.0f} ms, stops in {probe.stop * 1000:.0f} ms"
+    return Finding("a contained server", True, what, "judging one submission starts several")
 
 
 def _numbers(probe: Probe) -> Finding:
     return Finding(
         "system calls", probe.numbers,
         "numbered as on this machine" if probe.numbers else "numbered as on another machine: this one is emulated",
-        "what a task waits for can be named" if probe.numbers
-        else "there is no verdict on the model here: judge on a machine with its own kind of processor",
+        "the judge can name the call that a task waits in" if probe.numbers
+        else "no verdict on the model is possible here: judge on a machine that is not emulated",
     )  # fmt: skip
 
 
 def _seeing(probe: Probe) -> Iterator[Finding]:
     yield Finding(
         "blocked calls", probe.call_seen, f"seen: {probe.call}" if probe.call_seen else "hidden",
-        "the table of blocked calls is a witness of the model" if probe.call_seen
-        else "one witness less: models may stay undetermined; root needs CAP_SYS_PTRACE for it",
+        "the judge sees what each task waits for: evidence of the model" if probe.call_seen
+        else "less evidence: models may stay undetermined; root needs CAP_SYS_PTRACE for it",
     )  # fmt: skip
     yield Finding(
         "tracing", not probe.tracing, probe.tracing or "strace can be attached to a submission",
-        "the sender of each answer is a witness of the model" if not probe.tracing
-        else "one witness less: decoys may leave a model undetermined",
+        "the judge sees which task sends each answer: evidence of the model" if not probe.tracing
+        else "less evidence: decoy tasks may leave a model undetermined",
     )  # fmt: skip
     yield Finding(
         "socket tables", probe.netlink, "over netlink" if probe.netlink else "from /proc/net only",
-        "backlog limits are seen" if probe.netlink else "backlog limits and the ends of local sockets are not seen",
+        "backlog limits are seen" if probe.netlink else "backlog limits and the peers of local sockets are not seen",
     )  # fmt: skip
 
 
@@ -208,15 +210,17 @@ def _limits() -> Iterator[Finding]:
     ours = Limits()
     descriptors = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     enough = descriptors == resource.RLIM_INFINITY or descriptors >= ours.descriptors
-    most = "unlimited" if descriptors == resource.RLIM_INFINITY else f"up to {descriptors} a process"
+    most = "unlimited" if descriptors == resource.RLIM_INFINITY else f"up to {descriptors} for each process"
     yield Finding(
         "descriptors", enough, most,
-        f"a submission gets {ours.descriptors}" if enough else "fewer clients at once than labs use: raise ulimit -n",
+        f"a submission gets {ours.descriptors}" if enough else "too few for the clients of some labs: raise ulimit -n",
     )  # fmt: skip
     tasks, memory = room()
     fitted = ours.fitted()
     group = own_group()
-    limit = f"at most {group.tasks.most} in our control group (pids.max)" if group.tasks else "no limit of a group"
+    limit = (
+        f"at most {group.tasks.most} in our control group (pids.max)" if group.tasks else "no limit in a control group"
+    )
     yield Finding(
         "tasks", tasks >= LEAST_TASKS, limit,
         f"a submission gets {fitted.tasks}" if tasks >= LEAST_TASKS
@@ -227,7 +231,7 @@ def _limits() -> Iterator[Finding]:
     yield Finding(
         "memory", memory >= LEAST_MEMORY and physical >= GIB, f"{physical / GIB:.1f} GiB{bounded}",
         f"a submission is ended when it uses more than {fitted.memory // MIB} MiB" if memory >= LEAST_MEMORY
-        else "too little to judge with: raise memory.max (docker run --memory 1g)",
+        else "too little for judging: raise memory.max (docker run --memory 1g)",
     )  # fmt: skip
 
 
@@ -238,10 +242,10 @@ def _temporary() -> Finding:
         return Finding("temporary files", False, str(error), "nothing can be judged here")
     free = shutil.disk_usage(folder).free
     runs = runs_programs(folder)
-    follows = "private copies of submissions are made and built there"
+    follows = "submissions are copied and built there"
     if not runs:
-        follows = "programs in C cannot be run there: set TMPDIR to a folder of a file system mounted without noexec"
+        follows = "programs in C cannot run there: set TMPDIR to a folder on a file system mounted without noexec"
     elif free < ROOM:
-        follows = "that is little for private copies and builds: set TMPDIR to another folder"
-    what = f"{folder}, {free / GIB:.1f} GiB free" + ("" if runs else ", no programs may run there")
+        follows = "too little to copy and build submissions: set TMPDIR to another folder"
+    what = f"{folder}, {free / GIB:.1f} GiB free" + ("" if runs else ", programs may not run there")
     return Finding("temporary files", runs and free >= ROOM, what, follows)

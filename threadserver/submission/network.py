@@ -1,14 +1,14 @@
 """A private network for a judge and the submissions that it starts: a loopback interface, and nothing else.
 
-In a network of its own every judge can use the same port, nobody else can connect, and no submission reaches the
-world. The judge itself enters it, for an ordinary user cannot enter the inner one of a submission later. Buffers are
-small there, so that a server's ``send()`` blocks, or writes a part, once some 30 000 bytes are unread (measured;
-by default it is near a megabyte): every right server must cope with that, and it needs no megabytes to show it. An
-answer of 16 KiB, the largest of the services, still fits.
+In a network of its own every judge can use the same port, no other program can connect, and no submission reaches the
+outside world. The judge itself enters it, because an ordinary user cannot enter a submission's inner network later.
+Buffers are small there, so that a server's ``send()`` blocks, or writes only a part, once about 30 000 bytes are unread
+(measured; by default it is almost a megabyte). Every correct server must cope with that, and no check has to send
+megabytes to see it. An answer of 16 KiB, the largest of the services, still fits.
 
-A program of its own, without the rest of the kit: ``python network.py COMMAND …`` enters such a network and becomes
-the command; where the machine does not allow it, it just becomes the command. A child tries first: Ubuntu since 23.10
-lets an ordinary user make namespaces and then refuses every right in them, and nobody can go back from there.
+This program runs by itself, without the rest of the kit: ``python network.py COMMAND …`` enters such a network and
+becomes the command; if the machine does not allow it, it just becomes the command. A child tries first: Ubuntu since
+23.10 lets an ordinary user make namespaces and then refuses every permission in them, and there is no way back.
 """
 
 import ctypes
@@ -24,7 +24,7 @@ SIOCSIFFLAGS, SIOCSIFMTU = 0x8914, 0x8922
 IFF_UP, IFF_LOOPBACK = 0x1, 0x8
 LOOPBACK = b"lo"
 MTU = 1500  # bytes; loopback's own 65 536 would make whole answers out of single packets
-BUFFERS = {"tcp_wmem": (4096, 16384, 16384), "tcp_rmem": (4096, 16384, 16384)}  # bytes: least, at first, most
+BUFFERS = {"tcp_wmem": (4096, 16384, 16384), "tcp_rmem": (4096, 16384, 16384)}  # bytes: minimum, initial, maximum
 _SETTINGS = Path("/proc/sys/net/ipv4")
 
 
@@ -34,7 +34,7 @@ def privately(command: list[str]) -> list[str]:
 
 
 def private_network() -> bool:
-    """Tell whether this process is in a private network: by what is there, not by what it was told."""
+    """Tell whether this process is in a private network, judging by what is there."""
     try:
         buffers = {name: tuple(map(int, (_SETTINGS / name).read_text().split())) for name in BUFFERS}
     except OSError:
@@ -84,7 +84,7 @@ def _bring_up_loopback() -> None:
 
 
 def main() -> None:
-    """Enter a private network where that is possible, and become the command."""
+    """Enter a private network if possible, and become the command."""
     if is_possible():
         enter()
     os.execvp(sys.argv[1], sys.argv[1:])  # noqa: S606

@@ -1,7 +1,7 @@
-"""What a started program says, taken out of its pipe as it comes, so that it never waits for us; bounded.
+"""The output of a started program, read from its pipe as it comes, so that the program never waits for us; bounded.
 
-Its first and its last words are kept, for the middle of an endless output tells nobody anything. Control characters
-are made visible: a submission must not be able to move the cursor of the terminal in which its output is shown.
+The beginning and the end are kept, because the middle of an endless output helps no reader. Control characters are made
+visible: a submission must not be able to move the cursor of the terminal in which its output is shown.
 """
 
 import os
@@ -11,11 +11,11 @@ from threading import Lock, Thread
 from threadserver.core.printable import printable
 
 KEPT = 16 * 1024
-"""Bytes that are kept of the beginning, and as many of the end."""
+"""Bytes kept of the beginning, and as many of the end."""
 
 
 class Output:
-    """A pipe, and a thread that reads it; ``most`` bytes may be said, 0: any number."""
+    """A pipe, and a thread that reads it; ``most`` is how many bytes may be printed, 0: any number."""
 
     def __init__(self, most: int = 0) -> None:
         self._reading, self._writing = os.pipe2(os.O_CLOEXEC)
@@ -29,7 +29,7 @@ class Output:
         self._reader.start()
 
     def lend(self, user: int | None) -> int:
-        """Return the writing end, for a program that may run as another user; its /dev/stdout opens then, too."""
+        """Return the writing end, for a program that may run as another user: ``user`` may then open /dev/stdout."""
         if user is not None:
             os.fchown(self._writing, user, user)
         return self._writing
@@ -39,7 +39,7 @@ class Output:
         os.close(self._writing)
 
     def on_flood(self, act: Callable[[int], None]) -> None:
-        """Say what to do, once, when more was said than may be."""
+        """Set what to call, once, when the program has printed more than it may."""
         with self._lock:
             self._flooded = act
             late = self._most and self._total > self._most
@@ -47,7 +47,7 @@ class Output:
             act(self._most)
 
     def finish(self, seconds: float) -> None:
-        """Wait until all was read: the end comes when no writer is left."""
+        """Wait at most ``seconds`` until everything is read: the end comes when no writer is left."""
         self._reader.join(seconds)
 
     def __str__(self) -> str:

@@ -1,4 +1,4 @@
-"""A place for a submission while it is looked at: a folder for its private copy, and the user that it runs as."""
+"""A place for a submission while it is judged: a folder for its private copy, and the user that it runs as."""
 
 import os
 import shutil
@@ -16,12 +16,12 @@ from threadserver.submission.temporary import own_folder, runs_programs, tempora
 from threadserver.submission.user_ids import FIRST, NUMBER, Reserved, reserved_user
 
 _RIGHTS = (0, 5, 6, 7)
-"""CAP_CHOWN, CAP_KILL, CAP_SETGID and CAP_SETUID: what it takes to run something as another user, and to end it."""
+"""CAP_CHOWN, CAP_KILL, CAP_SETGID and CAP_SETUID: needed to run a program as another user, and to end it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """One submission's place. As root each has a user id of its own, and what is in it is for that user and us."""
+    """One submission's place. If we are root, each has its own user id, and only that user and we can read it."""
 
     folder: Path
     user: int | None
@@ -29,10 +29,10 @@ class Place:
     """True when the submission may import threadserver."""
 
     mounted: bool
-    """True when the keeper may show folders in it, in a mount namespace; it must for a submission's own user."""
+    """True when the keeper may show folders in it, in a mount namespace, as a submission with its own user needs."""
 
     lock: int | None = None
-    """The descriptor that reserves the user id, for as long as anybody has it open."""
+    """The descriptor that reserves the user id, for as long as any process has it open."""
 
     @property
     def copy(self) -> Path:
@@ -40,14 +40,14 @@ class Place:
         return self.folder / "submission"
 
     def give(self, path: Path, mode: int) -> None:
-        """Let the submission's user, and nobody else but us, read a file or folder."""
+        """Set ``mode`` and let the submission's user, but no other user than us, read a file or folder."""
         if self.user is not None:
             os.chown(path, 0, self.user, follow_symlinks=False)
         path.chmod(mode)
 
     @property
     def temporary(self) -> Path:
-        """A folder for the submission's own temporary files, where it has no /tmp of its own."""
+        """A folder for the submission's temporary files, if it has no /tmp of its own."""
         return self.folder / "temporary"
 
     @property
@@ -56,14 +56,14 @@ class Place:
         return runs_programs(self.folder)
 
     def hand_over(self, user: int) -> None:
-        """Make a user the owner of the private copy, for as long as it builds there; however deep its folders are."""
+        """Make a user the owner of the private copy while it builds there, however deep the folders are."""
         subprocess.run(["chown", "-hR", str(user), "--", str(self.copy)], check=True, capture_output=True)  # noqa: S607
 
     def sweep(self) -> None:
-        """Remove what its user has left in folders that are everybody's."""
+        """Remove what its user has left in folders in which every user may write."""
         for folder in ("/tmp", "/var/tmp", "/dev/shm"):  # noqa: S108
             for entry in os.scandir(folder) if Path(folder).is_dir() else ():
-                with suppress(FileNotFoundError):  # others remove theirs meanwhile
+                with suppress(FileNotFoundError):  # other processes remove their files meanwhile
                     if entry.stat(follow_symlinks=False).st_uid != self.user:
                         continue
                     if entry.is_dir(follow_symlinks=False):
@@ -96,7 +96,7 @@ def place(*, own_user: bool, kit: bool = False) -> Iterator[Place]:
 
 
 def may_change_user() -> bool:
-    """Tell whether we are root with the rights to be other users, in a user namespace that knows more than root."""
+    """Tell whether we are root, may become other users, and our user namespace maps more ids than root's."""
     if os.geteuid() != 0 or not all(map(has_capability, _RIGHTS)):
         return False
     with suppress(OSError, ValueError):

@@ -1,4 +1,4 @@
-"""A private copy of a submission, built where it must be: what is judged cannot change while it is judged."""
+"""A private copy of a submission, built if necessary: what is judged cannot change while it is judged."""
 
 import shutil
 from collections.abc import Iterator
@@ -25,11 +25,11 @@ class Prepared:
     containment: Containment
     place: Place
     notes: tuple[str, ...] = ()
-    """Remarks for the student that are no errors."""
+    """Remarks for the student that are not errors."""
 
     @property
     def command(self) -> list[str]:
-        """How it is started, up to HOST and PORT."""
+        """The command line that starts it, without HOST and PORT."""
         if self.submission.kind == "python":
             return [str(python_for(self.containment, self.place)), f"{self.submission.role}.py"]
         return [f"./{self.submission.role}"]
@@ -47,8 +47,8 @@ def prepared(
     with place(own_user=own_user(containment), kit=kit) as made:
         if submission.kind == "program" and not made.runs_programs:
             raise MachineError(
-                f"{made.folder.parent} is mounted noexec, so no program in C can run there, and no other folder for "
-                "temporary files was found: set TMPDIR to one on a file system that allows it"
+                f"{made.folder.parent} is mounted noexec, so no program in C can run there, and there is no other "
+                "folder for temporary files: set TMPDIR to one on a file system mounted without noexec"
             )
         if kit:
             _copy_kit(made)
@@ -68,19 +68,19 @@ def _copy_kit(place: Place) -> None:
 
 
 def _require_disk(place: Place, limits: Limits) -> None:
-    """Raise MachineError where a build could fill the disk: it would look like the submission's mistake."""
+    """Raise MachineError if a build could fill the disk: that would look like the submission's mistake."""
     free = shutil.disk_usage(place.folder).free
     if free < limits.disk:
         raise MachineError(
-            f"only {free // MIB} MiB are free in {place.folder.parent}, and a build may need {limits.disk // MIB} MiB: "
-            "set TMPDIR to a folder with more"
+            f"only {free // MIB} MiB are free in {place.folder.parent}, but a build may need {limits.disk // MIB} MiB: "
+            "set TMPDIR to a folder with more space"
         )
 
 
 def _build(submission: Submission, containment: Containment, place: Place, limits: Limits) -> None:
     """Run make in the private copy, contained like the submission itself: a Makefile is a program, too."""
     if not shutil.which("make"):
-        raise MachineError("make is not installed, and this submission is built by it (apt install make gcc)")
+        raise MachineError("make is not installed, but this submission needs it (apt install make gcc)")
     if place.user is not None:
         place.hand_over(place.user)
     output = Output(limits.output)
@@ -99,5 +99,5 @@ def _build(submission: Submission, containment: Containment, place: Place, limit
     if keeper.exit_code != 0:
         raise SubmissionError(f"make failed with exit code {keeper.exit_code}", contract, said)
     if not is_file(place.copy, submission.role):
-        raise SubmissionError(f"make ran, but has made no {submission.role}", contract, said)
+        raise SubmissionError(f"make ran, but it made no {submission.role}", contract, said)
     check_program(place.copy / submission.role, submission.role)

@@ -1,7 +1,7 @@
 """What a judge could do on this machine, found by doing it: a program that ``doctor`` runs where a judge would run.
 
-It contains a small server in every way that works, in a private network, and looks at it as a judge does. It prints
-one JSON object.
+It starts a small server in every containment that works, in a private network, and inspects it as a judge does. It
+prints one JSON object.
 """
 
 import json
@@ -28,7 +28,7 @@ listener = socket.create_server((sys.argv[1], int(sys.argv[2])))
 while True:
     listener.accept()
 """
-ATTACH = 5.0  # seconds in which strace should have attached
+ATTACH = 5.0  # seconds within which strace should attach
 
 
 @dataclass
@@ -36,7 +36,7 @@ class Probe:
     """What was found."""
 
     why_not: dict[str, str]
-    """Of each containment: why it does not work; nothing when it does."""
+    """Why each containment does not work; empty for one that does."""
     private_network: bool
     may_mount: bool
     netlink: bool
@@ -44,21 +44,21 @@ class Probe:
     start: float = 0.0
     """Seconds from the start of a contained Python server until it was seen to listen."""
     stop: float = 0.0
-    """Seconds until all of it had gone."""
+    """Seconds until all its processes had ended."""
     call: str = ""
-    """What its task is blocked in, as far as that may be seen."""
+    """The call that its task is blocked in, if that may be seen."""
     call_seen: bool = False
     numbers: bool = True
-    """False where /proc shows the system calls of another machine."""
+    """False when /proc shows the system calls of another machine."""
     refusal: str = ""
-    """Why nothing is judged here at all; nothing when something is."""
+    """Why nothing can be judged here; empty when judging is possible."""
     tracing: str = ""
-    """Why strace cannot be attached; nothing when it can."""
+    """Why strace cannot be attached; empty when it can."""
     problem: str = ""
 
 
 def probe() -> Probe:
-    """Try it all."""
+    """Try everything, and return what was found."""
     with Network() as network, Tables(network) as tables:
         found = Probe(
             {one.name: why_not(one) for one in ALL}, private_network(), place.may_mount(), tables.complete

@@ -1,4 +1,4 @@
-"""A submission that runs as a server: started contained, and known from the kernel's tables to listen."""
+"""A submission that runs as a server: started in containment; the kernel's tables show when it listens."""
 
 import signal
 import time
@@ -20,8 +20,8 @@ from threadserver.submission.output import Output
 from threadserver.submission.preparing import Prepared
 
 _PAUSE = 0.005  # seconds between two looks
-_PATIENCE = 16  # looks at the sockets alone, for one at the processes
-_ASLEEP, _SETTLED = 20, 3.0  # looks one after the other, and seconds, in which nobody ran: it will do nothing more
+_PATIENCE = 16  # looks at the sockets alone, for each look at the processes
+_ASLEEP, _SETTLED = 20, 3.0  # looks in a row, and seconds, in which no task ran: it will do nothing more
 LISTENS = "It listens at HOST PORT, the two arguments that it is given, and goes on listening."
 """A line of the contract."""
 
@@ -36,9 +36,9 @@ class StartError(KitError):
         self.contract = contract
         """The line of the contract that it breaks."""
         self.output = output
-        """What it said, made safe to show."""
+        """Its output, made safe to show."""
         self.status = status
-        """Its exit code, negative for a signal; None when it had not ended. (`exit_code` is ours, as any error's.)"""
+        """Its exit code, negative for a signal; None when it had not ended. (`exit_code` is the kit's own.)"""
 
 
 class Running(Contained):
@@ -53,7 +53,7 @@ class Running(Contained):
         self._said = output
 
     def output(self) -> str:
-        """Return what it has said: the first and the last 16 KiB, made safe to show."""
+        """Return what it has printed: the first and the last 16 KiB, made safe to show."""
         return str(self._said)
 
     def listens_at(self) -> list[Address]:
@@ -67,7 +67,7 @@ class Running(Contained):
         found: list[Listening] = []
         looks, awake = 0, time.monotonic()
         while time.monotonic() < deadline and not (looks > _ASLEEP and time.monotonic() - awake > _SETTLED):
-            self._await_somebody()
+            self._await_any_listener()
             alive = [pid for pid, one in self.members().items() if one.alive]
             found = list(listening(alive))
             for one in found:
@@ -85,8 +85,8 @@ class Running(Contained):
             "never listened", f"it runs, but did not listen at {self.address} within {seconds:g} s", LISTENS
         )
 
-    def _await_somebody(self) -> None:
-        """Wait a while until somebody listens there: finding out which process it is takes longer."""
+    def _await_any_listener(self) -> None:
+        """Wait a while until any process listens there: finding out which process it is takes longer."""
         with Network() as network, Tables(network) as tables:
             for _ in range(_PATIENCE):
                 self._keeper.update(_PAUSE)
@@ -104,7 +104,7 @@ class Running(Contained):
 
     def _failure(self, kind: str, message: str, contract: str) -> StartError:
         status = self.ended()
-        self.stop()  # then its output is complete
+        self.stop()  # completes its output
         return StartError(kind, message, contract=contract, output=self.output(), status=status)
 
 
@@ -113,11 +113,11 @@ def running(
     prepared: Prepared, host: str = "127.0.0.1", port: int = 0, service: str | None = None,
     limits: Limits | None = None, given: str = "",
 ) -> Iterator[Running]:  # fmt: skip
-    """Start a submission at an address (port 0: any that is free), and stop it whole in the end.
+    """Start a submission at an address (port 0: any free port), and in the end stop it with all its processes.
 
-    It is there when the kernel says that one of its processes listens; nobody has connected then. Raises StartError
-    when it does not begin to listen, MachineError when no server would. ``given`` is another HOST than the address at
-    which it will be reached.
+    It counts as started when the kernel shows that one of its processes listens; no client has connected by then.
+    ``given`` is its HOST if that is not the address at which it will be reached. Raises StartError when it does not
+    begin to listen, MachineError when no server would.
     """
     limits = limits or Limits()
     address = Address("tcp", host, port or free_port(host))
@@ -138,8 +138,8 @@ def running(
 
 def how(status: int | None) -> str:
     """Say how a program ended: "with exit code 1", "by signal 11 (segmentation fault)"."""
-    if status is None:  # its parent has gone as well
-        return "without a trace of how"
+    if status is None:  # its parent has ended as well
+        return "in an unknown way"
     if status >= 0:
         return f"with exit code {status}"
     text = signal.strsignal(-status)

@@ -1,4 +1,4 @@
-"""Starting a command as a server, and knowing from the kernel's tables that it listens: never by connecting."""
+"""Starting a command as a server. The kernel's tables show when it listens: nothing connects to it."""
 
 import time
 from collections.abc import Iterator
@@ -16,9 +16,9 @@ from threadserver.submission.server_program import Running, StartError, running
 __all__ = ["START_LIMIT", "Running", "StartError", "Started", "running", "started"]
 
 START_LIMIT = 20.0
-"""Seconds in which a command must begin to listen."""
+"""Seconds within which a command must listen."""
 _POLL = 0.01
-_GRACE = 2.0  # seconds between asking to end and ending
+_GRACE = 2.0  # seconds between the request to end and the kill
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,15 +29,15 @@ class Started:
     pid: int
     """A process that listens, in the server's own network namespace."""
     keeper: int
-    """The process that all of the server's descend from, and that is none of them."""
+    """The process that all processes of the server descend from; it is not one of them."""
 
 
 @contextmanager
 def started(command: list[str], *, host: str = "127.0.0.1", start_limit: float = START_LIMIT) -> Iterator[Started]:
     """Start a command, wait until it listens, and in the end stop it with all its descendants.
 
-    ``{host}`` and ``{port}`` in the command stand for a free address. Raises KitError when it cannot be started, ends
-    or does not listen in time; the last it said is part of the message.
+    ``{host}`` and ``{port}`` in the command stand for a free address. Raises KitError when the command cannot be
+    started, ends or does not listen in time; the message includes the last line of its output.
     """
     port = free_port(host)
     words = [word.replace("{host}", host).replace("{port}", str(port)) for word in command]
@@ -73,8 +73,8 @@ def _await_listening(keeper: Keeper, words: list[str], output: Output, port: int
 
 
 def _last(keeper: Keeper, output: Output) -> str:
-    """Stop it, so that its output is complete, and give its last line."""
+    """Stop the command, so that its output is complete, and return the output's last line."""
     keeper.stop()
     output.finish(1.0)
     lines = str(output).strip().splitlines()
-    return f"; it said last: {lines[-1].strip()}" if lines else ""
+    return f"; the last line of its output: {lines[-1].strip()}" if lines else ""

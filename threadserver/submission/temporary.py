@@ -1,6 +1,6 @@
-"""Where private copies are made: a folder of the machine for temporary files in which programs may also run.
+"""Where private copies are made: a folder for temporary files in which programs may also run.
 
-Python's own choice falls back to the current folder, which may be the submission itself, so it is not asked.
+Python's own choice may be the current folder, which may be the submission itself, so it is not used.
 """
 
 import fcntl
@@ -17,16 +17,16 @@ from threadserver.core.errors import reason
 from threadserver.submission.machine_error import MachineError
 
 FOLDERS = ("/tmp", "/var/tmp", "/usr/tmp", "/dev/shm", "/run")  # noqa: S108
-"""After $TMPDIR, $TEMP and $TMP, where programs may be kept for a while."""
+"""The folders to try after $TMPDIR, $TEMP and $TMP."""
 _PREFIX = "threadserver-"
 STALE = 60.0
-"""Seconds after which a folder that nobody holds was left by a process of another process namespace."""
+"""Seconds after which an unlocked folder counts as abandoned if its maker is in another process namespace."""
 
 
 def temporary_folder() -> Path:
     """Return a folder for temporary files: one where programs may run, if there is one.
 
-    Raises MachineError when none can be written.
+    Raises MachineError when there is none that we may write to.
     """
     writable, why = [], []
     for folder in candidates():
@@ -38,13 +38,11 @@ def temporary_folder() -> Path:
             writable.append(folder)
     if writable:
         return writable[0]
-    raise MachineError(
-        f"no folder for temporary files can be written ({'; '.join(why)}): set TMPDIR to one that can be"
-    )
+    raise MachineError(f"no folder for temporary files is writable ({'; '.join(why)}): set TMPDIR to one that is")
 
 
 def candidates() -> Iterator[Path]:
-    """Go through the folders of this machine for temporary files, the chosen ones first."""
+    """Yield this machine's folders for temporary files, those that the user has chosen first."""
     named = [Path(os.environ[name]) for name in ("TMPDIR", "TEMP", "TMP") if os.environ.get(name)]
     for folder in dict.fromkeys([*named, *map(Path, FOLDERS)]):
         if folder.is_absolute() and folder.is_dir():
@@ -57,7 +55,7 @@ def runs_programs(folder: Path) -> bool:
 
 
 def _problem(folder: Path) -> str:
-    """Say why a folder cannot be used, found by making a file in it; nothing when it can."""
+    """Return why a folder cannot be used, found by making a file in it; empty when it can."""
     try:
         with tempfile.TemporaryFile(dir=folder) as file:
             file.write(b"x" * 4096)
@@ -69,9 +67,9 @@ def _problem(folder: Path) -> str:
 
 @contextmanager
 def own_folder(what: str) -> Iterator[Path]:
-    """Make a folder for ourselves, and remove it in the end; when we are killed, the next one removes it.
+    """Make a folder for this process, and remove it in the end; if this process is killed, the next one removes it.
 
-    Raises MachineError when none can be made.
+    Raises MachineError when no folder can be made.
     """
     remove_stale()
     base = temporary_folder()
@@ -87,15 +85,15 @@ def own_folder(what: str) -> Iterator[Path]:
 
 
 def remove(folder: Path) -> None:
-    """Remove a folder with all that is in it, as far as that is possible, however deep it is."""
+    """Remove a folder with its content, as far as possible, however deep it is."""
     with suppress(RecursionError):
         shutil.rmtree(folder, ignore_errors=True)
-    if folder.exists():  # rm(1) knows no path that is too long
+    if folder.exists():  # rm(1) has no limit on the length of a path
         subprocess.run(["rm", "-rf", "--", str(folder)], capture_output=True, check=False)  # noqa: S607
 
 
 def remove_stale() -> None:
-    """Remove the folders of processes that were killed, and could not do it themselves."""
+    """Remove the folders of processes that were killed before they could do it themselves."""
     for base in candidates():
         with suppress(OSError):
             for entry in list(os.scandir(base)):
@@ -114,7 +112,7 @@ def _remove_if_stale(entry: "os.DirEntry[str]") -> None:
 
 
 def _is_abandoned(name: str, made: float) -> bool:
-    """Tell whether the maker has ended; in another process namespace we cannot see it, so age tells."""
+    """Tell whether the maker has ended. In another process namespace we cannot see it, so the folder's age decides."""
     words = name.split("-")
     if len(words) < 5 or not words[3].isdecimal():
         return False
@@ -124,7 +122,7 @@ def _is_abandoned(name: str, made: float) -> bool:
 
 
 def _maker(pid: int) -> str:
-    """Name a process once and for all: process namespace, number, and when it began (proc(5), /proc/PID/stat)."""
+    """Return a unique name of a process: its namespace, its id, and when it began (proc(5), /proc/PID/stat)."""
     try:
         fields = Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()
         began = fields[19].decode() if fields[0] != b"Z" else "ended"
@@ -142,7 +140,7 @@ def _namespace() -> str:
 
 @contextmanager
 def _held(folder: Path) -> Iterator[bool]:
-    """Lock a folder while the block lasts, and no longer than we live: flock(2). Yields False when another has it."""
+    """Lock a folder while the block lasts, or until this process ends: flock(2). Yields False when another has it."""
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -1,6 +1,6 @@
-"""Trying a submission: start it, let two clients of the kit's talk with it, and show what is said.
+"""Trying a submission: start it, let two of the kit's clients talk to it, and show the conversation.
 
-This is for the student who wants to see it work. Nothing is judged: `threadserver.judge` does that.
+This is for a student who wants to see it work. Nothing is judged: `threadserver.judge` does that.
 """
 
 from collections.abc import Callable
@@ -26,7 +26,7 @@ Say = Callable[[str], None]
 
 
 def converse_with(folder: Path, role: str, say: Say, *, kit: bool, service: str | None = None) -> int:
-    """Start what is in ``folder`` and converse with it; give 0 when that worked, 1 when it did not.
+    """Start the submission in ``folder`` and converse with it. Return 0 when that worked, otherwise 1.
 
     Raises SubmissionError when there is nothing to start.
     """
@@ -70,7 +70,7 @@ def _line(hello: Hello | None) -> str:
 def _client(submission: Prepared, say: Say) -> int:
     with serving(thread.serve) as server:
         text = b"".join(line + b"\n" for line in LINES)
-        say(f"a server listens at {server.address}; your client is given {len(LINES)} lines")
+        say(f"a server listens at {server.address}; your client gets {len(LINES)} lines on its standard input")
         with process(submission, server.address.host, server.address.port) as client:
             with suppress(BrokenPipeError):
                 client.stdin.write(text)
@@ -87,4 +87,4 @@ def _client(submission: Prepared, say: Say) -> int:
 
 
 def _said(output: str) -> str:
-    return f"; it said:\n{output.strip()[-1500:]}" if output.strip() else ""
+    return f"; its output:\n{output.strip()[-1500:]}" if output.strip() else ""

@@ -1,9 +1,9 @@
 """User ids of submissions: each is reserved while it is used, so that no judge ends another's submission.
 
-Root may end every process of a user id at once, and counts its tasks; so two submissions must never share one. A
-judge reserves an id by locking a file (flock(2)). The keeper of the submission holds the same lock, so it lasts until
-the last process has ended, also when the judge is killed. Judges in containers that share nothing have no conflict:
-none of them sees the other's processes.
+The judge kills all processes of a user id at once, and the kernel counts tasks by user id; so two submissions must
+never share one. A judge reserves an id by locking a file (flock(2)). The submission's keeper holds the same lock, so it
+lasts until the last process has ended, even if the judge is killed. Judges in containers that share nothing have no
+conflict: neither sees the other's processes.
 """
 
 import fcntl
@@ -19,14 +19,14 @@ from pathlib import Path
 from threadserver.submission.machine_error import MachineError
 
 FIRST, NUMBER = 61_000, 4_000
-"""Above the ids of people and services, below that of nobody."""
+"""Above the ids of people and services, below that of the user `nobody`."""
 FOLDERS = ("/run/threadserver", "/dev/shm/threadserver", "/var/tmp/threadserver", "/tmp/threadserver")  # noqa: S108
-"""Where the locks may lie: the first that can be made, and that is root's alone."""
+"""Folders for the locks: the first that can be made, and that only root can write, is used."""
 
 
 @dataclass(frozen=True, slots=True)
 class Reserved:
-    """A user id that nobody else uses, and the descriptor of its lock."""
+    """A user id that no other submission uses, and the descriptor of its lock."""
 
     user: int
     lock: int
@@ -48,7 +48,7 @@ def reserved_user() -> Iterator[Reserved]:
 
 
 def candidates() -> Iterable[int]:
-    """Go through all ids, from a random one on: judges in containers cannot see each other's locks."""
+    """Yield all ids, beginning with a random one: judges in containers cannot see each other's locks."""
     start = random.SystemRandom().randrange(NUMBER)
     return (FIRST + (start + offset) % NUMBER for offset in range(NUMBER))
 
@@ -68,7 +68,8 @@ def _folder() -> Path:
             ):
                 return folder
     raise MachineError(
-        f"no user id can be reserved: none of {', '.join(FOLDERS)} can be made and written by root alone"
+        f"no user id can be reserved: none of the folders {', '.join(FOLDERS)} can be made so that only root can write "
+        "in it"
     )
 
 

@@ -1,8 +1,8 @@
 """What a submission sees of the machine: programs and libraries, a Python without packages, itself. Never the labs.
 
 Bubblewrap begins with an empty root and shows in it only what is named here. The interpreter, the kit and the private
-copy may lie where the submission's own user cannot go (/root/.pyenv, say); as root the keeper therefore shows them in
-the submission's place first, in a mount namespace of its own.
+copy may be where the submission's own user has no access (/root/.pyenv, say). So when the judge is root, the keeper
+first makes them visible in the submission's place, in a mount namespace of its own.
 """
 
 import os
@@ -17,10 +17,10 @@ from threadserver.submission.limits import Limits
 from threadserver.submission.place import Place
 
 INSIDE = Path("/submission")
-"""Where the submission finds itself in bubblewrap's view."""
+"""The submission's folder in bubblewrap's view."""
 KIT_INSIDE = Path("/kit")
 SHARED = ("/tmp", "/var/tmp", "/dev/shm")  # noqa: S108
-"""Folders in which everybody may write."""
+"""Folders in which every user may write."""
 _SYSTEM = ("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32")
 _SETTINGS = (
     "alternatives", "group", "hosts", "ld.so.cache", "ld.so.conf", "ld.so.conf.d", "localtime", "nsswitch.conf",
@@ -33,7 +33,7 @@ ENVIRONMENT = {
 
 
 def path_of_tools() -> str:
-    """Return a search path that holds what a build needs, and nothing else of ours."""
+    """Return a PATH with what a build needs, and nothing else of ours."""
     found = [str(Path(tool).parent) for name in ("prlimit", "make", "cc") if (tool := shutil.which(name))]
     return ":".join(dict.fromkeys([*ENVIRONMENT["PATH"].split(":"), *found]))
 
@@ -55,7 +55,7 @@ def python_is_apart() -> bool:
 
 @cache
 def hidden() -> tuple[Path, ...]:
-    """Return what must not be seen though it may lie in a folder that is: installed packages, and the kit's rest."""
+    """Return what to hide even inside a visible folder: installed packages, and the rest of the kit."""
     ask = "import site; print('\\n'.join(site.getsitepackages()))"
     packages = subprocess.run(
         [python(), "-I", "-S", "-c", ask], capture_output=True, text=True, check=False, cwd="/"
@@ -70,12 +70,12 @@ def solutions() -> list[Path]:
 
 
 def staging(place: Place) -> list[tuple[str, str, str]]:
-    """Say what the keeper must show in a place, for a user without access to the original."""
+    """Return the mounts that show things in a place to a user without access to the originals."""
     return [("show", str(python_home()), str(place.folder / "python"))] if python_is_apart() else []
 
 
 def hiding(place: Place, limits: Limits, *, writable: bool) -> list[tuple[str, str, str]]:
-    """Say what the keeper must hide and show for a submission that has no view of its own, only another user id."""
+    """Return the mounts that hide and show folders for a submission that has only a user id of its own."""
     masks = [("show", str(place.folder / "empty"), str(path)) for path in hidden()]
     memory = [("memory", f"size={limits.temporary},mode=1777", folder) for folder in SHARED if Path(folder).is_dir()]
     itself = [("show", str(place.folder), str(place.folder))]
@@ -84,7 +84,7 @@ def hiding(place: Place, limits: Limits, *, writable: bool) -> list[tuple[str, s
 
 
 def confinement(place: Place, *, writable: bool) -> tuple[list[str], list[str]]:
-    """Say what a submission that has only another user id may read, and where it may write, for Landlock."""
+    """Return what a submission that has only a user id of its own may read, and where it may write, for Landlock."""
     settings = [f"/etc/{name}" for name in _SETTINGS]
     readable = [*_SYSTEM, *settings, "/proc", "/sys/devices/system/cpu", str(place.folder)]
     if python_is_apart() and not place.mounted:
@@ -94,7 +94,7 @@ def confinement(place: Place, *, writable: bool) -> tuple[list[str], list[str]]:
 
 
 def copy_kit(place: Place) -> None:
-    """Put a copy of the kit's ground floor into a place: nothing else of the kit can be imported from there."""
+    """Copy the kit's core into a place: nothing else of the kit can be imported there."""
     target = place.folder / "kit/threadserver"
     shutil.copytree(PACKAGE / "core", target / "core", ignore=shutil.ignore_patterns("__pycache__"))
     for file in PACKAGE.glob("*.py"):
@@ -145,7 +145,7 @@ def _is_shown(path: Path) -> bool:
 
 @cache
 def _knows(option: str) -> bool:
-    """Ask bubblewrap itself, for old ones know less."""
+    """Tell whether the installed bubblewrap knows an option: old versions lack some."""
     return (
         option
         in subprocess.run(

@@ -63,7 +63,7 @@ def number_in(hello: bytes) -> int:
     """Read the connection's number in HELLO."""
     found = re.fullmatch(rb"HELLO (?:\S+ )*connection=(\d+)(?: \S+)*", hello)
     if not found:
-        raise ConnectionError(f"expected HELLO, the server said {hello[:60]!r}")
+        raise ConnectionError(f"expected HELLO, but the server sent {hello[:60]!r}")
     return int(found[1])
 
 

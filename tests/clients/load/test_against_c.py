@@ -33,7 +33,7 @@ def test_both_count_the_answers_of_the_same_server(programs, workload):
     assert 0 < report["p50"] <= report["p99.9"] < report["seconds"] * 2
 
 
-def test_the_one_in_c_notices_wrong_answers(programs):
+def test_the_generator_in_c_notices_wrong_answers(programs):
     with serving(thread.serve, service=bytes.upper) as server, pytest.raises(AssertionError, match="errors"):
         in_c(programs["generator"], server.address.port, "echo", 3, 0.2)
 

@@ -98,7 +98,7 @@ static void threads(void)
         start(converse, next());
 }
 
-/* A queue of connections, and whoever waits for one. */
+/* A queue of connections, and the threads that wait for one. */
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t filled = PTHREAD_COND_INITIALIZER;
 static int queue[MOST], taken, put_in, idle;
@@ -210,7 +210,7 @@ static void watch(int file, int events, int operation)
     epoll_ctl(set, operation, file, &event);
 }
 
-/* A loop that accepts, and leaves what else is ready to somebody. */
+/* A loop that accepts, and leaves everything else that is ready to other threads. */
 static void loop(int events, void (*handle)(int))
 {
     set = set ? set : epoll_create1(0);

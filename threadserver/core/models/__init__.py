@@ -1,10 +1,10 @@
 """Concurrency models: each is one function ``serve(server)`` in a file of its own, found by name or by path.
 
 The kit ships two itself. Every other one is the reference solution of a lab, as that lab's ``lab.toml`` says
-(``kit_model = true``), and is there wherever the solutions are: the student edition leaves them out. A lab's
+(``kit_model = true``), and is available wherever the solutions are: the student edition leaves them out. A lab's
 ``variants`` are those of its alternatives that are models too, such as ``prefork/mutex``.
 
-Nothing is loaded to list the names, and only the model that is asked for is loaded.
+Listing the names loads no model; finding a model loads that one alone.
 """
 
 from contextlib import suppress
@@ -21,7 +21,7 @@ BUILT_IN: dict[str, Model] = {"thread": thread.serve, "iterative": iterative.ser
 
 
 def names() -> list[str]:
-    """Return the names of the models that are here."""
+    """Return the names of the available models."""
     return [*BUILT_IN, *(name for name in _from_labs() if "/" not in name and name not in BUILT_IN)]
 
 
@@ -53,12 +53,12 @@ def find(name: str) -> Model:
 
 
 def file_of(name: str) -> Path:
-    """Return the file of a model that is here, or of a variant. Raises KeyError for any other name."""
+    """Return the file of an available model, or of a variant. Raises KeyError for any other name."""
     return Path(__file__).with_name(f"{name}.py") if name in BUILT_IN else _from_labs()[name]
 
 
 def _lab_of(name: str) -> Lab | None:
-    """Find the one lab that can have given this model its name. Raises UsageError when its lab.toml is wrong."""
+    """Find the lab that this model is named after. Raises UsageError when its lab.toml is wrong."""
     folder = labs.LABS / name.partition("/")[0]
     if not (folder.parent == labs.LABS and (folder / labs.FILE).is_file()):
         return None

@@ -1,4 +1,4 @@
-"""The call that each task is blocked in, and for how many clients: the table that one would draw on a blackboard."""
+"""The call that each task is blocked in, and for how many clients: the table that a teacher would draw."""
 
 from threadserver.core.plurals import count
 from threadserver.inspection.pattern import Pattern, all_loops, mechanism

@@ -29,7 +29,7 @@ def testify(record: Record) -> Testimony:
 
 
 def _course(numbers: list[int]) -> str:
-    """Return a series of numbers, or ``always 5`` where they are all the same."""
+    """Return a series of numbers, or ``always 5`` if they are all the same."""
     if len(numbers) > 1 and len(set(numbers)) == 1:
         return f"always {numbers[0]}"
     return ", ".join(map(str, numbers))

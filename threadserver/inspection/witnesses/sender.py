@@ -25,7 +25,7 @@ def testify(record: Record) -> Testimony | None:
 
 
 def _moved(record: Record) -> Testimony:
-    """Judge by the tasks whose counters moved, where no task was seen to send."""
+    """Judge by the tasks whose counters moved, if no task was seen to send."""
     if record.short_lived and not record.companions:
         return _says(set(), f"a task was made on this machine each time something was sent{_untraced(record)}")
     if not record.companions:

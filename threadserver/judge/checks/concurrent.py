@@ -1,6 +1,6 @@
-"""Shared checks for every lab whose server serves many clients at once: 25 points together.
+"""Shared checks for every lab whose server serves many clients at once: 25 points in total.
 
-They depend on order, never on time: a client is stopped exactly where it could hold up the others, and the others must
+They depend on order, never on time: a client pauses exactly where it could hold up the others, and the others must
 still be answered.
 """
 
@@ -79,8 +79,8 @@ def test_silent_client(server: Trial) -> None:
     "a client that does not read its answers holds up no other client",
     after="many_at_once",
     hint=(
-        "send() blocks when the client's buffer is full. That may block the client's own worker; an event loop must "
-        "keep the rest and wait until the socket is writable."
+        "send() blocks when the client's buffer is full. It may block the client's own worker, but no other; an event "
+        "loop must keep the rest and wait until the socket is writable."
     ),
 )
 def test_unread_answers(server: Trial) -> None:
@@ -118,9 +118,9 @@ def late_clients(server: Trial) -> list[Peer]:
 
 
 def one_made_for_each(server: Trial, model: str = "", what: str = "") -> None:
-    """Expect that a new task of its own, a thread or a process, serves each client, from HELLO on.
+    """Expect that each client is served, from HELLO on, by a new task of its own: a thread or a process.
 
-    ``model`` is the lab's, unless given; ``what`` names the task in messages: thread, process.
+    ``model`` defaults to the lab's; ``what`` names the task in messages: thread, process.
     """
     model = model or server.model
     peers = early_clients(server)

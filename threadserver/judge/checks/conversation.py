@@ -162,7 +162,7 @@ def test_echo(server: Trial) -> None:
 
 @points(
     2,
-    "while nobody says anything, it waits",
+    "while no client sends anything, the server waits",
     after="echo",
     hint=(
         "accept(), recv() and select() wait in the kernel until something happens, at no cost. When recv() returns b'' "
@@ -174,12 +174,12 @@ def test_rests(server: Trial) -> None:
     """Let one client be silent, and look; then let it half-close and leave, and look again."""
     peer = server.greet()
     peer.ask(b"hello")
-    must_rest(server, "one client was connected and said nothing")
+    must_rest(server, "one client was connected and sent nothing")
     peer.ask(b"still there?")
     peer.half_close()
     server.settle()
     peer.close()
-    must_rest(server, "nobody was connected any more")
+    must_rest(server, "no client was connected")
 
 
 @points(

@@ -1,4 +1,4 @@
-"""Shared checks for labs in which one task serves all clients: it takes turns, and it rests. 12 points together.
+"""Shared checks for labs in which one task serves all clients: it takes turns, and it rests. 12 points in total.
 
 `must_loop` also checks the call in which the task waits; each lab's rubric says which call it must be.
 """
@@ -27,16 +27,16 @@ __all__ = [
 
 LOOKS = 30  # chances to see the task wait
 CHANCES = 6
-A_MOMENT = 0.25  # seconds in which nobody says anything
-ROUNDS = 2  # times that each client was asked in vain then
+A_MOMENT = 0.25  # seconds in which no client sends anything
+ROUNDS = 2  # vain reads from each client in that time
 A_TURN = 4_000_000  # bytes: a server that takes turns never does more for one client before it comes to the next
 
 
 def must_loop(server: Trial, peers: list[Peer], model: str = "", calls: AbstractSet[str] = READINESS) -> None:
-    """Expect that the lab's model serves these clients, which are held, and that one of ``calls`` waits for each.
+    """Expect that the lab's model serves these held clients, and that one of ``calls`` waits until each can be read.
 
-    It waits until they can be read, and so it does while another client does not read a large answer. A task that only
-    runs is left to the check `idle`. Raises WrongError, or UndeterminedError where nothing is seen.
+    It must also wait for all of them while another client does not read a large answer. A task that never waits is left
+    to the check `idle`. Raises WrongError, or UndeterminedError if the call cannot be seen.
     """
     serving = server.serving(peers)
     serving.must_be(*([model] if model else []))
@@ -62,7 +62,7 @@ def _must_wait(server: Trial, peers: list[Peer], calls: AbstractSet[str]) -> Non
 
 
 def _must_not_ask_around(server: Trial, peers: list[Peer]) -> None:
-    """Expect that nobody tries to read from one client after the other while none says anything: that is no waiting."""
+    """Expect that no task tries to read from each client in turn while all are silent: that is polling, not waiting."""
     server.settle()
     with every_call(server.task_ids) as seen:
         time.sleep(A_MOMENT)
@@ -70,8 +70,8 @@ def _must_not_ask_around(server: Trial, peers: list[Peer]) -> None:
         if tries >= ROUNDS * len(peers):
             situation = server.situation()
             raise WrongError(
-                f"While none of {len(peers)} clients said anything, {situation.name_of(seen.id_of(tid))} woke up again "
-                f"and again and tried {tries} times to read from one of them: it asks every client in turn",
+                f"While all {len(peers)} clients were silent, {situation.name_of(seen.id_of(tid))} woke up again and "
+                f"again and tried {tries} times to read from one of them: it polls every client in turn",
                 situation.text(),
             )
 
@@ -91,7 +91,7 @@ def _must_be_in(calls: AbstractSet[str], situation: Situation, seen: AbstractSet
 
 @points(
     4,
-    "a client that sends endlessly must take turns with the others",
+    "a client that sends endlessly takes turns with the others",
     after="many_at_once",
     hint="For each ready client do one recv() and one send(), then go on to the next. A loop that reads from one "
     "client until nothing is left may never end.",
@@ -107,7 +107,7 @@ def test_one_client_cannot_starve(server: Trial) -> None:
 
 
 def _gets_its_turn(peer: Peer, talk: Talk) -> None:
-    """Ask up to 6 times: at least one answer must come before the endless client has been served too much."""
+    """Ask up to 6 times: at least 1 answer must come before the endless client has been served too many bytes."""
     for _ in range(CHANCES):
         before = talk.progress
         try:
@@ -142,7 +142,7 @@ def test_idle(server: Trial) -> None:
     "while a client does not read its answers, the server rests",
     after="unread_answers",
     hint="While you do not want to read from a client (you owe it much, or it has half-closed), do not wait for it to "
-    "be readable: select(), or whatever you call, would return at once, again and again.",
+    "be readable: the call that waits (select(), say) would return at once, again and again.",
 )
 def test_write_interest(server: Trial) -> None:
     """Let 2 clients leave answers unread: one goes on sending, one half-closes. The server can only wait."""

@@ -1,4 +1,4 @@
-"""Shared checks for labs in which 2 to 16 workers serve 1 client each while all others wait. 43 points together.
+"""Shared checks for labs in which 2 to 16 workers serve 1 client each while all others wait. 43 points in total.
 
 Each lab's rubric says what the workers are, and how they get their clients.
 """
@@ -73,10 +73,10 @@ def test_workers(server: Trial) -> None:
     "the number of workers stays bounded, however many clients come",
     after="workers",
     hint="Use a queue between accept() and the workers, or workers that call accept() themselves: clients wait, and "
-    "nothing is created for them. Counting the workers and starting another one must be one atomic step.",
+    "nothing is created for them. If the pool grows, count the workers and start another in one atomic step.",
 )
 def test_bounded(server: Trial) -> None:
-    """Let a crowd come while all workers are busy, and then another crowd, all at once, when they are free."""
+    """Let a crowd come while all workers are busy; then, when all are free, let another crowd come all at once."""
     full = fill(server)
     before = server.possessions()
     full.waiting += crowd(server, server.some(24, 32))
@@ -127,7 +127,7 @@ def _half_close(peer: Peer) -> None:
     "loop. If you count free workers, restore the count on every way out: finally.",
 )
 def test_survives(server: Trial) -> None:
-    """Give every worker a client that misbehaves, in several ways; afterwards as many clients are served as before."""
+    """Send every worker a misbehaving client, in several ways; afterwards as many clients must be served as before."""
     full = fill(server)
     count = len(full.served)
     full.leave(server)
@@ -195,15 +195,15 @@ FAULTS: dict[str, tuple[bool, Callable[[Trial, Peer], None]]] = {
     "reset the connection before CONFIRM": (False, _resets_at_once),
     "confirmed wrongly": (False, _confirms_wrongly),
     "reset the connection in a line": (True, _resets_in_a_line),
-    "sent a line that was too long": (True, _never_ends_its_line),
+    "sent too long a line": (True, _never_ends_its_line),
     "reset the connection without reading its answer": (True, _leaves_its_answer),
 }
 """What a client does, and whether it has confirmed before."""
 
 
 def the_same_again(server: Trial, *models: str) -> None:
-    """Fill the server repeatedly: workers that were there before serve, by one of ``models`` or by the lab's model."""
-    fill(server).leave(server)  # a pool that grows has grown
+    """Fill the server twice: the same workers must serve, by one of ``models`` or by the lab's model."""
+    fill(server).leave(server)  # now a pool that grows has grown
     first, second = _workers(server, models), _workers(server, models)
     if 2 * len(first & second) < len(first):
         raise WrongError(
@@ -231,7 +231,7 @@ def the_same_late(server: Trial, *models: str) -> None:
     late = fill(server)
     if len(late.served) != len(full.served):
         raise WrongError(
-            f"{len(full.served)} clients were served at once at first; after many clients, {len(late.served)} are",
+            f"At first {len(full.served)} clients were served at once; after many clients, only {len(late.served)} are",
             server.situation().text(),
         )
     server.serving(late.served).must_be(*models)
@@ -240,7 +240,7 @@ def the_same_late(server: Trial, *models: str) -> None:
 def must_accept_themselves(server: Trial) -> None:
     """Expect that only workers wait for the next client: all of them, or one at a time.
 
-    Raises WrongError where another task accepts, UndeterminedError where that cannot be seen.
+    Raises WrongError if another task accepts, UndeterminedError if that cannot be seen.
     """
     fill(server).leave(server)  # a task made for the first client exists now
     server.settle()
@@ -263,7 +263,7 @@ def must_accept_themselves(server: Trial) -> None:
 def must_serve_those_accepted(serving: Serving, accepted: Accepted, *, process: bool = False) -> None:
     """Expect that the task that accepts a client serves it; with ``process``, another task of its process may.
 
-    Raises UndeterminedError where that was not seen.
+    Raises UndeterminedError if that was not seen.
     """
     for number, task in accepted.by.items():
         workers = serving.works.get(number, frozenset({task}))

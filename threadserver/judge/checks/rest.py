@@ -10,6 +10,7 @@ from collections import Counter
 
 from threadserver.judge.outcomes import WrongError
 from threadserver.judge.stillness import PAUSE
+from threadserver.judge.transcript import counted
 from threadserver.judge.trial import Trial
 from threadserver.kernel.call_counts import calls_made
 from threadserver.kernel.processes import switches
@@ -19,7 +20,7 @@ LOOKS = 40
 ENOUGH = 10
 """Looks in a row in which nothing has run at all: the server rests."""
 MOSTLY = 0.75
-"""Part of the looks at which a task runs, or has woken up since the look before, that no honest server reaches."""
+"""No honest server's task runs, or has woken up since the look before, at so large a share of the looks."""
 A_MOMENT = 10  # looks during which system calls are counted
 
 
@@ -45,11 +46,11 @@ def must_rest(trial: Trial, meanwhile: str) -> None:
 
 
 def _evidence(trial: Trial, running: int) -> str:
-    """Say how the server is busy: with the system call that it makes most often, where calls can be counted."""
+    """Say how the server is busy: the system call that it makes most often, if calls can be counted."""
     made = calls_made(trial.members(), lambda: time.sleep(A_MOMENT * PAUSE))
     if made:
         name, count = made.most_common(1)[0]
-        return f"in a moment it made {count} calls of {name}()"
+        return f"in a moment it called {name}() {counted(count, 'time')}"
     return f"{running} of {LOOKS} looks found it running" if running else "it woke up at nearly every look"
 
 

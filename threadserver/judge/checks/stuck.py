@@ -1,7 +1,7 @@
-"""While a client does not read its large answer, the server's model is looked at again.
+"""Look at the server's model again while a client does not read its large answer.
 
-What is small is sent at once; what is large does not fit into the buffers, and there a server may do something else:
-start a thread for the rest, hand it to a helper, block for everybody.
+A small answer is sent at once. A large one does not fit into the buffers, and there a server may do something else:
+start a thread for the rest, hand it to a helper, block all clients.
 """
 
 from collections.abc import Sequence
@@ -21,10 +21,10 @@ LOOKS = 30  # chances to see that the others are waited for
 
 
 def must_serve_when_stuck(server: Trial, others: Sequence[Peer] = ()) -> None:
-    """Expect that the task which sends a client its small answers sends it a large one, too, however slowly it reads.
+    """Expect that the task that sends a client its small answers also sends it a large one, however slowly it reads.
 
-    Of the ``others``, which are held and silent, an event loop goes on waiting for every one. Raises WrongError; where
-    nothing can be traced nobody is blamed.
+    An event loop must go on waiting for every one of the ``others``, which are held and silent. Raises WrongError; if
+    nothing can be traced, the check passes.
     """
     deaf = server.greet(small_buffer=True)
     line = text(server, LONG)
@@ -48,7 +48,7 @@ def must_serve_when_stuck(server: Trial, others: Sequence[Peer] = ()) -> None:
     if own and helpers:
         names = [" and ".join(map(situation.name_of, sorted(tasks))) for tasks in (own, helpers)]
         raise WrongError(
-            f"What is small is sent to {deaf.name} by {names[0]}; when it did not read an answer of {LONG} bytes, "
+            f"{names[0]} sends {deaf.name} its small answers; while it did not read an answer of {LONG} bytes, "
             f"{names[1]} sent it as well",
             situation.text(),
         )

@@ -1,7 +1,7 @@
 """A client that talks endlessly: it always has more to send, and reads whatever comes back.
 
-It runs in a thread of the judge, so that a check can serve other clients meanwhile. Its socket keeps much in the
-kernel, so that the server always finds more to read, however late this thread gets a processor.
+It runs in a thread of the judge, so that a check can deal with other clients meanwhile. Its socket has large buffers
+in the kernel, so that the server always finds more to read, however late this thread gets a processor.
 """
 
 import select
@@ -34,7 +34,7 @@ class Talk:
         return self.said + self.heard
 
     def begin(self) -> None:
-        """Begin, and wait until the server has read more than the kernel keeps: then the talk is under way."""
+        """Begin, and wait until the server has read more than the kernel buffers: then the talk is under way."""
         self._thread.start()
         deadline = time.monotonic() + PATIENCE
         while self.progress < 2 * MUCH and self._thread.is_alive() and time.monotonic() < deadline:

@@ -9,7 +9,7 @@ from threadserver.core.server import worker
 
 
 async def converse(server: threadserver.Server, connection: socket) -> None:
-    """Hold one conversation; it reads as if it blocked, but at each ``await`` others have their turn."""
+    """Hold one conversation; it reads as if it blocked, but at each ``await`` other clients get their turn."""
     loop = asyncio.get_running_loop()
     with server.conversing(connection) as conversation:
         await loop.sock_sendall(connection, conversation.greet(worker()))
@@ -17,7 +17,7 @@ async def converse(server: threadserver.Server, connection: socket) -> None:
             data = await loop.sock_recv(connection, 2048)
             for answer in await asyncio.to_thread(lambda data=data: [*conversation.receive(data)]):
                 await loop.sock_sendall(connection, answer)
-                await asyncio.sleep(0)  # what need not wait would not hand on
+                await asyncio.sleep(0)  # an await that does not wait does not yield either
         if conversation.refused:
             server.timeouts.half_close(connection)
             while await loop.sock_recv(connection, 2048):

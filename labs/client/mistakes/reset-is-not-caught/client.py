@@ -1,4 +1,4 @@
-"""Client that knows a server which is not there and one that closes, and is surprised by a reset."""
+"""Client that handles a server that is absent or that closes, but not a reset."""
 
 import re
 import socket

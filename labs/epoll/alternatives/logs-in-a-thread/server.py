@@ -1,4 +1,4 @@
-"""Event loop on epoll, with a thread that writes a log: for every turn, and nobody waits for it."""
+"""Event loop on epoll, with a thread that writes a log entry for every turn; no client waits for it."""
 
 import select
 import sys

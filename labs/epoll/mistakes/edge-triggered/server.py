@@ -1,4 +1,4 @@
-"""Mistake: edge-triggered, but one recv() at each edge: what is left is never told again."""
+"""Mistake: edge-triggered, but one recv() at each edge: what is left is never reported again."""
 
 import select
 
@@ -8,7 +8,7 @@ EDGES = select.EPOLLET | select.EPOLLRDHUP
 
 
 class Edges:
-    """Be told once, of every client; the listening socket is left as it is."""
+    """Set EPOLLET for every client; the listening socket is left as it is."""
 
     def __init__(self, table, listener):
         self.table = table
@@ -32,7 +32,7 @@ def serve(server: threadserver.Server) -> None:
             for descriptor, events in interest.poll(pause):
                 if events & ~select.EPOLLOUT:  # readable, or hung up, or failed
                     loop.read(descriptor)
-                if events & select.EPOLLRDHUP:  # and the end behind what was read
+                if events & select.EPOLLRDHUP:  # and the end after what was read
                     loop.read(descriptor)
                 if events & ~select.EPOLLIN:
                     loop.write(descriptor)

@@ -1,4 +1,4 @@
-"""Nobody waits for the children that have ended."""
+"""The parent never waits for the children that have ended."""
 
 import os
 

@@ -1,4 +1,4 @@
-"""Forks a child for each client, which asks its parent for every answer: there the data is."""
+"""Forks a child for each client, which asks its parent for every answer: only the parent has the data."""
 
 import os
 import socket
@@ -9,7 +9,7 @@ from threadserver.core.server import worker
 
 
 def converse(connection: socket.socket, conversation: object, parent: socket.socket) -> None:
-    """Hold one conversation; what to answer, the parent says."""
+    """Hold one conversation; the parent supplies the answers."""
     connection.sendall(conversation.greet(worker()))
     while not conversation.finished and (data := connection.recv(4096)):
         for answer in conversation.receive(data):

@@ -1,4 +1,4 @@
-"""One thread accepts everybody into a queue, another serves them in turn: a pool of one."""
+"""One thread accepts every client into a queue, another serves them in turn: a pool of one."""
 
 import os
 import queue

@@ -1,4 +1,4 @@
-"""Mistake: every socket is always waited for to be readable or writable; one of both it nearly always is."""
+"""Mistake: it always waits for every socket to be readable or writable, and writable it nearly always is."""
 
 import select
 import socket

@@ -1,4 +1,4 @@
-"""Mistake: meant is one second, and then another look whether to stop; poll() takes milliseconds."""
+"""Mistake: it means to wait one second before it checks whether to stop, but poll() takes milliseconds."""
 
 import select
 import socket

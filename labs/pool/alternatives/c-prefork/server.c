@@ -123,6 +123,6 @@ int main(int argc, char **argv)
         if (fork() == 0)
             work(listener);
     while (wait(NULL) > 0)
-        if (fork() == 0) /* somebody has to take its place */
+        if (fork() == 0) /* replace the child that has ended */
             work(listener);
 }

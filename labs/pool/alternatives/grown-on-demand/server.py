@@ -57,7 +57,7 @@ class Pool:
         self.free = self.workers = 0
 
     def serve(self, client: Client) -> None:
-        """Leave a client to a worker, a new one if need be and may be."""
+        """Leave a client to a worker; make a new worker if none is free and the bound allows it."""
         with self.changed:
             self.waiting.append(client)
             if self.free >= len(self.waiting) or self.workers == MOST:

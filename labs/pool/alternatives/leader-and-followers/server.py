@@ -61,7 +61,7 @@ def work(listener: socket.socket) -> None:
 
 
 def main(host: str, port: str) -> None:
-    """Start everybody."""
+    """Start all workers."""
     listener = listen(host, port)
     team = [threading.Thread(target=work, args=(listener,)) for _ in range(WORKERS)]
     for member in team:

@@ -13,27 +13,27 @@ WORKERS = 8
 def serve(server: threadserver.Server) -> None:
     """Accept only while a child is free; a child that has gone is replaced."""
     free: list[socket.socket] = []
-    hatches: list[socket.socket] = []
+    channels: list[socket.socket] = []
     while not server.stopping:
-        while len(hatches) < WORKERS:
-            hatches.append(hire(server, hatches))
-        ready, _, _ = select.select([*hatches, *([server.listener] if free else [])], [], [])
-        for hatch in hatches[:]:
-            if hatch in ready and hatch.recv(1):
-                free.append(hatch)
-            elif hatch in ready:  # the end: this child has ended
-                hatch.close()
-                hatches.remove(hatch)
-                free = [one for one in free if one is not hatch]
+        while len(channels) < WORKERS:
+            channels.append(hire(server, channels))
+        ready, _, _ = select.select([*channels, *([server.listener] if free else [])], [], [])
+        for channel in channels[:]:
+            if channel in ready and channel.recv(1):
+                free.append(channel)
+            elif channel in ready:  # the end: this child has ended
+                channel.close()
+                channels.remove(channel)
+                free = [one for one in free if one is not channel]
         if server.listener in ready and free and (accepted := server.fetch()):
             with accepted.connection as connection, suppress(OSError):
                 socket.send_fds(free.pop(0), [b"!"], [connection.fileno()])
-    for hatch in hatches:
-        hatch.close()
+    for channel in channels:
+        channel.close()
 
 
 def hire(server: threadserver.Server, others: list[socket.socket]) -> socket.socket:
-    """Fork a child; return the hatch to it."""
+    """Fork a child; return the socket that leads to it."""
     outside, inside = socket.socketpair()
     if child := os.fork():
         inside.close()
@@ -45,12 +45,12 @@ def hire(server: threadserver.Server, others: list[socket.socket]) -> socket.soc
         work(server, inside)
 
 
-def work(server: threadserver.Server, hatch: socket.socket) -> None:
-    """Say that one is free, receive a connection, converse; until the parent has closed the hatch."""
+def work(server: threadserver.Server, channel: socket.socket) -> None:
+    """Report that this child is free, receive a connection, converse; repeat until the parent closes the channel."""
     with suppress(ConnectionError):
         while not server.stopping:
-            hatch.send(b"!")
-            _, descriptors, _, _ = socket.recv_fds(hatch, 1, 1)
+            channel.send(b"!")
+            _, descriptors, _, _ = socket.recv_fds(channel, 1, 1)
             if not descriptors:
                 return
             connection = socket.socket(fileno=descriptors[0])

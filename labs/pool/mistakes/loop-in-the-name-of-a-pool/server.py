@@ -20,7 +20,7 @@ def url(address: tuple[str, int]) -> str:
 
 
 async def converse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, number: int, name: int) -> None:
-    """Hold a conversation in somebody else's name."""
+    """Hold a conversation in the name of an idle thread."""
     server, client = (writer.get_extra_info(which) for which in ("sockname", "peername"))
     hello = f"HELLO server={url(server)} client={url(client)} connection={number} worker={os.getpid()}/{name}\n"
     writer.write(hello.encode())

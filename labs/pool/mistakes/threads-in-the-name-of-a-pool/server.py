@@ -55,7 +55,7 @@ def idle(socket_of_nobody: socket.socket) -> None:
 
 
 def work(connection: socket.socket, peer: tuple[str, int], number: int, name: int) -> None:
-    """Serve one client in somebody else's name."""
+    """Serve one client in the name of an idle thread."""
     try:
         converse(connection, peer, number, name)
     except OSError:  # this client has gone

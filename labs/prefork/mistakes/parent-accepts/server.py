@@ -45,10 +45,10 @@ def listen(host: str, port: str) -> socket.socket:
     return socket.create_server(address, family=family, backlog=128)
 
 
-def work(hatch: socket.socket) -> None:
+def work(channel: socket.socket) -> None:
     """Receive a connection, serve it, receive the next. Each datagram goes to one waiting worker."""
     while True:
-        message, descriptors, _, _ = socket.recv_fds(hatch, 64, 1)
+        message, descriptors, _, _ = socket.recv_fds(channel, 64, 1)
         connection = socket.socket(fileno=descriptors[0])
         try:
             converse(connection, connection.getpeername(), int(message))

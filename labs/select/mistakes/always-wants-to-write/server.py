@@ -1,4 +1,4 @@
-"""Mistake: every client is waited for to be writable, and it nearly always is."""
+"""Mistake: it always waits for every client to be writable, and a client nearly always is."""
 
 import os
 import selectors

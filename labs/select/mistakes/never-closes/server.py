@@ -1,4 +1,4 @@
-"""Mistake: a client that has ended is waited for no more, but its socket stays open."""
+"""Mistake: it stops waiting for a client that has ended, but leaves the socket open."""
 
 import os
 import selectors
@@ -103,7 +103,7 @@ def accept(selector: selectors.BaseSelector, listener: socket.socket, number: in
 
 
 def shut(connection: socket.socket) -> None:
-    """Tell the client that all is said."""
+    """Shut the connection down, so that the client sees its end."""
     with suppress(OSError):
         connection.shutdown(socket.SHUT_RDWR)
 

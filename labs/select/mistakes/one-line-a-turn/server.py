@@ -1,4 +1,4 @@
-"""Mistake: a turn answers one line; others that came with it lie there until more comes."""
+"""Mistake: each turn answers one line; others that came with it stay in the buffer until more comes."""
 
 import os
 import selectors

@@ -1,4 +1,4 @@
-"""Mistake: a buffered file reads the lines; what lies in its buffer, select() knows nothing of."""
+"""Mistake: a buffered file reads the lines; select() knows nothing about the lines in its buffer."""
 
 import os
 import select
@@ -13,7 +13,7 @@ def url(address: tuple[str, int]) -> str:
 
 
 def answer(line: bytes, number: int, confirmed: bool) -> tuple[bytes, bool]:
-    """Answer a line; and whether the conversation goes on."""
+    """Answer a line; return whether the conversation goes on."""
     if len(line) > 65_536:
         return b"ERROR line longer than 65536 bytes\n", False
     if confirmed:

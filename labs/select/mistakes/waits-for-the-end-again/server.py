@@ -1,4 +1,4 @@
-"""Mistake: a client that has half-closed is still waited for to be readable while its answers are sent; it always is."""
+"""Mistake: while it sends the last answers, it still waits for a half-closed client to be readable: it always is."""
 
 import os
 import selectors

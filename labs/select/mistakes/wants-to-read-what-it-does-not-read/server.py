@@ -1,4 +1,4 @@
-"""Mistake: a client that is owed answers is not read from, but still waited for to be readable."""
+"""Mistake: it does not read from a client that is owed answers, but still waits for it to be readable."""
 
 import os
 import selectors

@@ -22,14 +22,14 @@ def main(host: str, port: str) -> None:
             connection, client = listener.accept()
             try:
                 Thread(target=converse, args=(connection, client, number), daemon=True).start()
-            except RuntimeError:  # no thread is to be had: this client cannot be served, the others still are
+            except RuntimeError:  # no thread can be started: this client cannot be served, the others still are
                 with connection, suppress(OSError):
                     connection.send(b"ERROR server is full\n")
 
 
 def converse(connection: socket.socket, client: tuple[str, int], number: int) -> None:
     """Hold the whole conversation with one client: steps 8a to 12."""
-    with connection, suppress(OSError):  # a client that is gone is nobody else's concern
+    with connection, suppress(OSError):  # a client that has gone affects no other
         worker = f"{os.getpid()}/{get_native_id()}"
         description = f"server={written(connection.getsockname())} client={written(client)}"
         connection.sendall(f"HELLO {description} connection={number} worker={worker}\n".encode())
@@ -59,7 +59,7 @@ def send_both(connection: socket.socket, *parts: bytes) -> None:
 
 
 def lines(connection: socket.socket) -> Iterator[bytes]:
-    """Cut the stream into lines, without their LF. One that is too long is given as far as it has come."""
+    """Cut the stream into lines, without their LF. Of a line that is too long, yield the part that has come."""
     rest = b""
     while piece := connection.recv(4096):
         *complete, rest = (rest + piece).split(b"\n")
@@ -69,7 +69,7 @@ def lines(connection: socket.socket) -> Iterator[bytes]:
 
 
 def written(address: tuple[str, int]) -> str:
-    """Write a socket's name as HELLO does; an IPv4 address that came over an IPv6 socket is written as IPv4."""
+    """Write a socket's address as HELLO does; an IPv4 address that came over an IPv6 socket is written as IPv4."""
     host, port = address[0].removeprefix("::ffff:"), address[1]
     return f"tcp://[{host}]:{port}" if ":" in host else f"tcp://{host}:{port}"
 

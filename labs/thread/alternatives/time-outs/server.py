@@ -50,7 +50,7 @@ def converse(connection: socket.socket, client: tuple[str, int], number: int) ->
 
 
 def limited(connection: socket.socket) -> Iterator[bytes]:
-    """Give lines until a limit runs out, and then say which."""
+    """Yield lines until a limit runs out, then say which."""
     try:
         yield from lines(connection)
     except TimeoutError:

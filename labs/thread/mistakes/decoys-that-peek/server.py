@@ -1,4 +1,4 @@
-"""Serves every client from one loop; for each stands a thread beside it that peeks at its socket."""
+"""Serves every client from one loop; for each client, a thread beside the loop peeks at its socket."""
 
 import os
 import selectors

@@ -26,14 +26,14 @@ def main(host: str, port: str) -> None:
             connection, client = listener.accept()
             try:
                 Thread(target=converse, args=(connection, client, number), daemon=True).start()
-            except RuntimeError:  # no thread is to be had: this client cannot be served, the others still are
+            except RuntimeError:  # no thread can be started: this client cannot be served, the others still are
                 with connection, suppress(OSError):
                     connection.send(b"ERROR server is full\n")
 
 
 def converse(connection: socket.socket, client: tuple[str, int], number: int) -> None:
     """Hold the whole conversation with one client: steps 8a to 12."""
-    with connection, ExitStack() as leaving, suppress(OSError):  # a client that is gone is nobody else's concern
+    with connection, ExitStack() as leaving, suppress(OSError):  # a client that has gone affects no other
         leaving.callback(forget, connection)
         worker = f"{os.getpid()}/{get_native_id()}"
         description = f"server={written(connection.getsockname())} client={written(client)}"

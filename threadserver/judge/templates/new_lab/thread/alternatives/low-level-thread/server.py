@@ -1,4 +1,4 @@
-"""Right but unusual: the module under `threading`, without its objects."""
+"""Correct but unusual: the low-level module below `threading`."""
 
 import _thread
 
