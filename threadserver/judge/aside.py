@@ -1,9 +1,8 @@
 """A second server, started early in a verdict, whose clients are silent while all other checks run.
 
-What a server does only after seconds of silence shows to nobody who does not wait for it: a time limit that was set for
-CONFIRM and goes on counting, a second client that is let in after a while, a pool that grows, a silent client that is
-handed to another task. So the judge waits for longer than the protocol's limits, once for all checks that need it, and
-does its other work meanwhile.
+Some bugs show only after seconds of silence: a time limit for CONFIRM that goes on counting, a second client that is
+let in after a while, a pool that grows, a silent client that is handed to another task. So the judge waits for longer
+than the protocol's limits, once for all checks that need it, and does its other work meanwhile.
 """
 
 import select
@@ -18,9 +17,9 @@ from threadserver.judge.trial import Trial
 from threadserver.kernel.testimony import Model
 
 SILENCE = 6.2
-"""Seconds after CONFIRM: longer than the 5 s that a server gives a client for it."""
+"""Seconds of silence after CONFIRM: longer than the 5 s that a server gives a client to confirm."""
 SOME = 3
-"""Clients that are silent where a server serves many at once."""
+"""Clients that are silent, if the server serves many at once."""
 ONE_AT_A_TIME = {Model.ITERATIVE, Model.POOL, Model.PREFORK}
 """Models in which some clients wait until others have gone."""
 
@@ -28,8 +27,8 @@ ONE_AT_A_TIME = {Model.ITERATIVE, Model.POOL, Model.PREFORK}
 class Aside:
     """A server whose clients are silent: those that are served have confirmed, the others have not been greeted.
 
-    Of the served ones, one has said nothing since CONFIRM, the next one has been answered, and the third has stopped
-    inside a line. ``shown`` is called when a check begins to look at them.
+    Of the served clients, the first has sent nothing since CONFIRM, the second has been answered once, and the third
+    has stopped inside a line. ``shown`` is called when a check begins to look at them.
     """
 
     def __init__(self, server: Trial, shown: Callable[[], None] = lambda: None) -> None:
@@ -69,9 +68,9 @@ class Aside:
         peer.send(self._begun[peer.number])
 
     def outwait(self) -> Full:
-        """Wait until all have been silent for long, or the server has sent something to one of them.
+        """Wait until all have been silent for `SILENCE` seconds, or the server has sent something to one of them.
 
-        Raises WrongError where no client could even come.
+        Raises WrongError if not even one client could come.
         """
         self._shown()
         if self._problem and not self._full.served:
@@ -83,7 +82,7 @@ class Aside:
         return self._full
 
     def ask_each(self) -> None:
-        """Let each client that is served say something after its silence, and expect that it is answered."""
+        """Let each served client send a line after its silence, and expect an answer."""
         full = self.outwait()
         if self._wrong:
             raise self._wrong
@@ -105,7 +104,7 @@ class Aside:
     def must_be(self, *models: str) -> None:
         """Expect that the silent clients, and new ones, are served by the lab's model, or by one of ``models``.
 
-        Whether the silent ones are answered at all is not asked here.
+        It does not matter here whether the silent clients are answered at all.
         """
         with suppress(WrongError):
             self.ask_each()

@@ -95,7 +95,7 @@ class ServerFixtures(Fixtures):
 
     @pytest.fixture
     def aside(self, submission: Prepared, servers: None) -> Aside:  # noqa: ARG002
-        """Return a server that was started early, and whose clients have been silent since."""
+        """Return a server that was started early, and whose clients have been silent since then."""
         return self._begin_aside(submission)
 
     def _begin_aside(self, submission: Prepared) -> Aside:
@@ -111,7 +111,7 @@ class ServerFixtures(Fixtures):
         return self._aside
 
     def _begin_aside_early(self, submission: Prepared) -> None:
-        """Begin as soon as the server is known to greet, and end it when it is known never to rest."""
+        """Start the second server as soon as the first is known to greet; end it if the first never rests."""
         judging = self._judging
         if not judging.is_wanted("aside"):
             return
@@ -123,7 +123,7 @@ class ServerFixtures(Fixtures):
                 self._begin_aside(submission)
 
     def _second_copy(self, submission: Prepared) -> Prepared:
-        """Return what a second server is started from beside the first: all processes of a user end together."""
+        """Return a copy for a second server beside the first, with its own user: a user's processes end together."""
         if submission.place.user is None:
             return submission
         if self._aside is not None:  # it runs there

@@ -61,9 +61,9 @@ class _Rounds:
 
 
 def ask_in_any_order(peers: Sequence[Peer], random: random.Random, rounds: int = 1) -> int:
-    """Let each client say a line and get its answer, in a random order in each round, while all others stay.
+    """Let each client send a line and get its answer, in a random order in each round, while all others stay.
 
-    Returns how many bytes they were answered.
+    Returns the number of bytes in all answers.
     """
     size = 0
     for number in range(rounds):

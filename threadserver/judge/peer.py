@@ -192,7 +192,7 @@ class Peer:
         self._limit = RECEIVE_SIZE
 
     def send_last(self, data: bytes) -> None:
-        """Send a few bytes and half-close. Both arrive in one segment: MSG_MORE holds the bytes back (send(2))."""
+        """Send a few bytes and half-close, in one segment: MSG_MORE holds the bytes back until then (send(2))."""
         if data:
             self._transcript.sent(self.name, data)
             self._shut(lambda: self.socket.sendall(data, socket.MSG_MORE))

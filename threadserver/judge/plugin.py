@@ -227,7 +227,7 @@ def _uses(item: pytest.Item, fixture: str) -> bool:
 
 
 def _turn(item: pytest.Item) -> tuple[bool, bool, tuple[int, int]]:
-    """Return when a check's turn is: those that wait longest come last, and last of all those that only wait."""
+    """Return a check's place in the order: checks that wait long come last, those that only wait at the very end."""
     return _uses(item, "aside"), not _uses(item, "server"), _place(item)
 
 

@@ -18,11 +18,11 @@ from threadserver.kernel.namespaces import Network
 from threadserver.kernel.sockets import Tables
 
 AT_A_TIME = 6
-"""Clients of a crowd that connect before the first of them confirms."""
+"""How many clients of a crowd connect before the first of them confirms."""
 
 
 class Trial(Program):
-    """A submission's server, running, with the judge's clients. ``model`` is what the lab asks for, if anything."""
+    """A submission's running server, with the judge's clients. ``model`` is the model that the lab asks for, if any."""
 
     def __init__(
         self, start: Start, transcript: Transcript, tables: Tables, model: str = "", patience: Patience | None = None
@@ -30,7 +30,7 @@ class Trial(Program):
         super().__init__(start, transcript, tables, patience or Patience())
         self.model = model
         self.random = random.Random()  # noqa: S311
-        """Numbers and orders that no submission can know beforehand; in a verdict they come from its seed."""
+        """The source of numbers and orders that no submission can know in advance; a verdict seeds it."""
         self.everywhere: Start | None = None
         """Starts the same program once more, to listen at every address of the machine."""
 
@@ -49,8 +49,9 @@ class Trial(Program):
     def hold(self, count: int) -> list[Peer]:
         """Let ``count`` clients connect and confirm, a few at a time; all stay.
 
-        A few: so more than 1 client shows a hold-up, and no time limit of the server runs out because the judge is
-        late. They come to a server at rest: it may still be going into the background, or starting its workers.
+        Only a few at a time: so more than 1 client reveals a hold-up, but no time limit of the server runs out because
+        the judge is late. They come to a server at rest, so that it has gone into the background and has started its
+        workers.
         """
         self.settle()
         peers: list[Peer] = []
@@ -67,18 +68,18 @@ class Trial(Program):
         return peer
 
     def come_and_go(self, count: int, leave: Callable[[Peer], None] = Peer.close) -> None:
-        """Let ``count`` clients come one after another, say a line, get its answer, and leave."""
+        """Let ``count`` clients come one after another, send a line, get its answer, and leave."""
         for number in range(self.fewer(count)):
             peer = self.greet()
             peer.ask(b"visitor %d" % number)
             leave(peer)
 
     def fewer(self, count: int) -> int:
-        """Return how many of a crowd of ``count`` come: a server that never rests takes long for each of them."""
+        """Return how many of a crowd of ``count`` come: fewer to a server that never rests, where each takes long."""
         return -(-count // 4) if self.patience.restless else count
 
     def ask_in_any_order(self, peers: list[Peer], rounds: int = 1) -> None:
-        """Let each client say a line and get its answer, in a random order in each round, while all others stay."""
+        """Let each client send a line and get its answer, in a random order in each round, while all others stay."""
         observing.ask_in_any_order(peers, self.random, rounds)
 
     def some(self, least: int, most: int) -> int:
@@ -131,7 +132,7 @@ class Trial(Program):
 def on_trial(
     start: Start, transcript: Transcript, model: str = "", patience: Patience | None = None
 ) -> Iterator[Trial]:
-    """Start a submission's server and put it on trial; in the end it is stopped whole."""
+    """Start a submission's server and put it on trial; in the end stop all its processes."""
     with Network() as network, Tables(network) as tables:
         trial = Trial(start, transcript, tables, model, patience)
         try:

@@ -1,4 +1,4 @@
-"""Shared checks for every server lab, part one: the conversation. 36 points together.
+"""Shared checks for every server lab, part one: the conversation. 36 points in total.
 
 They hold for every correct server of any model, so none of them needs two clients to be served at once.
 """
@@ -34,7 +34,7 @@ __all__ = [
 LONG = 60_000  # bytes of a line that no buffer of the judge's network can hold
 MAX_LINE = 65_536
 MORE = b"and more\n"
-"""What a client sends while the server has no room to send it what it owes."""
+"""What a client sends while the server cannot send the answers that it owes it."""
 
 
 @points(
@@ -51,8 +51,8 @@ def test_listens(server: Trial) -> None:
     1,
     "it listens at HOST alone",
     after="listens",
-    hint="HOST and PORT name 1 address: bind to both, as they are given. An empty host, or 0.0.0.0, is every address "
-    "of the machine: everybody on the network reaches it.",
+    hint="HOST and PORT are one address: bind to it as given. An empty host, or 0.0.0.0, means every address of the "
+    "machine, so every computer on the network could connect.",
 )
 def test_host(server: Trial) -> None:
     """Look in the kernel's tables where the program listens: HOST was drawn from 127.0.0.0/8."""
@@ -92,7 +92,7 @@ def test_greeting(server: Trial) -> None:
 def test_description(server: Trial) -> None:
     """Compare both addresses with those that the kernel reports to the client; the second time, HOST is 0.0.0.0."""
     _describes_both_ends(server)
-    with server.listening_everywhere() as other:  # then the listening socket's own address is another one
+    with server.listening_everywhere() as other:  # then the listening socket's own address differs
         _describes_both_ends(other)
 
 
@@ -166,8 +166,8 @@ def test_echo(server: Trial) -> None:
     after="echo",
     hint=(
         "accept(), recv() and select() wait in the kernel until something happens, at no cost. When recv() returns b'' "
-        "the client has ended its side: leave the loop, and close. A time-out of 0, or a short sleep before the next "
-        "try, asks without end."
+        "the client has ended its side: leave the loop, and close. With a time-out of 0, or a short sleep before the "
+        "next try, the server polls instead of waiting."
     ),
 )
 def test_rests(server: Trial) -> None:
@@ -232,14 +232,14 @@ WRONG = (
 
 
 def _confirms_for_another(server: Trial) -> None:
-    """Let a client confirm with the number of one that is connected, or that has just left a server of one client."""
+    """Let a client confirm with the number of another: one that is connected, or that has just left."""
     first, second = server.greet(), server.connect()
     assert first.greeting is not None  # noqa: S101
     server.settle()
     if not second.has_come():
         first.close()
     right, other = second.hello().connection, first.greeting.connection
-    if right != other:  # else the check `numbers` says so
+    if right != other:  # otherwise the check `numbers` fails
         second.send(b"CONFIRM %d\n" % other)
         said = f"sent CONFIRM {other}, the number of {first.name},"
         second.expect_error(f"confirmation expected: CONFIRM {right}", said)
@@ -291,7 +291,8 @@ def test_several_lines(server: Trial) -> None:
     3,
     "the longest allowed line comes back whole, and a longer one gets an ERROR",
     after="echo",
-    hint="Check the size of the buffer after each recv(): 65536 bytes without an LF are too many.",
+    hint="A line of up to 65536 bytes, its LF included, comes in many pieces: keep them all until the LF, and send all "
+    "of the answer. Then add the limit: 65536 bytes without an LF are too many.",
 )
 def test_long_lines(server: Trial) -> None:
     """Send a line of exactly 65 536 bytes, its LF included; then, in another conversation, far more without any LF."""
@@ -311,7 +312,7 @@ def test_long_lines(server: Trial) -> None:
     hint="recv() returns b'' when the client has sent everything. Answer what came before, then close.",
 )
 def test_half_close(server: Trial) -> None:
-    """Send lines whose end is in the same segment; then, in another conversation, half-close alone."""
+    """Send lines and the end of input in one segment; then, in another conversation, only half-close."""
     peer = server.greet()
     lines = b"".join(b"owed %d\n" % number for number in range(20))
     peer.send_last(lines)
@@ -334,7 +335,7 @@ def test_half_close(server: Trial) -> None:
     ),
 )
 def test_slow_reader(server: Trial) -> None:
-    """Ask for more than all buffers hold, and for a little more when the server is stuck; then read in small pieces."""
+    """Ask for more than all buffers hold, and for a little more once the server is stuck; then read in small pieces."""
     peer = server.greet(small_buffer=True)
     line = text(server, LONG)
     peer.send(line + b"\n", reading=False)
@@ -353,7 +354,7 @@ def test_slow_reader(server: Trial) -> None:
     hint="The client's half-close may arrive while an answer is still being sent. Close when all is sent.",
 )
 def test_owed_at_the_end(server: Trial) -> None:
-    """Half-close while the server is stuck with a large answer; the second time, 1 more line comes with it."""
+    """Half-close while the server is stuck with a large answer; the second time, send 1 more line with it."""
     for more in (b"", MORE):
         peer = server.greet(small_buffer=True)
         line = text(server, LONG)
@@ -369,13 +370,13 @@ def test_owed_at_the_end(server: Trial) -> None:
 
 @points(
     2,
-    "a client that has confirmed may be silent for long",
+    "a client that has confirmed may be silent for a long time",
     after=("pieces", "rests"),
-    hint="The limit of 5 s is for CONFIRM alone: once it has come, take the time-out away (settimeout(None), cancel "
-    "the timer, alarm(0)). A line may come after minutes.",
+    hint="The limit of 5 s is for CONFIRM alone: once CONFIRM has come, remove the time-out (settimeout(None), cancel "
+    "the timer, alarm(0)). The next line may come after minutes.",
 )
 def test_silence(aside: Aside) -> None:
-    """Let clients be silent after CONFIRM for longer than its limit, while the other checks run; then each asks."""
+    """Let clients be silent after CONFIRM for longer than its time limit, while other checks run; then each asks."""
     aside.ask_each()
 
 

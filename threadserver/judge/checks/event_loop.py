@@ -153,7 +153,7 @@ def test_write_interest(server: Trial) -> None:
         server.settle()
     talks.send(MORE, reading=False)
     ends.half_close()
-    must_rest(server, "two clients do not read their answers (one sends more, one has half-closed)")
+    must_rest(server, "2 clients do not read their answers (one sends more, one has half-closed)")
     for peer, rest in ((talks, MORE), (ends, b"")):
         peer.read_slowly(line + b"\n" + rest, "had not read its answers for a while, and expected them whole")
-    ends.expect_end("half-closed and has read all its answers")
+    ends.expect_end("half-closed and read all its answers")

@@ -1,8 +1,8 @@
 """What is left of clients that have gone: descriptors, threads, processes, zombies.
 
-What each client leaves behind adds up. A few things more or less say nothing: a thread ends a moment later, a child is
-reaped when the next client comes, memory is collected now and then. A leak is what goes on growing: after each further
-round of clients the server holds more than ever before, however long the judge waits.
+What each client leaves behind adds up. A few more or fewer prove nothing: a thread ends a moment later, a child is
+reaped when the next client comes, memory is collected now and then. A leak goes on growing: after each further round
+of clients the server holds more than ever before, however long the judge waits.
 """
 
 import time
@@ -19,14 +19,14 @@ from threadserver.kernel.testimony import Model
 
 POOLS = {Model.POOL, Model.PREFORK}
 FIRST = 3
-"""Clients of each kind that come first: a server may make things once that it keeps."""
+"""Clients of each kind that come first: a server may create things once and keep them."""
 OFTEN = 20
-"""Clients of each kind in a round. Where 1 in 10 leaves something, that is 2."""
+"""Clients of each kind in a round. If 1 in 10 leaves something behind, that makes 2."""
 SURELY = 20
-"""Things left after 1 round that cannot be chance."""
+"""This many things left after 1 round cannot be chance."""
 ROUNDS = 4
-"""Further rounds where it could be chance: in each of them the server must hold more than ever before."""
-LOOKS = 3  # times that a server has come to rest, and still holds it
+"""Further rounds if it could be chance: a leak makes the server hold more than ever before in each of them."""
+LOOKS = 3  # times that a server may come to rest and still hold it
 
 
 def _closes(server: Trial) -> None:
@@ -92,14 +92,14 @@ LEAVING: dict[str, tuple[Callable[[Trial], None], int]] = {
     "sent a line that was too long": (_sends_too_much, OFTEN // 2),
     "left without reading their answers": (_leaves_its_answer, OFTEN // 2),
 }
-"""Every way to leave, and how many clients leave so in a round."""
+"""Every way to leave, and how many clients leave in this way in a round."""
 
 
 def must_keep_nothing(server: Trial) -> None:
     """Let clients leave in every way, and expect that the server then holds no more than before."""
     if server.model in POOLS:
-        with suppress(WrongError):  # other checks ask whether it is one
-            fill(server).leave(server)  # a pool that grows as clients come has grown
+        with suppress(WrongError):  # whether it is a pool, other checks ask
+            fill(server).leave(server)  # after this, a pool that grows on demand has grown
     _round(server, FIRST)
     server.settle()
     held = [before := server.possessions()]
@@ -117,7 +117,7 @@ def must_keep_nothing(server: Trial) -> None:
 
 
 def _round(server: Trial, each: int = OFTEN) -> int:
-    """Let clients leave in every way, at most ``each`` in each, in a random order; return how many they were."""
+    """Let clients leave in every way, at most ``each`` per way, in a random order; return their number."""
     leaves = [leave for leave, many in LEAVING.values() for _ in range(server.fewer(min(many, each)))]
     server.random.shuffle(leaves)
     for leave in leaves:
@@ -126,7 +126,7 @@ def _round(server: Trial, each: int = OFTEN) -> int:
 
 
 def _grown(server: Trial, before: Possessions, allowed: int, *, patient: bool) -> str:
-    """Wait until the server holds no more than before, but for what is allowed; return what it goes on holding.
+    """Wait until the server holds at most ``allowed`` more than before; return what it still holds beyond that.
 
     With ``patient`` the wait ends when nothing more can be expected, otherwise when the server has come to rest.
     """
@@ -148,7 +148,7 @@ def _grown(server: Trial, before: Possessions, allowed: int, *, patient: bool) -
 
 
 def _blame(server: Trial) -> str:
-    """Find the way to leave that always leaves something behind, and say so; empty when there is none."""
+    """Return a sentence on the way to leave that always leaves something behind; empty when there is none."""
     many = OFTEN // 2
     for how, (leave, _) in LEAVING.items():
         server.settle()
@@ -161,12 +161,12 @@ def _blame(server: Trial) -> str:
 
 
 def _blame_all(held: list[Possessions], gone: int) -> str:
-    """Say how what it holds has grown, round after round."""
+    """Return a sentence on how its possessions have grown, round after round."""
     first, last = held[0], held[-1]
     kinds = {"zombies": "zombies", "processes": "processes", "tasks": "threads", "descriptors": "descriptors"}
     what = next(one for one in kinds if getattr(last, one) > getattr(first, one))
     series = ", then ".join(str(getattr(one, what)) for one in held)
     return (
-        f"Each time that {gone} clients have come and gone, in every way to leave, your server holds more "
+        f"Each time {gone} clients have come and gone, in every possible way, your server holds more "
         f"{kinds[what]}: {series}"
     )

@@ -1,6 +1,6 @@
 """Shared checks for every server lab, part two: clients leave in every possible way, and the server goes on.
 
-They must leave nothing behind, and the server can be killed and restarted at once. 9 points together.
+They must leave nothing behind, and the server can be killed and restarted at once. 9 points in total.
 """
 
 from threadserver.judge.checks.conversation import LONG, text
@@ -27,7 +27,7 @@ __all__ = [
     ),
 )
 def test_leaving(server: Trial) -> None:
-    """Leave before reading HELLO, before CONFIRM, inside a line, with answers unread; by close and by reset."""
+    """Leave before reading HELLO, before CONFIRM, inside a line, and with answers unread; by close and by reset."""
     for leave in (Peer.close, Peer.reset):
         leave(server.connect())
         peer = server.connect()
@@ -42,7 +42,7 @@ def test_leaving(server: Trial) -> None:
         server.settle()
         peer = server.greet(small_buffer=True)
         peer.send(text(server, LONG) + b"\n", reading=False)
-        peer.half_close()  # then the next send() meets a broken pipe: SIGPIPE, unless it is ignored
+        peer.half_close()  # then the next send() raises SIGPIPE (a broken pipe), unless it is ignored
         server.settle()
         leave(peer)
         server.settle()
@@ -75,7 +75,7 @@ def test_goes_on(server: Trial) -> None:
     ),
 )
 def test_left_behind(server: Trial) -> None:
-    """Let many clients leave in each possible way, and compare what the server holds before and after."""
+    """Let many clients leave in every possible way, and compare what the server holds before and after."""
     must_keep_nothing(server)
 
 

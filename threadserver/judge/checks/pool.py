@@ -30,9 +30,9 @@ __all__ = [
     "the_same_late",
 ]
 
-A_WHILE = 0.4  # seconds in which a server that does not let clients wait for long may send them away
-LATE = 160, 360  # clients that come and go before the workers are counted once more, at least and at most
-SPARE = 2  # tasks that may start beside the workers: a timer, an acceptor
+A_WHILE = 0.4  # seconds in which a server that turns waiting clients away after a short time would do so
+LATE = 160, 360  # how many clients, at least and at most, come and go before the workers are counted again
+SPARE = 2  # tasks that may start in addition to the workers: a timer, an acceptor
 
 
 @points(
@@ -176,17 +176,17 @@ def _leaves_its_answer(server: Trial, peer: Peer) -> None:
     5,
     "clients wait for a worker as long as it takes",
     after=("workers", "rests"),
-    hint="A waiting client stays in the backlog or in the queue, for minutes if need be: no timer may start a worker "
+    hint="A waiting client stays in the backlog or in the queue, for minutes if necessary: no timer may start a worker "
     "for it, greet it, or send it away.",
 )
 def test_long_wait(aside: Aside) -> None:
-    """Let all workers be busy with silent clients for some seconds: nobody else is served until one of them leaves."""
+    """Keep all workers busy with silent clients for some seconds: no other client is served until one leaves."""
     full = aside.outwait()
     for peer in full.waiting:
         peer.expect_nothing("all workers are busy, each with a client that has been silent for some seconds")
     gone = full.served.pop()
     gone.close()
-    if full.waiting:  # else the accept queue had no room for anybody
+    if full.waiting:  # otherwise the accept queue had no room for another client
         next_in_line(aside.server, full.waiting, f"{gone.name} has left, so a worker is free").ask(b"at last")
 
 
@@ -224,7 +224,7 @@ def _workers(server: Trial, models: tuple[str, ...]) -> set[TaskId]:
 
 
 def the_same_late(server: Trial, *models: str) -> None:
-    """Let some hundred clients come and go: as many are served at once as before, by one of ``models`` or the lab's."""
+    """Let hundreds of clients come and go: then as many are served at once as before, by ``models`` or the lab's."""
     full = fill(server)
     full.leave(server)
     server.come_and_go(server.some(*LATE))

@@ -1,6 +1,6 @@
 """Clients that wait for a worker: how many a server serves at once, and which client is next when a worker is free.
 
-The number of workers is not known beforehand. So clients come one at a time, until one is not greeted although the
+The number of workers is not known in advance. So clients come one at a time, until one is not greeted although the
 server has come to rest: then all workers are busy.
 """
 
@@ -47,8 +47,8 @@ class Full:
 def fill(server: Trial, full: Full | None = None) -> Full:
     """Let clients come until a few wait, or more are served than a pool has workers.
 
-    A greeted client confirms at once: a server allows only a few seconds for it, and the judge may be slow. ``full``
-    holds those that have come even where this raises.
+    A greeted client confirms at once: a server allows only a few seconds for that, and the judge may be slow. ``full``
+    holds the clients that have come, even if this raises.
     """
     full = full or Full([], [])
     while len(full.waiting) < BEYOND and len(full.served) <= MOST and server.may_wait():
@@ -83,7 +83,7 @@ def is_greeted(server: Trial, peer: Peer) -> bool:
 def next_in_line(server: Trial, waiting: list[Peer], after: str, *, guess: bool = True) -> Peer:
     """Wait until any waiting client is greeted, and remove it from ``waiting``. ``after`` says why one should be.
 
-    With ``guess``, the error says which bug it looks like.
+    With ``guess``, the error names the bug that it looks like.
     """
     stillness, deadline = server.stillness(), time.monotonic() + PATIENCE
     while not stillness.in_vain and time.monotonic() < deadline:
