@@ -238,5 +238,5 @@ def test_a_bundle_overwrites_nothing_and_is_a_zip_file(lab, tmp_path):
     with pytest.raises(UsageError, match=r"name it .*x\.zip"):
         bundles.export("gradescope", lab, Scheme(), tmp_path / "x")
     (tmp_path / "x.zip").touch()
-    with pytest.raises(KitError, match="is there already"):
+    with pytest.raises(KitError, match="already exists"):
         bundles.export("gradescope", lab, Scheme(), tmp_path / "x.zip")

@@ -94,7 +94,7 @@ def test_some_labs_without_checks_in_a_zip(tmp_path, threadserver):
 
 
 def test_nothing_is_overwritten_and_nothing_is_written_when_a_solution_would_leak(tmp_path, monkeypatch):
-    with pytest.raises(KitError, match="is there already"):
+    with pytest.raises(KitError, match="already exists"):
         edition.release(tmp_path, labs())
     handout = PACKAGE / "labs" / "fork" / "solution" / "server.py"
     monkeypatch.setattr(edition, "_files", lambda *_: [("README.md", handout)])

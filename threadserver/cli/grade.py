@@ -37,13 +37,14 @@ class GradeGroup(click.Group):
 
 
 OUT = option("--output", "-o", "out", formerly=["--out"], default="grades", show_default=True, metavar="DIR",
-             type=click.Path(path_type=Path, file_okay=False), help="Folder for everything that is known.")  # fmt: skip
+             type=click.Path(path_type=Path, file_okay=False),
+             help="Folder for grades, copies and feedback.")  # fmt: skip
 JSON = click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 
 
 @click.group(cls=GradeGroup)
 def grade() -> None:
-    """Grade a class, and see any verdict again.
+    """Grade a class, and reproduce any verdict.
 
     \b
     threadserver grade thread submissions.zip --jobs 2
@@ -58,7 +59,7 @@ def grade() -> None:
               help="Submissions that are judged side by side.  [default: one for each core]")  # fmt: skip
 @OUT
 @click.option("--from", "platform", type=click.Choice(list(READERS)),
-              help="The platform that exported the submissions; by default their names tell.")  # fmt: skip
+              help="The platform that exported the submissions; by default recognised by their names.")  # fmt: skip
 @click.option("--take", type=click.Choice(TAKES), default="last", show_default=True,
               help="Which of a student's hand-ins counts.")  # fmt: skip
 @click.option("--deadline", default="", metavar="TIME", help="For example 2026-11-28T23:59, in local time.")
@@ -68,7 +69,7 @@ def grade() -> None:
               help="Weights, partial credit, hidden checks.  [default: course.toml, if it is here]")  # fmt: skip
 @click.option("--gradebook", type=click.Path(path_type=Path, exists=True, dir_okay=False),
               help="The gradebook that Canvas or Moodle exported: it is filled in.")  # fmt: skip
-@click.option("--column", default="", metavar="TITLE", help="Its column, where that is not clear.")
+@click.option("--column", default="", metavar="TITLE", help="The gradebook's column, if it cannot be found.")
 @click.option("--accept", is_flag=True, help="Also record grades that are lower than before.")
 @JSON
 def class_command(
@@ -88,8 +89,8 @@ def class_command(
 ) -> None:
     """Grade all SUBMISSIONS of LAB: a folder, zip or tar file, as Moodle, Gradescope, Canvas or Classroom 50 export it.
 
-    The word "class" may be left out. A run that is interrupted goes on the next time; a submission that has not changed
-    is not judged again; a grade is never lowered without --accept. Written are grades.csv, class.html, the filled
+    The word "class" may be left out. An interrupted run continues the next time; a submission that has not changed is
+    not judged again; a grade is never lowered without --accept. The command writes grades.csv, class.html, the filled
     gradebook.csv, and feedback for each student.
 
     Exit code 0: done. 1: something waits for you: a submission, or a lower grade. 2: bad usage. 3: the judge failed.

@@ -1,7 +1,7 @@
-"""Unpacking an archive that somebody handed in: bounded, and without a way out of the folder that it is unpacked into.
+"""Unpacking a submitted archive: bounded, and with no way out of the folder that it is unpacked into.
 
 A zip or tar file may name absolute paths, climb with ``..``, hold links that lead elsewhere, devices, a million
-members, or a few bytes that unpack to many gigabytes. Each of these is refused as a whole, in words for a person.
+members, or a few bytes that unpack to many gigabytes. Such an archive is refused as a whole, with a clear message.
 Folders that no student wrote, such as ``.git`` and ``__MACOSX``, are left out.
 """
 
@@ -121,7 +121,7 @@ class _Unpacking:
             raise ArchiveError(f"it holds more than {self._bounds.members} files and folders")
         parts = _parts(member.name)
         if len(parts) > self._bounds.depth:
-            raise ArchiveError(f"{_shown(member.name)}: its folders lie more than {self._bounds.depth} deep")
+            raise ArchiveError(f"{_shown(member.name)}: its folders are nested more than {self._bounds.depth} deep")
         if any(part in JUNK or part.startswith("._") for part in parts) or not parts:
             return
         if member.kind in {"link", "device"}:

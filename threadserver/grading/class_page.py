@@ -80,7 +80,7 @@ def _bars(points: list[float], most: float) -> list[tuple[str, int]]:
 
 
 def _checks(verdicts: Iterable[Verdict]) -> list[tuple[str, str, int, int, int]]:
-    """Return each check that somebody did not pass: name, sentence, how many failed, were blocked, are undecided."""
+    """Return each check that not everyone passed: name, sentence, how many failed, were blocked, are undecided."""
     found: dict[str, tuple[str, Counter[Outcome]]] = {}
     for verdict in verdicts:
         for check in verdict.checks:

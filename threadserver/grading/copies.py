@@ -24,13 +24,13 @@ from threadserver.submission.place import Place
 from threadserver.submission.temporary import remove
 
 DEEPEST = 5
-"""Folders in a folder, or archives in an archive, that are seen through."""
+"""How many folders in a folder, or archives in an archive, are unwrapped."""
 _UNFINISHED = ".unfinished-"
 
 
 @dataclass(frozen=True, slots=True)
 class Copy:
-    """What one hand-in comes to."""
+    """The result of copying one hand-in."""
 
     content: str
     """The hash of its files; empty when it was refused."""
@@ -95,7 +95,7 @@ def _gathered(hand_in: HandIn, work: Path) -> Path:
 
 
 def _seen_through(folder: Path, work: Path) -> Path:
-    """Go down while there is nothing but one folder or one archive. Raises ArchiveError."""
+    """Go down as long as there is only one folder or one archive. Raises ArchiveError."""
     for depth in range(DEEPEST):
         inner = [one for one in sorted(folder.iterdir()) if not _is_junk(one.name)]
         if len(inner) != 1 or inner[0].is_symlink():

@@ -8,8 +8,8 @@ classroom50     ``CLASSROOM-ASSIGNMENT-USERNAME/`` beside a ``scores.csv``, as `
 plain           a folder or an archive for each student; a folder of several archives is several hand-ins
 ==============  ========================================================================================
 
-An entry that is none of these is named as a problem: nothing is passed over in silence. A hand-in's time is the
-platform's where it says one, otherwise the latest time of its files. Canvas says only whether a hand-in is late.
+Any other entry is reported as a problem: nothing is skipped silently. A hand-in's time is the platform's if it states
+one, otherwise the latest time of its files. Canvas says only whether a hand-in is late.
 """
 
 import csv
@@ -69,7 +69,7 @@ class Export:
 
 
 def read(folder: Path, platform: str = "") -> Export:
-    """Read an export that lies in a folder. Without a ``platform``, its files tell which one it comes from.
+    """Read an export from a folder. Without a ``platform``, it is recognised from the file names.
 
     Raises UsageError when nothing was handed in, KitError when the platform's own lists cannot be read.
     """
@@ -92,7 +92,7 @@ def _harmless(hand_in: HandIn) -> HandIn:
 
 
 def _seen_through(folder: Path) -> Path:
-    """Go down while a folder holds nothing but one folder of a platform's whole export."""
+    """Go down as long as a folder holds only one folder, with a platform's whole export."""
     inner = _entries(folder)
     if len(inner) == 1 and inner[0].is_dir() and _platform_of(inner[0]) != "plain":
         return inner[0]
@@ -248,5 +248,5 @@ def _time(said: object) -> datetime | None:
 
 
 def names_of(hand_in: HandIn) -> Iterator[str]:
-    """Go through everything by which a list may know the student, the surest first."""
+    """Yield every name by which a list may identify the student, the most reliable first."""
     yield from (hand_in.student, *hand_in.also, hand_in.name)

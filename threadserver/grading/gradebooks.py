@@ -29,7 +29,7 @@ _POSSIBLE = "points possible"
 
 
 def cell(value: object) -> str:
-    """Return a value as a cell that no spreadsheet runs, and no terminal obeys."""
+    """Return a value as a cell that no spreadsheet runs as a formula, without control characters."""
     text = printable(str(value), keep="\n")
     harmless = not text or text[0] not in "=+-@|%" or _NUMBER.fullmatch(text) or text == "-"
     return text if harmless else f"'{text}"
@@ -70,7 +70,7 @@ class Filled:
 class _Columns:
     grade: int
     identity: list[int]
-    """The columns that may name a student, the surest first."""
+    """The columns that may name a student, the most reliable first."""
     maximum: list[float]
     """The most points, for each row after the heading."""
     first: int
@@ -80,8 +80,8 @@ class _Columns:
 def fill(file: Path, grades: dict[str, Grade], names: dict[str, list[str]], column: str = "") -> Filled:
     """Fill grades into a gradebook that a platform exported; ``names`` lists what each student may be called there.
 
-    A grade is scaled from the lab's points to the gradebook's. ``column`` is the heading of the column to fill, where
-    it cannot be found otherwise. Raises UsageError when the file is not such a gradebook.
+    A grade is scaled from the lab's points to the gradebook's. ``column`` is the heading of the column to fill, if it
+    cannot be found otherwise. Raises UsageError when the file is not such a gradebook.
     """
     try:
         text = file.read_text("utf-8-sig")
@@ -188,7 +188,7 @@ def _index(names: dict[str, list[str]]) -> dict[str, str]:
 
 
 def _keys(row: list[str], column: int) -> Iterator[str]:
-    """Go through what a cell may call its student. Moodle's identifier is a word and the number: ``Participant 42``."""
+    """Yield what a cell may call its student. Moodle's identifier is a word and the number: ``Participant 42``."""
     if column < len(row) and row[column].strip():
         yield _key(row[column])
         if column == 0 and (match := re.search(r"\d+$", row[column].strip())):

@@ -12,7 +12,7 @@ from threadserver.judge.outcomes import Verdict
 
 
 class Shown:
-    """Says each result as it comes, and the rate and the time that is left."""
+    """Shows each result as it comes, with the rate and the time left."""
 
     def __init__(self, console: Console, total: int, bar: Progress | None) -> None:
         self._console = console

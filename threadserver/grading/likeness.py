@@ -6,7 +6,7 @@ run of RUN tokens has a hash; in each window of WINDOW hashes the smallest is a 
 RUN + WINDOW - 1 = 19 tokens in common share a fingerprint, wherever these stand. Fingerprints of the starters, and of
 what a fifth of the class has, say nothing. The tokens come from Pygments, which knows every language of a lab.
 
-A likeness is a reason to look, and proves nothing: a short task has few good solutions.
+A likeness is a reason to look, but proves nothing: a short task has few good solutions.
 """
 
 from collections import Counter
@@ -27,11 +27,11 @@ WINDOW = 8
 ALIKE = 0.6
 """The part of the smaller submission's fingerprints that both have, from which on a pair is shown."""
 FEWEST = 8
-"""Fingerprints that a submission must have beside the starter's, to be compared at all."""
+"""Fingerprints that a submission must have in addition to the starter's, to be compared at all."""
 COMMON = 0.2
-"""The part of a class from which on a fingerprint counts as everybody's; never fewer than 5 submissions."""
+"""The part of a class from which on a fingerprint counts as common; never fewer than 5 submissions."""
 LARGEST = 200_000
-"""Bytes of a file, and files of a submission below, that are looked at."""
+"""Bytes of a file, and below, files of a submission, that are compared."""
 MOST_FILES = 50
 
 
@@ -72,7 +72,7 @@ def alike(submissions: Mapping[str, Path], base: Iterable[Path]) -> list[Pair]:
 
 
 def files_of(folder: Path) -> Iterator[tuple[str, str]]:
-    """Go through the source files of a submission: name and text."""
+    """Yield the source files of a submission: name and text."""
     found = sorted(path for path in folder.rglob("*") if path.is_file() and not path.is_symlink())
     for path in found[:MOST_FILES]:
         if path.stat().st_size <= LARGEST and _lexer(path.name) is not None:
@@ -105,7 +105,7 @@ def _runs(name: str, text: str) -> list[tuple[int, int, int]]:
 
 
 def _tokens(name: str, text: str) -> Iterator[tuple[str, int]]:
-    """Return what stands in a text, with its line, without what a disguise would change."""
+    """Return the tokens of a text, each with its line, without what a disguise would change."""
     lexer, line = _lexer(name), 1
     assert lexer is not None  # noqa: S101
     for kind, word in lexer.get_tokens(text):

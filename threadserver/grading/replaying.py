@@ -16,7 +16,7 @@ from threadserver.judge.outcomes import Result, Verdict
 
 @dataclass(frozen=True, slots=True)
 class Replay:
-    """A recorded verdict, and what is needed to come to it again."""
+    """A recorded verdict, and what is needed to reproduce it."""
 
     lab: Lab
     grade: Grade
@@ -33,7 +33,7 @@ def find_replay(out: Path, student: str) -> Replay:
         lab = find(store.lab)
     if recorded is None:
         raise UsageError(f"{grade.name} has no verdict: {grade.note}")
-    notes = [] if digest(lab) == grade.rubric else ["the lab has changed since: its checks may be others now"]
+    notes = [] if digest(lab) == grade.rubric else ["the lab has changed since then: its checks may differ now"]
     return Replay(lab, grade, Copies(out / "copies").of(grade.content), recorded, notes)
 
 
@@ -43,7 +43,7 @@ def replay(found: Replay, *, only: Iterable[str] = (), done: Callable[[Result], 
 
 
 def differences(before: Verdict, again: Verdict) -> list[str]:
-    """Return each check whose outcome is another one now."""
+    """Return each check whose outcome differs now."""
     outcomes = {check.name: check.outcome for check in before.checks}
     return [
         f"{check.name}: {outcomes[check.name]} then, {check.outcome} now"

@@ -1,7 +1,7 @@
 """From verdicts to grades: which hand-in counts, what it is worth, and what a regrade would change.
 
-A grade is never lowered in silence. A grade that would be lower stays as it is until it is accepted, and so does one
-whose hand-in has lost its verdict to an error of the judge.
+A grade is never lowered silently. A grade that would be lower stays as it is until the change is accepted, and so does
+a grade whose hand-in has lost its verdict to an error of the judge.
 """
 
 from collections.abc import Callable, Iterable
@@ -19,7 +19,7 @@ _TOLERANCE = 1e-6
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """One hand-in with what is known of it."""
+    """One hand-in with what is known about it."""
 
     hand_in: HandIn
     number: int
@@ -30,7 +30,7 @@ class Judged:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """A grade that is another than before."""
+    """A grade that has changed."""
 
     student: str
     name: str

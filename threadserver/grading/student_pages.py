@@ -1,4 +1,4 @@
-"""Feedback for each student, as an HTML page and as text: what was done, what came, and how to see it again at home."""
+"""Feedback for each student, as an HTML page and as text: what was sent, what came, and how to reproduce it at home."""
 
 import hashlib
 import io
@@ -19,7 +19,7 @@ WIDTH = 110  # columns of the text
 
 
 def file_name(student: str, name: str) -> str:
-    """Return a file's name for a student, without its ending: letters and digits only, and another for each student."""
+    """Return a file name for a student, without its ending: only letters and digits, different for each student."""
     told = re.sub(r"[^A-Za-z0-9.-]+", "_", f"{name}_{student}" if name != student else student).strip("._-")[:80]
     return f"{told or 'student'}-{hashlib.sha256(student.encode('utf-8', 'surrogateescape')).hexdigest()[:6]}"
 
@@ -42,7 +42,7 @@ def text(lab: Lab, grade: Grade, verdict: Verdict | None, scheme: Scheme) -> str
 
 
 def _told(lab: Lab, grade: Grade, verdict: Verdict | None, scheme: Scheme) -> Verdict:
-    """Return the verdict with what a student must know beside it."""
+    """Return the verdict, with notes on what else the student must know."""
     if verdict is None:
         return Verdict(lab.name, "", complete=False, problem=grade.note)
     verdict = scheme.shown(verdict)

@@ -14,7 +14,7 @@ MOST = 20.0
 """Seconds of waiting, in one verdict, after which no further check begins."""
 SHORTER = 3  # times
 OUT_OF_PATIENCE = "not tried: your program has made the judge wait for"
-"""How the message of a check begins that is not begun for that reason."""
+"""How the message of a check begins that was not tried for that reason."""
 
 
 @dataclass(slots=True)

@@ -43,7 +43,7 @@ def export(platform: str, lab: Lab, scheme: Scheme, target: Path) -> list[str]:
     if not re.fullmatch(r"[a-z][a-z0-9_-]*", lab.name):
         raise UsageError(f"the lab's folder is called {lab.name!r}: use lower-case letters, digits, - and _")
     if target.exists():
-        raise KitError(f"{target} is there already; nothing was changed: choose another name")
+        raise KitError(f"{target} already exists; nothing was changed: choose another name")
     try:
         with tempfile.TemporaryDirectory(prefix="bundle-") as folder:
             kit = Path(folder) / "kit"

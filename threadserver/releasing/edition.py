@@ -1,9 +1,9 @@
 """Writing the student edition: a folder or a zip file, with its own ``make demo`` and ``make test``.
 
-Nothing goes in because it happens to lie there: of a lab, its handout, its starters and, if they are open, its checks;
-of the package, its modules and templates. So editors' backups and compiled files stay out, and so does Git's history.
-Left out of the package are the templates of `lab new`, and the well-known servers of a comparison: each of them solves
-a lab. The links threadserver/labs and threadserver/clients become folders, since some zip programs drop links.
+Only named kinds of files go in: of a lab, its handout, its starters and, if they are open, its checks; of the package,
+its modules and templates. So editors' backups and compiled files stay out, and so does Git's history. The templates of
+`lab new` and the well-known servers of a comparison are left out, because each of them solves a lab. The links
+threadserver/labs and threadserver/clients become folders, since some zip programs drop links.
 """
 
 import configparser
@@ -37,7 +37,7 @@ def release(target: Path, labs: Iterable[Lab], rubrics: str = "visible") -> list
     a solution.
     """
     if target.exists():
-        raise KitError(f"{target} is there already; nothing was changed: choose another name")
+        raise KitError(f"{target} already exists; nothing was changed: choose another name")
     chosen = list(labs)
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -71,7 +71,7 @@ def write(made: Path, labs: list[Lab], rubrics: str) -> list[str]:
 
 
 def _files(labs: list[Lab], rubrics: str) -> Iterator[tuple[str, bytes | Path]]:
-    """Go through all files of the edition: the name, and the text or the file to copy."""
+    """Yield all files of the edition: the name, and the text or the file to copy."""
     for name in ("LICENSE", "pyproject.toml", "docs/setup.md"):
         yield name, _build_system_only() if name == "pyproject.toml" else CHECKOUT / name
     yield "setup.cfg", _metadata()

@@ -1,7 +1,7 @@
 """Looking for a solution's text where students will look: every file of an edition, whatever its kind.
 
-A text is a row of lines without their indentation, blank lines and comments. Any RUN of them in a row that a solution,
-mistake or alternative holds, and that no starter and no documented model does, may stand nowhere in the edition.
+A text is a row of lines without their indentation, blank lines and comments. If a solution, mistake or alternative
+holds RUN lines in a row that no starter and no documented model holds, these must not appear anywhere in the edition.
 """
 
 import re
@@ -10,7 +10,7 @@ from pathlib import Path
 
 KINDS = ("solution*", "mistakes/*", "alternatives/*")
 RUN = 3
-LEAST = 60  # characters in such a run: fewer say nothing, such as three brackets
+LEAST = 60  # characters in such a run: fewer prove nothing, such as three brackets
 _COMMENT = ("#", "//", '"""', "'''")
 _IMPORT = re.compile(r"(?:from \S+ )?import |#include ")
 
