@@ -2,6 +2,7 @@
 
 from threadserver.judge import points
 from threadserver.judge.aside import Aside
+from threadserver.judge.checks.accepting import must_accept_itself
 from threadserver.judge.checks.conversation import *  # the conversation: 36 points
 from threadserver.judge.checks.leaving import *  # clients leave, the server goes on: 9 points
 from threadserver.judge.checks.queueing import next_in_line
@@ -54,7 +55,9 @@ def test_long_wait(aside: Aside) -> None:
 )
 def test_model(server: Trial) -> None:
     """See that one task waits for every client and answers it, and that other clients wait meanwhile."""
-    server.served_in_turn(server.some(4, 7)).must_be()
+    serving = server.served_in_turn(server.some(4, 7))
+    serving.must_be()
+    must_accept_itself(server, serving)
     must_serve_when_stuck(server)
     served, waiting = server.greet(), server.connect()
     server.settle()

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from threadserver.kernel.call_trace import every_call, held_still
+from threadserver.kernel.call_trace import every_call
 from threadserver.kernel.processes import status, tasks
 
 TALKS = """
@@ -121,8 +121,8 @@ def test_a_program_that_is_traced_and_held_sees_no_interruption():
             pass
         assert not calls.problem
         await_sleep(process.pid)
-        with held_still([process.pid]) as held:
-            assert held.asleep
+        with every_call(lambda: [(process.pid, process.pid)], held={process.pid}) as calls:
+            assert calls.holding
         assert not select.select([process.stdout], [], [], 0)[0]
         process.stdin.write(b"x")
         process.stdin.flush()
@@ -133,18 +133,67 @@ def test_a_held_task_does_nothing_until_it_is_released():
     with talking("connection.send(data)") as (server, client):
         ask(client, b"first")
         await_sleep(*(tid for _, tid in server()))
-        with held_still(tid for _, tid in server()) as held:
-            assert held.asleep
+        with every_call(server, held={tid for _, tid in server()}) as calls:
+            assert calls.holding
             client.sendall(b"hello")
+            while not calls.read:  # it has been woken, and goes no further
+                pass
             assert not select.select([client], [], [], 0)[0]
         assert client.recv(100) == b"hello"
 
 
-def test_a_task_that_runs_is_not_asleep():
+def test_a_task_that_is_held_looks_asleep_until_it_is_woken():
+    with talking("connection.send(data)") as (server, client):
+        ask(client, b"first")
+        ((_, tid),) = server()
+        await_sleep(tid)
+        with every_call(server, held={tid}) as calls:
+            await_sleep(tid)
+            client.sendall(b"hello")
+            while not calls.read:
+                pass
+            assert status(tid).state == "t"
+
+
+def test_a_task_that_runs_is_not_held():
     with started("print('runs', flush=True)\nwhile True: pass") as process:
         process.stdout.readline()
-        with held_still([process.pid]) as held:
-            assert not held.asleep
+        with every_call(lambda: [(process.pid, process.pid)], held={process.pid}) as calls:
+            assert not calls.holding
+
+
+def test_a_child_that_hides_from_tracers_is_seen():
+    hidden = "pid = libc.syscall(56 if os.uname().machine == 'x86_64' else 220, 0x00800000 | 17, 0, 0, 0, 0); "
+    with talking(hidden + "os._exit(0) if pid == 0 else (os.waitpid(pid, 0), connection.send(data))") as (
+        server,
+        client,
+    ):
+        ask(client, b"first")
+        with every_call(server) as calls:
+            assert ask(client, b"hello") == b"hello"
+        assert "makes a task" in [step.call for step in calls.steps]
+
+
+def test_a_thread_is_not_taken_for_a_ring_of_the_kernel_because_of_its_name():
+    with talking("open('/proc/self/comm', 'w').write('iou-wrk-7'); connection.send(data)") as (server, client):
+        ask(client, b"first")
+        with every_call(server) as calls:
+            assert ask(client, b"hello") == b"hello"
+        assert calls.sent
+        assert not calls.blind
+
+
+def test_a_wait_for_others_between_a_line_and_its_answer_is_seen():
+    naps = "__import__('time').sleep(0.001); connection.send(data)"
+    for how, waits in ((naps, True), ("connection.send(data)", False)):
+        with talking(how) as (server, client), started(WAITS) as other:
+            assert other.stdout.readline() == b"waits\n"
+            ask(client, b"first")
+            await_sleep(other.pid, *(tid for _, tid in server()))
+            with every_call(lambda: [*server(), (other.pid, other.pid)], held={other.pid}) as calls:
+                assert ask(client, b"hello") == b"hello"
+            (connection,) = {one.inode for one in calls.read}
+            assert calls.waited(connection) is waits
 
 
 def test_what_may_not_be_traced_is_reported_and_raises_nothing():

@@ -1,8 +1,10 @@
 """Watching while clients are served: what the witnesses of `serving` see."""
 
+import errno
 import random
 import time
 from collections.abc import Callable, Sequence
+from collections.abc import Set as AbstractSet
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
@@ -10,16 +12,35 @@ from threadserver.judge.peer import Peer
 from threadserver.judge.program import Program
 from threadserver.judge.serving import Serving, TakingPart, Tasks, without_bystanders
 from threadserver.judge.situation import Situation
-from threadserver.judge.taking_part import others_that_answer
+from threadserver.judge.taking_part import TRIED, Way, others_that_answer
+from threadserver.judge.transcript import shown
 from threadserver.kernel.call_trace import CallTrace, every_call
-from threadserver.kernel.processes import processor_time
+from threadserver.kernel.processes import processor_time, switches
+from threadserver.kernel.sharing import share_memory
+from threadserver.kernel.syscalls import WAIT
 from threadserver.kernel.task import TaskId
 
-QUIET = 0.15
-"""Seconds in which no client sends anything, several times, to tell a timer from a task that runs for every line."""
+LONG = (200, 1500)
+"""Bytes of a line that is not short."""
+UNTRACED = 2
+"""Clients that ask while nobody traces the server."""
+QUICK = 12
+"""Lines in a row that each of them says, to tell a timer from a task that runs for every line."""
+NEARLY = 0.8
+"""The part of these lines for which such a task has woken up."""
+RARELY = 0.2
+"""The part of the clients for which others ran, below which they are taken not to run."""
 
-UNTRACED = 8
-"""Clients that say a line while the server is not traced."""
+
+def short_line(random: random.Random) -> bytes:
+    """Draw a line of a few bytes, as any client could say it."""
+    return random.randbytes(random.randint(2, 24)).hex().encode() + b"\n"
+
+
+def long_lines(random: random.Random) -> bytes:
+    """Draw a few lines that come at once, one of them longer."""
+    few = [short_line(random) for _ in range(random.randint(1, 3))]
+    return b"".join(few) + random.randbytes(random.randint(*LONG) // 2).hex().encode() + b"\n"
 
 
 @dataclass(slots=True)
@@ -30,9 +51,13 @@ class _Rounds:
     inodes: dict[int, int]
     """Each client's connection, by the client's number."""
     parts: dict[int, slice] = field(default_factory=dict)
-    """The steps from each client's line to the next one's."""
+    """The steps from each client's short line to the next one's."""
+    long: dict[int, slice] = field(default_factory=dict)
+    """The same, where a few of them said long lines."""
+    together: slice = field(default_factory=lambda: slice(0))
+    """The steps while all asked at once."""
     asked: dict[int, int] = field(default_factory=dict)
-    """The bytes of each client's answer."""
+    """The bytes of each client's answers."""
 
     def works(self) -> Tasks:
         """Return the tasks that sent each answer, if all of it was seen to be sent."""
@@ -40,38 +65,44 @@ class _Rounds:
         return {number: self.calls.senders(self.inodes[number]) for number in whole}
 
     def reads(self) -> Tasks:
-        """Return the tasks that read each client's line."""
+        """Return the tasks that read each client's lines."""
         found = {number: self.calls.readers(self.inodes[number]) for number in self.asked}
         return {number: tasks for number, tasks in found.items() if tasks}
 
-    def ran_between(self) -> Tasks:
-        """Return the tasks that ran between each client's line and its answer, without the one that answered."""
-        return {number: self.calls.between(self.inodes[number]) for number in self.asked}
-
     def made(self) -> Tasks:
-        """Return the tasks that were made between each client's line and its answer."""
-        return {number: self.calls.made_for(self.inodes[number]) for number in self.asked}
+        """Return the tasks that were made between each client's short line and its answer."""
+        return {number: self.calls.made_for(self.inodes[number], part) for number, part in self.parts.items()}
 
-    def ran(self) -> Tasks:
-        """Return the tasks that ran at all for each client's line."""
-        return {
-            number: frozenset(self.calls.id_of(step.tid) for step in self.calls.steps[part] if step.result is not None)
-            for number, part in self.parts.items()
-        }
+    def waiting(self) -> frozenset[TaskId]:
+        """Return the tasks that waited for something when any of these answers was sent: a timer does."""
+        calls = self.calls
+        return _all({number: calls.waiting_when_sent(self.inodes[number], part) for number, part in self.parts.items()})
+
+    def ran(self, part: slice) -> frozenset[TaskId]:
+        """Return the tasks that came out of a call in which tasks wait, with something to do, in these steps.
+
+        Those that were made meanwhile are left out: `made`.
+        """
+        return frozenset(
+            self.calls.id_of(step.tid)
+            for step in self.calls.steps[part]
+            if step.call in WAIT and step.result not in {None, -errno.EAGAIN} and step.tid not in self.calls.born
+        )
 
 
-def ask_in_any_order(peers: Sequence[Peer], random: random.Random, rounds: int = 1) -> int:
-    """Let each client send a line and get its answer, in a random order in each round, while all others stay.
-
-    Returns the number of bytes in all answers.
-    """
-    size = 0
-    for number in range(rounds):
+def ask_in_any_order(peers: Sequence[Peer], random: random.Random, rounds: int = 1) -> None:
+    """Let each client say a line and get its answer, in a random order in each round, while all others stay."""
+    for _ in range(rounds):
         for peer in random.sample(peers, len(peers)):
-            line = b"round %d of client %d: %d" % (number + 1, peer.number, random.randrange(10**9))
-            peer.ask(line)
-            size += len(line) + 1
-    return size
+            say(peer, short_line(random))
+
+
+def say(peer: Peer, lines: bytes) -> int:
+    """Let a client say these lines at once and get their answers. Return how many bytes they are."""
+    peer.send(lines)
+    many = lines.count(b"\n") > 1
+    peer.expect(lines, f"sent {shown(lines.rstrip())} and expected the same line{'s' * many} back")
+    return len(lines)
 
 
 def observe(program: Program, clients: Sequence[Peer], random: random.Random, model: str = "") -> Serving:
@@ -82,9 +113,8 @@ def observe(program: Program, clients: Sequence[Peer], random: random.Random, mo
     program.settle()
     situation = program.situation()
     if missing := [peer for peer in clients if peer.number not in situation.ends]:
-        raise missing[0].wrong(f"{missing[0].name} is connected, but the server has closed its end")
-    few = random.sample(list(clients), min(UNTRACED, len(clients)))
-    moved = _moved_by(program, few, random, situation)
+        raise missing[0].wrong(f"{missing[0].name} is held, and its connection has gone")
+    untraced = [_Quick.of(program, peer, random) for peer in random.sample(clients, min(UNTRACED, len(clients)))]
     rounds = _traced(program, clients, random, situation)
     outer = {inner: task for task, inner in situation.inner.items()}
     waits = {peer.number: frozenset(task.id for task in situation.reading_from(peer.number)) for peer in clients}
@@ -104,46 +134,101 @@ def observe(program: Program, clients: Sequence[Peer], random: random.Random, mo
         return replace(seen, works=without_bystanders(_moved_by(program, clients, random, situation)))
     if len(seen.works) < len(clients):
         return seen
-    return replace(seen, others=_others(program, clients, seen, moved, rounds, random))
+    program.settle()
+    return replace(
+        seen,
+        others=_others(program, clients, seen, untraced, rounds, random),
+        done=_all(seen.made) - rounds.waiting() - program.task_ids(),
+        one_memory=share_memory({pid for pid, _ in seen.workers}),
+    )
 
 
 def _others(
-    program: Program, clients: Sequence[Peer], seen: Serving, moved: Tasks, rounds: _Rounds, random: random.Random
+    program: Program,
+    clients: Sequence[Peer],
+    seen: Serving,
+    untraced: "Sequence[_Quick]",
+    rounds: _Rounds,
+    random: random.Random,
 ) -> TakingPart:
-    """Find out which tasks take part in addition to those that answer, and whether they also did while untraced."""
-    between, ran = rounds.ran_between(), rounds.ran()
-
-    beside = {number: (between[number] | moved.get(number, frozenset())) - seen.works[number] for number in seen.works}
-    found = others_that_answer(program, clients, seen.works, beside, random)
-    own = seen.workers
-    hidden = {task for task in _all(moved) - own if _often(task, moved, 1.0) and not _often(task, ran, 0.2)}
-    if found.seen or found.doubt or not hidden or len(moved) < UNTRACED:
+    """Find out which tasks take part beside those that answer, and whether they did the same while they were traced."""
+    traced = {number: rounds.ran(part) - seen.works[number] for number, part in rounds.parts.items()}
+    found = others_that_answer(program, _ways(clients, seen, untraced, traced, rounds, random), seen.works, random)
+    if found.seen or found.doubt or sum(map(bool, traced.values())) >= RARELY * len(traced):
         return found
-    hidden -= _timers(program, seen.situation)
-    if not hidden:
+    if not all(one.runs_others(seen.works[one.number]) for one in untraced):
         return found
-    name = seen.situation.name_of(min(hidden))
-    return TakingPart(doubt=f"{name} runs for every line, but not while the judge traces it")
+    again = [_Quick.of(program, peer, random, compare=True) for peer in clients if peer.number == untraced[0].number]
+    if not again[0].runs_others(seen.works[again[0].number]):
+        return found
+    name = seen.situation.name_of(max(again[0].others(seen.works[again[0].number])))
+    return TakingPart(doubt=f"{name} runs for every line as long as nobody traces it, and does not while it is traced")
 
 
-def _timers(program: Program, situation: Situation) -> set[TaskId]:
-    """Find the tasks that run although no client sends anything: a long round on a busy machine meets them."""
-    found = set()
-    for _ in range(UNTRACED):
+def _ways(
+    clients: Sequence[Peer],
+    seen: Serving,
+    untraced: "Sequence[_Quick]",
+    traced: Tasks,
+    rounds: _Rounds,
+    random: random.Random,
+) -> list[Way]:
+    ran = traced | {one.number: traced[one.number] | one.others(seen.works[one.number]).keys() for one in untraced}
+    one_by_one = [[peer] for peer in random.sample(clients, min(TRIED, len(clients)))]
+    long = {number: rounds.ran(part) - seen.works[number] for number, part in rounds.long.items()}
+    talkers = [[peer] for peer in clients if peer.number in long]
+    ways = [Way(short_line, one_by_one, ran), Way(long_lines, talkers, long)]
+    if len(clients) > 1:
+        beside = rounds.ran(rounds.together) - seen.workers
+        few = random.sample(clients, min(TRIED, len(clients)))
+        ways.append(Way(short_line, [few], {peer.number: beside for peer in few}))
+    return ways
+
+
+@dataclass(frozen=True, slots=True)
+class _Quick:
+    """How often each task has woken up while a client said lines in a row and nobody traced the server."""
+
+    number: int
+    woken: dict[TaskId, int]
+
+    @classmethod
+    def of(cls, program: Program, peer: Peer, random: random.Random, *, compare: bool = False) -> "_Quick":
+        """Let a client say lines. ``compare``: leave out how often each task wakes up in as long a silence."""
         program.settle()
-        before = _counters(situation)
-        time.sleep(QUIET)
-        program.settle()
-        found |= {task for task, count in _counters(situation).items() if count != before.get(task)}
+        before, begun = _woken(program), time.monotonic()
+        for _ in range(QUICK):
+            say(peer, short_line(random))
+        after = _woken(program)
+        if compare:
+            time.sleep(time.monotonic() - begun)
+            idle = _woken(program)
+            before = {
+                task: count + idle.get(task, after[task]) - after[task]
+                for task, count in before.items()
+                if task in after
+            }
+        return cls(peer.number, {task: count - before[task] for task, count in after.items() if task in before})
+
+    def others(self, own: AbstractSet[TaskId]) -> dict[TaskId, int]:
+        """Return how often each task woke up that does not answer this client."""
+        return {task: count for task, count in self.woken.items() if count > 0 and task not in own}
+
+    def runs_others(self, own: AbstractSet[TaskId]) -> bool:
+        """Tell whether tasks that do not answer this client woke up for nearly every line."""
+        return sum(self.others(own).values()) >= NEARLY * QUICK
+
+
+def _woken(program: Program) -> dict[TaskId, int]:
+    found = {}
+    for task in program.task_ids():
+        with suppress(OSError):
+            found[task] = switches(*task)
     return found
 
 
-def _often(task: TaskId, ran: Tasks, share: float = 0.6) -> bool:
-    return sum(task in tasks for tasks in ran.values()) >= share * len(ran)
-
-
-def _all(tasks: Tasks) -> set[TaskId]:
-    return set().union(*tasks.values())
+def _all(tasks: Tasks) -> frozenset[TaskId]:
+    return frozenset().union(*tasks.values())
 
 
 def _claims(clients: Sequence[Peer], outer: dict[TaskId, TaskId]) -> Tasks:
@@ -165,15 +250,13 @@ def _claims(clients: Sequence[Peer], outer: dict[TaskId, TaskId]) -> Tasks:
     return found
 
 
-def _moved_by(
-    program: Program, clients: Sequence[Peer], random: random.Random, situation: Situation
-) -> dict[int, frozenset[TaskId]]:
-    """Ask the clients one by one, each when the server rests again, and find the tasks that ran for each."""
+def _moved_by(program: Program, clients: Sequence[Peer], random: random.Random, situation: Situation) -> Tasks:
+    """Ask clients, one when the server rests again after the other, and find the tasks that ran for each."""
     moved = {}
     for peer in random.sample(clients, len(clients)):
         program.settle()
         before = _counters(situation)
-        ask_in_any_order([peer], random)
+        say(peer, short_line(random))
         program.settle()
         after = _counters(situation)
         moved[peer.number] = frozenset(task for task, count in after.items() if count != before.get(task))
@@ -181,6 +264,7 @@ def _moved_by(
 
 
 def _traced(program: Program, clients: Sequence[Peer], random: random.Random, situation: Situation) -> _Rounds:
+    """Let each client say a line, then a few say long ones, and in the end all at once."""
     inodes = {number: end.inode for number, end in situation.ends.items()}
     with every_call(program.task_ids) as calls:
         rounds = _Rounds(calls, inodes)
@@ -188,22 +272,32 @@ def _traced(program: Program, clients: Sequence[Peer], random: random.Random, si
             return rounds
         for peer in random.sample(clients, len(clients)):
             begun = len(calls.steps)
-            rounds.asked[peer.number] = ask_in_any_order([peer], random)
+            rounds.asked[peer.number] = say(peer, short_line(random))
             rounds.parts[peer.number] = slice(begun, len(calls.steps))
+        for peer in random.sample(clients, min(TRIED, len(clients))):
+            begun = len(calls.steps)
+            rounds.asked[peer.number] += say(peer, long_lines(random))
+            rounds.long[peer.number] = slice(begun, len(calls.steps))
+        begun = len(calls.steps)
+        lines = [(peer, short_line(random)) for peer in random.sample(clients, len(clients))]
+        for peer, line in lines:
+            peer.send(line)
+        for peer, line in lines:
+            peer.expect(line, "sent a line at the same time as all others, and expected it back")
+            rounds.asked[peer.number] += len(line)
+        rounds.together = slice(begun, len(calls.steps))
     return rounds
 
 
 def greeters(program: Program, arrive: Callable[[], Peer]) -> tuple[Peer, frozenset[TaskId]]:
-    """Let 1 more client come. Return it with the tasks that greeted it: none if that cannot be traced.
+    """Let 1 more client come. Return it with the tasks that greeted it and read its CONFIRM: none where untraced.
 
-    The client stays, and is confirmed. Raises WrongError when it is not greeted.
+    The client stays. Raises WrongError when it is not greeted.
     """
     with every_call(program.task_ids) as calls:
-        peer = arrive()
-        peer.hello()
+        peer = arrive().greet()
         end = program.ends().get(peer.number)
-    peer.confirm()
-    return peer, calls.senders(end.inode) if end else frozenset()
+    return peer, calls.senders(end.inode) | calls.readers(end.inode) if end else frozenset()
 
 
 @dataclass(frozen=True, slots=True)

@@ -166,12 +166,12 @@ class Peer:
         if self._buffer and not self._buffer.startswith(b"ERROR "):
             raise self.wrong(f"{self.name} {after}, and expected a close; it got {shown(bytes(self._buffer))}")
 
-    def has_come(self, within: float = 0.0) -> bool:
-        """Return whether unexpected bytes have arrived, or arrive ``within`` seconds."""
-        if not self._ended and not self._buffer:
+    def has_come(self, within: float = 0.0, size: int = 1) -> bool:
+        """Return whether ``size`` unexpected bytes or more have arrived; wait for any at most ``within`` seconds."""
+        if not self._ended and len(self._buffer) < size:
             select.select([self.socket], [], [], within)
         self._take_all()
-        return bool(self._buffer)
+        return len(self._buffer) >= size
 
     def expect_nothing(self, why: str) -> None:
         """Expect that nothing has come once the server has worked on everything; ``why`` says why nothing should."""

@@ -67,6 +67,10 @@ class Serving:
     hello: Tasks
     situation: Situation
     others: TakingPart = NOBODY_ELSE
+    done: frozenset[TaskId] = frozenset()
+    """Those of the tasks made for a line that had done their work when it was answered, and ended soon after that."""
+    one_memory: bool = False
+    """True when processes that answer share their memory."""
     model: str = ""
     """The lab's model: `must_be` expects it unless it is given others."""
 
@@ -120,6 +124,8 @@ class Serving:
                     f"the line of client {number} is read by {self._names(self.reads[number])}, "
                     f"but answered by {self._names(self.works[number])}"
                 )
+        if self.one_memory and {Model.FORKS, Model.PREFORK} & set(models):
+            return "processes that share one memory (clone() with CLONE_VM): they are threads by another name"
         return self._makes_for_each_line(models) or self.others.seen
 
     def _makes_for_each_line(self, models: Sequence[str]) -> str:
@@ -138,12 +144,16 @@ class Serving:
     def _doubt(self, *, agreed: bool) -> str:
         """Return why the model is not proved; empty if it is. Counters alone never prove one."""
         if self.untraced:
-            return f"The model could not be proved because system calls cannot be traced here: {self.untraced}"
+            return f"The model could not be proved, for system calls cannot be traced here: {self.untraced}"
+        how = f": {self.blind}" if self.blind else ""
         if len(self.works) < len(self.before):
-            how = f": {self.blind}" if self.blind else ""
-            return f"Answers came, but no task of your server was seen to send them{how}"
+            return f"Answers came, and no task of your server was seen to send them{how}"
+        if len(self.reads) < len(self.before):
+            return f"Answers came, and no task of your server was seen to read what they answer{how}"
         if self.others.doubt:
             return self.others.doubt
+        if sum(bool(tasks & self.done) for tasks in self.made.values()) >= MOST * len(self.before):
+            return "A new thread is made for every line, and has soon ended: it may be what computes the answer"
         return "" if agreed else "The witnesses do not agree on which task serves the clients"
 
     def _names(self, tasks: frozenset[TaskId]) -> str:
@@ -158,8 +168,12 @@ class Serving:
         if len(self.works) < len(self.before):
             return None
         how = "by the counters of each task" if self.untraced else "traced"
-        new = {number: bool(self.works[number] - known) for number, known in self.before.items()}
-        return _shape("works", self.works, "were answered", f" ({how})", new, mixed=mixed)
+        new = {number: not self.works[number] & known for number, known in self.before.items()}
+        several = [number for number, tasks in self.works.items() if len(tasks) > 1]
+        if several and not self.untraced:
+            names = self._names(self.works[several[0]])
+            return Testimony("works", frozenset(), f"client {several[0]} was answered by {names} together (traced)")
+        return _shape("works", self.works, f"were answered ({how})", new, mixed=mixed)
 
     def _waits(self, *, mixed: bool) -> Testimony | None:
         if self.situation.look.hidden or len(self.waits) < len(self.before):

@@ -21,7 +21,7 @@ from dataclasses import dataclass
 
 from threadserver.judge.patience import Patience
 from threadserver.kernel.calls import read_file
-from threadserver.kernel.processes import tasks
+from threadserver.kernel.processes import tasks, waits_in_vfork
 
 PAUSE = 0.025
 """Seconds between two looks."""
@@ -38,7 +38,7 @@ BUSY = {b"R", b"D", b"t"}
 _BRIEFLY = 0.002  # seconds between two looks at a server that is expected to rest
 _SETTLING = 2.0  # seconds within which a server comes to rest
 _RESTLESS = 1.0  # seconds of processor time: no server needs as much for one step of a check
-_OFTEN = 20  # times that a task wakes up: no server needs as many for one step of a check
+_OFTEN = 60  # times that a task wakes up: no server needs as many for one step of a check, not even for a crowd
 _A_TURN = 0.06  # seconds of processor time, for each task that runs, in which one of them has been everywhere
 _FIELDS = re.compile(
     rb"\nState:\t(\S).*\nTracerPid:\t(\d+).*\nvoluntary_ctxt_switches:\t(\d+)\nnonvoluntary_ctxt_switches:\t(\d+)",
@@ -139,7 +139,7 @@ def _seen(pid: int, tid: int) -> _Seen:
         raise ValueError(tid)
     times = read_file(f"/proc/{pid}/task/{tid}/stat").rpartition(b")")[2].split()
     return _Seen(
-        state=found[1],
+        state=b"S" if found[1] == b"D" and waits_in_vfork(tid) else found[1],
         traced=found[2] != b"0",
         woken=int(found[3]),
         preempted=int(found[4]),

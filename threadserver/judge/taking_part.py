@@ -5,26 +5,35 @@ still. Other tasks are needed for the answer: an engine behind threads that only
 parent to which children pass the bytes. While these are held still, every client waits; when they are released, the
 answers come. So this finds a cause; it does not guess from what runs at the same time.
 
-Two rules protect a correct server. Only a task that sleeps in a call counts as held, because a running task may hold a
-lock (the interpreter's, say). And nothing is claimed unless it happens again and again, and unless the task was also
-seen to run between lines and answers, by the trace or by its counters.
+Clients ask in several ways, for a server may need others in one of them only: one short line after the other, long
+lines and several at once, and several clients at the same time.
+
+Two things guard a right server. Only a task that sleeps in a call counts as held, for one that runs may hold a lock
+(the interpreter's, say). And nothing is said unless it is so again and again, and unless the task was also seen to run
+for the lines, by the trace or by its counters.
 """
 
 import random
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Set as AbstractSet
 from contextlib import suppress
+from dataclasses import dataclass, field
 
 from threadserver.judge.outcomes import WrongError
 from threadserver.judge.peer import Peer
 from threadserver.judge.program import Program
 from threadserver.judge.serving import TakingPart, Tasks
 from threadserver.judge.stillness import BUSY
-from threadserver.kernel.call_trace import every_call, held_still
-from threadserver.kernel.processes import status, switches
+from threadserver.kernel.call_trace import CallTrace, every_call
+from threadserver.kernel.processes import processor_time, status, switches
 from threadserver.kernel.task import TaskId
 
 TRIED = 3
 """Clients that ask while all others are held, and how often each may be asked again."""
+SERIES = 3
+"""Lines, or groups of lines, that a client says each time, each as soon as the one before is answered."""
+HOLDS = 12
+"""Attempts to hold tasks at a moment at which all of them sleep."""
 AT_REST = 12
 """Looks in a row at which the tasks that should answer sleep, and no answer has come."""
 CHANCES = 150
@@ -33,6 +42,42 @@ PAUSE = 0.01  # seconds between two looks
 MOST_SUSPECTS = 3
 MOST = 0.6
 """The share of the clients for which others must have been seen to run."""
+EFFORT, TIMES = 5_000_000, 5
+"""Nanoseconds of processor time, and how many times as much as otherwise: a task that spins to wait for others."""
+
+Lines = Callable[[random.Random], bytes]
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """A way in which clients ask. ``groups`` ask at the same time."""
+
+    say: Lines
+    groups: Sequence[Sequence[Peer]]
+    ran: Tasks
+    """The tasks that were seen to run for each of the clients when it asked in this way, beside those that answered."""
+
+    @property
+    def seen(self) -> bool:
+        """True when others ran for most of the clients."""
+        return sum(bool(tasks) for tasks in self.ran.values()) >= MOST * len(self.ran)
+
+    def suspects(self, peers: Sequence[Peer]) -> frozenset[TaskId]:
+        """Return the tasks that ran for any of these clients."""
+        return frozenset().union(*(self.ran.get(peer.number, frozenset()) for peer in peers))
+
+
+@dataclass(slots=True)
+class _Attempt:
+    """What happened while clients asked and tasks were held."""
+
+    waits: bool = False
+    """A client was not answered until they were let go."""
+    slept: bool = False
+    """A task that answered had waited in between, and went on by itself."""
+    effort: int = 0
+    """Nanoseconds that the tasks that answer have run."""
+    owed: list[tuple[Peer, bytes]] = field(default_factory=list)
 
 
 class _Asking:
@@ -40,110 +85,176 @@ class _Asking:
 
     def __init__(self, program: Program, works: Tasks, random: random.Random) -> None:
         self._program, self._works, self._random = program, works, random
-        self.gave_up: dict[int, bool] = {}
-        """Clients whose every answer came only after the task that answers had waited until a time-out."""
+        self.gave_up: list[bool] = []
+        """Whether those that were answered were answered after a wait in vain, at each attempt."""
+        self.restless = False
+        """True when others never slept all at once."""
 
-    def others(self, peer: Peer) -> frozenset[TaskId]:
-        """Return every task but the one that answers this client."""
-        return self._program.task_ids() - self._works[peer.number]
+    def others(self, peers: Sequence[Peer]) -> frozenset[TaskId]:
+        """Return every task but those that answer these clients."""
+        return self._program.task_ids() - self._own(peers)
 
-    def waits(self, peer: Peer, held: Iterable[TaskId]) -> bool:
-        """Tell whether this client waits in vain, again and again, while these tasks are held; True is never guessed.
+    def waits(self, way: Way, peers: Sequence[Peer], held: Iterable[TaskId]) -> bool:
+        """Tell whether clients wait in vain, again and again, while these tasks are held; True is never guessed.
 
-        Raises WrongError if it is not answered after they are released.
+        Raises WrongError when they are not answered when the tasks have been let go.
         """
-        return all(self._once(peer, frozenset(held)) for _ in range(TRIED))
-
-    def _once(self, peer: Peer, held: frozenset[TaskId]) -> bool:
-        self._program.settle()
-        line = b"held %d" % self._random.randrange(10**9)
-        with held_still(tid for _, tid in held) as still:
-            if still.problem or not still.asleep:
+        held = frozenset(held)
+        for _ in range(TRIED):
+            attempt = self.attempt(way, peers, held)
+            if attempt is None or not attempt.waits:
+                self.gave_up.append(attempt is not None and attempt.slept)
                 return False
-            with every_call(lambda: self._works[peer.number]) as calls:
-                peer.send(line + b"\n")
-                waits = not self._answered(peer)
-        peer.expect(line + b"\n", "sent a line while some of the server's tasks were held still, and then released")
-        self.gave_up.setdefault(peer.number, True)
-        self.gave_up[peer.number] &= not waits and calls.gave_up()
-        return waits
+        return True
 
-    def _answered(self, peer: Peer) -> bool:
-        """Wait for an answer until those that should give it have come to rest."""
+    def attempt(self, way: Way, peers: Sequence[Peer], held: AbstractSet[TaskId]) -> _Attempt | None:
+        """Let clients ask while these tasks are held; None where they cannot be."""
+        for _ in range(HOLDS):
+            self._program.settle()
+            with every_call(self._program.task_ids, frozenset(tid for _, tid in held)) as calls:
+                if calls.problem:
+                    return None
+                found = self._ask(way, peers, calls) if calls.holding else None
+            if found:
+                for peer, line in found.owed:
+                    peer.expect(line, "sent a line while some of the server's tasks were held still, and let go then")
+                return found
+        self.restless = True
+        return None
+
+    def _ask(self, way: Way, peers: Sequence[Peer], calls: CallTrace) -> _Attempt:
+        found = _Attempt()
+        own = self._own(peers)
+        before = _time_of(own)
+        for _ in range(SERIES):
+            found.owed = [(peer, way.say(self._random)) for peer in peers]
+            for peer, line in found.owed:
+                peer.send(line)
+            found.waits = not all(self._answered(peer, len(line)) for peer, line in found.owed)
+            if found.waits:
+                break
+            for peer, line in found.owed:
+                peer.expect(line, "sent a line and expected it back")
+            found.owed = []
+        found.slept = bool(calls.sent) and all(calls.waited(inode) for inode in {one.inode for one in calls.sent})
+        found.effort = _time_of(own) - before
+        return found
+
+    def _own(self, peers: Sequence[Peer]) -> frozenset[TaskId]:
+        return frozenset().union(*(self._works[peer.number] for peer in peers))
+
+    def _answered(self, peer: Peer, size: int) -> bool:
+        """Wait for an answer until the tasks that should send it have come to rest."""
         before: list[tuple[str, int]] = []
         same = 0
         for _ in range(CHANCES):
-            if peer.has_come(within=PAUSE):
+            if peer.has_come(within=PAUSE, size=size):
                 return True
             now = [_state(task) for task in sorted(self._works[peer.number])]
             same = same + 1 if now == before and not any(state.encode() in BUSY for state, _ in now) else 0
             before = now
             if same >= AT_REST:
-                return peer.has_come()
+                return peer.has_come(size=size)
         return False
 
 
-def others_that_answer(
-    program: Program, clients: Sequence[Peer], works: Tasks, ran: Tasks, random: random.Random
-) -> TakingPart:
-    """Find the tasks without which these clients get no answer from the tasks that send it.
+def others_that_answer(program: Program, ways: Sequence[Way], works: Tasks, random: random.Random) -> TakingPart:
+    """Find the tasks without which clients get no answer from the tasks that send it, whichever way they ask."""
+    doubt = TakingPart()
+    for way in ways:
+        found = _others(program, way, _Asking(program, works, random))
+        if found.seen:
+            return found
+        doubt = doubt if doubt.doubt else found
+    return doubt
 
-    ``ran`` are the tasks that were seen to run for each of the clients, without the one that answered.
-    """
-    asking = _Asking(program, works, random)
-    asked = random.sample(list(clients), min(TRIED, len(clients)))
+
+def _others(program: Program, way: Way, asking: _Asking) -> TakingPart:
     try:
-        wait = [bool(asking.others(peer)) and asking.waits(peer, asking.others(peer)) for peer in asked]
-        if not all(wait):
-            return _given_up(asking.gave_up)
-        seen = sum(bool(tasks) for tasks in ran.values()) >= MOST * len(ran)
-        suspects = _one_of(asking, asked[0], sorted(ran.get(asked[0].number, frozenset()) & asking.others(asked[0])))
+        waiting = [
+            peers for peers in way.groups if (others := asking.others(peers)) and asking.waits(way, peers, others)
+        ]
+        if len(waiting) < len(way.groups):
+            return _not_needed(way, asking)
+        peers = waiting[0]
+        suspects = _one_of(asking, way, peers, sorted(way.suspects(peers) & asking.others(peers)))
     except WrongError as error:
         return TakingPart(doubt=f"Some tasks of your server were held still for a moment, and then {error}")
-    situation = program.situation()
-    if not seen or not suspects:
+    if not way.seen or not suspects:
         return TakingPart(
             doubt="While all other tasks are held still, no client is answered; but otherwise none of them runs"
         )
+    return TakingPart(_needed(program, way, suspects, peers[0]))
+
+
+def _needed(program: Program, way: Way, suspects: list[TaskId], peer: Peer) -> str:
+    situation = program.situation()
     names = " and ".join(situation.name_of(task) for task in suspects[:MOST_SUSPECTS])
     if len(suspects) > MOST_SUSPECTS:
         names = f"{len(suspects)} other tasks"
     one = len(suspects) == 1
-    every = (
-        "every client" if all(set(suspects) <= ran.get(peer.number, frozenset()) for peer in asked) else asked[0].name
-    )
-    return TakingPart(
-        f"{names} {'runs' if one else 'run'} for every line of {every}, too: "
+    every = all(set(suspects) <= tasks for tasks in way.ran.values())
+    return (
+        f"{names} {'runs' if one else 'run'} for every line of {'every client' if every else peer.name}, too: "
         f"while {'it is' if one else 'they are'} held still, no client is answered"
     )
 
 
-def _given_up(gave_up: dict[int, bool]) -> TakingPart:
-    """Say that a task answers by itself only when it has waited in vain for another one."""
-    if not gave_up or not all(gave_up.values()):
+def _not_needed(way: Way, asking: _Asking) -> TakingPart:
+    """Doubt that others are not needed where the task that answers has waited in vain for them first."""
+    if not way.seen:
         return TakingPart()
-    return TakingPart(
-        "other tasks take part in the answers: while they are held still, each answer comes only after the task that "
-        "sends it has waited for them in vain, until a time-out"
-    )
+    if asking.gave_up and all(asking.gave_up):
+        return TakingPart(
+            "other tasks take part in the answers: while they are held still, each answer comes only when the task "
+            "that sends it has waited for them in vain, until a time-out"
+        )
+    if asking.restless:
+        return TakingPart(
+            doubt="Other tasks run for the lines, and never sleep all at once: whether they are needed cannot be tried"
+        )
+    if all(_toils(asking, way, peers) for peers in way.groups):
+        return TakingPart(
+            doubt="While the other tasks are held still, the task that answers computes much longer for each line"
+        )
+    return TakingPart()
 
 
-def _one_of(asking: _Asking, peer: Peer, suspects: list[TaskId]) -> list[TaskId]:
-    """Narrow the suspects down to one, if that one alone is needed."""
+def _toils(asking: _Asking, way: Way, peers: Sequence[Peer]) -> bool:
+    """Tell whether the tasks that answer run for much longer while all others are held, each time."""
+    held, free = [
+        [asking.attempt(way, peers, tasks) for _ in range(TRIED)] for tasks in (asking.others(peers), frozenset())
+    ]
+    if None in held or None in free:
+        return False
+    least, most = min(one.effort for one in held if one), max(one.effort for one in free if one)
+    return least > EFFORT and least > TIMES * most
+
+
+def _one_of(asking: _Asking, way: Way, peers: Sequence[Peer], suspects: list[TaskId]) -> list[TaskId]:
+    """Narrow the suspects down to one, where one alone is needed."""
     for task in suspects if len(suspects) <= MOST_SUSPECTS else ():
-        if asking.waits(peer, [task]):
+        if asking.waits(way, peers, [task]):
             return [task]
     left = suspects
     while len(left) > 1:
         half = left[: len(left) // 2]
         rest = left[len(left) // 2 :]
-        if asking.waits(peer, half):
+        if asking.waits(way, peers, half):
             left = half
-        elif asking.waits(peer, rest):
+        elif asking.waits(way, peers, rest):
             left = rest
         else:
             return suspects
     return left
+
+
+def _time_of(tasks: Iterable[TaskId]) -> int:
+    total = 0
+    for task in tasks:
+        with suppress(OSError):
+            total += processor_time(*task)
+    return total
 
 
 def _state(task: TaskId) -> tuple[str, int]:

@@ -10,8 +10,11 @@ been recorded here. So what is recorded between two lines happened between them:
     71 leaves futex
     71 leaves sendto, 5 bytes to socket 812       the answer
 
-Two things are not seen: io_uring (the kernel itself reads and sends), and calls of another architecture. The trace does
-see that they are used, and `blind` says so.
+What is not seen: io_uring (the kernel reads and sends by itself), and calls of another architecture. That they are used
+is seen, and `blind` says so.
+
+Some of the tasks can be *held*: each sleeps on in its call, and when it is woken, it goes no further. To every other
+task it looks asleep until then, so nobody can tell beforehand that it is held.
 """
 
 import errno
@@ -22,6 +25,7 @@ import struct
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Set as AbstractSet
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from threading import Event as Flag
@@ -30,13 +34,15 @@ from threading import Thread, current_thread, main_thread
 from threadserver.kernel import ptrace
 from threadserver.kernel.calls import MSG_PEEK, read_file, read_memory
 from threadserver.kernel.eyes import as_owner
-from threadserver.kernel.processes import status
-from threadserver.kernel.syscalls import ACCEPT, LOCK, NAMES, READINESS, RECEIVE, SEND
+from threadserver.kernel.processes import status, switches, waits_in_vfork
+from threadserver.kernel.syscalls import ACCEPT, BIRTH, NAMES, READINESS, RECEIVE, SEND, WAIT
 from threadserver.kernel.task import TaskId
 
 ATTACH_SECONDS = 10.0
 _BRIEFLY = 0.001  # seconds
-_WAKE = signal.SIGRTMIN + 3  # interrupts the thread that waits for tasks
+_STOP = 1  # times that a task goes to sleep because it is stopped behind a call
+_OPTIONS = ptrace.SYSGOOD | ptrace.FORK | ptrace.VFORK | ptrace.CLONE
+_WAKE = signal.SIGRTMIN + 3  # of no meaning: it makes the thread that waits for tasks look up
 _STOPS = {signal.SIGSTOP, signal.SIGTSTP, signal.SIGTTIN, signal.SIGTTOU}
 _FLAGS = {"recvfrom": 3, "recvmsg": 2, "recvmmsg": 3}
 _TARGET = {"splice": 2}  # the argument that a call sends to, if that is not the first
@@ -55,6 +61,8 @@ class Step:
     tid: int
     call: str
     result: int | None = None
+    slept: bool = False
+    """True when the task slept in the call. This is looked at only while other tasks are held."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +96,8 @@ class CallTrace:
     born: dict[int, int] = field(default_factory=dict)
     """The step at which each new task was made."""
     owner: dict[int, int] = field(default_factory=dict)
+    holding: bool = False
+    """True when every task that was to be held slept in a call. One that runs may hold a lock that others need."""
 
     def senders(self, inode: int) -> frozenset[TaskId]:
         """Return the tasks that sent something on a connection."""
@@ -101,28 +111,32 @@ class CallTrace:
         """Return the tasks that read something from a connection; a task that only peeks reads nothing."""
         return frozenset(self.id_of(one.tid) for one in self.read if one.inode == inode)
 
-    def between(self, inode: int) -> frozenset[TaskId]:
-        """Return the tasks that returned from a call between the last read from a connection and the answer.
-
-        The task that answered is left out.
-        """
-        begin, end, sender = self._last_answer(inode)
-        others = {step.tid for step in self.steps[begin:end] if step.result is not None} - {sender}
-        return frozenset(map(self.id_of, others))
-
-    def made_for(self, inode: int) -> frozenset[TaskId]:
-        """Return the tasks that were made between the last read from a connection and the answer."""
-        begin, end, _ = self._last_answer(inode)
+    def made_for(self, inode: int, part: slice) -> frozenset[TaskId]:
+        """Return the tasks that were made, in these steps, between a read from a connection and the answer."""
+        begin, end = self._first_answer(inode, part)
         return frozenset(self.id_of(tid) for tid, step in self.born.items() if begin <= step < end)
 
-    def gave_up(self) -> bool:
-        """Tell whether a task, between a read and a send, waited in vain for another one, until a time-out."""
-        for sent in self.sent:
-            begins = [one.step for one in self.read if one.tid == sent.tid and one.step < sent.step]
-            window = self.steps[begins[-1] : sent.step] if begins else ()
-            if any(step.tid == sent.tid and _timed_out(step) for step in window):
-                return True
-        return False
+    def waiting_when_sent(self, inode: int, part: slice) -> frozenset[TaskId]:
+        """Return the tasks that were inside a call in which tasks wait when the answer was sent."""
+        _, end = self._first_answer(inode, part)
+        last = {step.tid: step for step in self.steps[:end]}
+        return frozenset(self.id_of(tid) for tid, step in last.items() if step.result is None and step.call in WAIT)
+
+    def _first_answer(self, inode: int, part: slice) -> tuple[int, int]:
+        """Find, in these steps, those from the first read from a connection to the first answer."""
+        reads = [one.step for one in self.read if one.inode == inode and part.start <= one.step < part.stop]
+        sends = [one.step for one in self.sent if one.inode == inode and reads and one.step > reads[0]]
+        return (reads[0] + 1, sends[0]) if sends else (0, 0)
+
+    def waited(self, inode: int) -> bool:
+        """Tell whether the task that answered had slept, after its last read, in a call that waits for others.
+
+        It may have waited for a task that it has made, which is never one of those held: then this is False.
+        """
+        begin, end, sender = self._last_answer(inode)
+        if any(begin <= step < end for step in self.born.values()):
+            return False
+        return any(step.tid == sender and step.slept and step.call in WAIT for step in self.steps[begin:end])
 
     def _last_answer(self, inode: int) -> tuple[int, int, int]:
         """Find the steps from the last read from a connection to the answer, and the task that sent it."""
@@ -136,12 +150,15 @@ class CallTrace:
 
 
 class _Tracer(Thread):
-    def __init__(self, tasks: Callable[[], Iterable[TaskId]], trace: CallTrace) -> None:
+    def __init__(self, tasks: Callable[[], Iterable[TaskId]], trace: CallTrace, held: AbstractSet[int]) -> None:
         super().__init__(name="traces", daemon=True)
         self.attached, self.over = Flag(), False
-        self._tasks, self._trace = tasks, trace
+        self._tasks, self._trace, self._held = tasks, trace, held
         self._starting: set[int] = set()
         self._entries: dict[int, tuple[ptrace.Entry, int]] = {}
+        self._switches: dict[int, int] = {}
+        self._parents: set[int] = set()
+        """Tasks that have just made another one, and were seen to."""
 
     def run(self) -> None:
         """Trace until it is over; the end of this thread releases any task that is still traced."""
@@ -171,15 +188,28 @@ class _Tracer(Thread):
                     self._stopped(*stopped)
 
     def _seize_all(self) -> None:
-        """Seize all tasks. The children of a seized task are seized with it, so the search ends."""
-        options = ptrace.SYSGOOD | ptrace.FORK | ptrace.VFORK | ptrace.CLONE
+        """Seize every task there is. A seized task's children are seized with it, so that it comes to an end."""
+        self._trace.holding = True
         while new := [task for task in self._tasks() if task[1] not in self._trace.owner]:
             for pid, tid in new:
                 self._trace.owner[tid] = pid
                 if _is_ring(tid):
                     self._trace.blind = RINGS
                     continue
-                if _seized(tid, options):
+                if waits_in_vfork(tid):  # it cannot be stopped, and does nothing
+                    continue
+                if _seized(tid, _OPTIONS):
+                    self._starting.add(tid)
+
+    def _made_in_secret(self, parent: int) -> None:
+        """Note a task that was made so that no tracer is told (CLONE_UNTRACED, clone(2)); seize it if it lives."""
+        step = self._note(Step(parent, "makes a task"))
+        new = [task for task in self._tasks() if task[1] not in self._trace.owner]
+        for pid, tid in new or [(-step, -step)]:  # a number that no task has: it has ended already
+            with suppress(PermissionError):  # seized with its parent, a moment ago
+                self._trace.owner[tid] = pid
+                self._trace.born[tid] = step
+                if tid > 0 and _seized(tid, _OPTIONS):
                     self._starting.add(tid)
 
     def _stopped(self, tid: int, status: int) -> None:
@@ -189,10 +219,13 @@ class _Tracer(Thread):
             return
         number, event = os.WSTOPSIG(status), status >> 16
         if number == signal.SIGTRAP | 0x80:
-            self._called(tid)
+            returned = self._called(tid)
+            if returned and tid in self._held:
+                return  # it stays where it is, until this thread ends
             number = 0
         elif event in ptrace.BIRTHS:
             child = ptrace.newborn(tid)
+            self._parents.add(tid)
             self._trace.born[child] = len(self._trace.steps)
             self._trace.owner[child] = _process_of(child)
             self._note(Step(tid, "makes a task"))
@@ -202,7 +235,8 @@ class _Tracer(Thread):
                 ptrace.listen(tid)
                 return
             if tid in self._starting:
-                ptrace.begin_again(tid)
+                slept = ptrace.begin_again(tid)
+                self._trace.holding &= slept or tid not in self._held
                 self._starting.discard(tid)
             number = 0
         elif event:
@@ -213,7 +247,8 @@ class _Tracer(Thread):
         self._trace.steps.append(step)
         return len(self._trace.steps) - 1
 
-    def _called(self, tid: int) -> None:
+    def _called(self, tid: int) -> bool:
+        """Note a call; tell whether it has returned."""
         call = ptrace.call_of(tid)
         if isinstance(call, ptrace.Entry):
             name = NAMES.get(call.number, "")
@@ -222,16 +257,25 @@ class _Tracer(Thread):
             elif name.startswith("io_uring"):
                 self._trace.blind = RINGS
             self._entries[tid] = call, self._note(Step(tid, name))
+            if self._held:
+                self._switches[tid] = _switches(tid)
         elif isinstance(call, ptrace.Exit):
             entry, begun = self._entries.pop(tid, (None, 0))
             name = NAMES.get(entry.number, "") if entry else ""
-            self._note(Step(tid, name, call.result))
+            slept = tid in self._switches and _switches(tid) - self._switches.pop(tid) > _STOP
+            self._note(Step(tid, name, call.result, slept))
             if entry:
                 self._returned(tid, name, entry.arguments, begun)
+            return True
+        return False
 
     def _returned(self, tid: int, name: str, arguments: tuple[int, ...], begun: int) -> None:
         result = self._trace.steps[-1].result or 0
-        if name in READINESS:
+        if name in BIRTH and result > 0:
+            if tid not in self._parents:
+                self._made_in_secret(tid)
+            self._parents.discard(tid)
+        elif name in READINESS:
             self._trace.timed_out[tid] += result == 0
         elif name in ACCEPT:
             if result >= 0:
@@ -264,10 +308,11 @@ class _Tracer(Thread):
 
 
 @contextmanager
-def every_call(tasks: Callable[[], Iterable[TaskId]]) -> Iterator[CallTrace]:
-    """Trace all these tasks, and the tasks that they make, during the block. ``tasks`` is called until none is new.
+def every_call(tasks: Callable[[], Iterable[TaskId]], held: AbstractSet[int] = frozenset()) -> Iterator[CallTrace]:
+    """Trace all these tasks, and the tasks that they make, for the length of the block.
 
-    Check `problem` first: if nothing may be traced, the block runs anyway.
+    ``tasks`` is called until it returns none that is new. Those ``held``, by number, do nothing until the block ends.
+    Look at `problem` first, and at `holding`: where nothing may be traced, the block runs all the same.
     """
     trace = CallTrace()
     if current_thread() is not main_thread():
@@ -275,7 +320,7 @@ def every_call(tasks: Callable[[], Iterable[TaskId]]) -> Iterator[CallTrace]:
         yield trace
         return
     before = signal.signal(_WAKE, lambda *_: None)
-    tracer = _Tracer(tasks, trace)
+    tracer = _Tracer(tasks, trace, held)
     tracer.start()
     try:
         if not tracer.attached.wait(ATTACH_SECONDS):
@@ -291,57 +336,6 @@ def every_call(tasks: Callable[[], Iterable[TaskId]]) -> Iterator[CallTrace]:
             tracer.join(0.005)
         _await_end(tracer)
         signal.signal(_WAKE, before)
-
-
-@dataclass
-class Held:
-    """Tasks that are held still. ``asleep`` is true when each was stopped while asleep in a call.
-
-    A task that was running may hold a lock that others need, so stopping it proves nothing.
-    """
-
-    asleep: bool = False
-    problem: str = ""
-
-
-class _Holder(Thread):
-    def __init__(self, tids: Iterable[int], held: Held) -> None:
-        super().__init__(name="holds", daemon=True)
-        self.done, self.release = Flag(), Flag()
-        self._tids, self._held = list(tids), held
-
-    def run(self) -> None:
-        try:
-            with as_owner(self._tids[0] if self._tids else 0):
-                stopped = [tid for tid in self._tids if _seized(tid)]
-                slept = [self._slept(tid) for tid in stopped]  # each of them is waited for
-            self._held.asleep = all(slept)
-        except (PermissionError, ChildProcessError) as error:
-            self._held.problem = f"tasks of the server may not be held here: {error.strerror}"
-        finally:
-            self.done.set()
-        self.release.wait()
-
-    def _slept(self, tid: int) -> bool:
-        while not (found := ptrace.wait(tid)):
-            pass
-        with suppress(ProcessLookupError):
-            return not os.WIFSTOPPED(found[1]) or ptrace.begin_again(tid)
-        return True
-
-
-@contextmanager
-def held_still(tids: Iterable[int]) -> Iterator[Held]:
-    """Hold tasks still during the block: they do nothing, and then go on as if nothing had happened."""
-    held = Held()
-    holder = _Holder([tid for tid in tids if not _is_ring(tid)], held)
-    holder.start()
-    holder.done.wait()
-    try:
-        yield held
-    finally:
-        holder.release.set()
-        _await_end(holder)
 
 
 def _await_end(thread: Thread) -> None:
@@ -365,20 +359,22 @@ def _seized(tid: int, options: int = 0) -> bool:
     return True
 
 
-def _timed_out(step: Step) -> bool:
-    return step.call in LOCK and step.result == -errno.ETIMEDOUT  # poll() also returns 0 if it was told not to wait
-
-
 def _state(tid: int) -> str:
     with suppress(OSError):
         return status(tid).state
     return ""
 
 
+def _switches(tid: int) -> int:
+    with suppress(OSError):
+        return switches(tid, tid)
+    return 0
+
+
 def _is_ring(tid: int) -> bool:
     """Tell whether a task was made by the kernel for an io_uring of the process; such a task cannot be traced."""
     with suppress(OSError):
-        return read_file(f"/proc/{tid}/comm").startswith(b"iou-")
+        return status(tid).ring
     return False
 
 

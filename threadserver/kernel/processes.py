@@ -23,7 +23,7 @@ STATES = {
     "I": "idle",
 }  # fmt: skip
 _GONE = (FileNotFoundError, ProcessLookupError)
-_KERNEL = 0x200000  # PF_KTHREAD among a task's flags, linux/sched.h
+_KERNEL, _RING = 0x200000, 0x10  # PF_KTHREAD and PF_IO_WORKER among a task's flags, linux/sched.h
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +36,8 @@ class Status:
     processor_ticks: int
     kernel: bool
     """True for a thread of the kernel, which has no program and no descriptors."""
+    ring: bool = False
+    """True for a thread that the kernel has made for an io_uring of the process, whatever its name."""
 
     @property
     def alive(self) -> bool:
@@ -69,8 +71,8 @@ def status(pid: int, tid: int | None = None) -> Status:
     state, threads = fields[0].decode(), int(fields[17])
     if tid is None and state in ENDED and threads > 1 and (found := living_task(pid)):
         state = found[1]
-    ticks, kernel = int(fields[11]) + int(fields[12]), bool(int(fields[6]) & _KERNEL)
-    return Status(name, state, int(fields[1]), ticks, kernel)
+    ticks, flags = int(fields[11]) + int(fields[12]), int(fields[6])
+    return Status(name, state, int(fields[1]), ticks, bool(flags & _KERNEL), bool(flags & _RING))
 
 
 def remedy() -> str:
@@ -162,6 +164,17 @@ def processor_time(pid: int, tid: int) -> int:
         return int(read_file(f"/proc/{pid}/task/{tid}/schedstat").split()[0])
     except (FileNotFoundError, IndexError, ValueError):
         return switches(pid, tid)
+
+
+def waits_in_vfork(tid: int) -> bool:
+    """Tell whether a task waits in vfork() until its child runs a program or ends: nothing else can wake it (vfork(2)).
+
+    The kernel shows it in state D, as if it waited for a disk, in whichever of its functions clones.
+    """
+    with suppress(OSError):
+        where = read_file(f"/proc/{tid}/wchan")
+        return status(tid).state == "D" and (b"clone" in where or b"fork" in where)
+    return False
 
 
 def newest() -> int:

@@ -96,6 +96,10 @@ CHILD = {"wait4", "waitid"}
 SLEEP = {"nanosleep", "clock_nanosleep", "pause"}
 SIGNAL = {"rt_sigtimedwait", "rt_sigsuspend", "pause"}
 LOCK = {"futex", "futex_wait", "futex_waitv", "flock", "fcntl", "semop", "semtimedop"}
+MESSAGE = {"msgrcv", "mq_timedreceive", "io_getevents", "io_pgetevents"}
+WAIT = READINESS | RECEIVE | CHILD | SLEEP | SIGNAL | LOCK | MESSAGE | {"restart_syscall"}
+"""Calls in which a task waits for something that another one does, or for a time."""
+BIRTH = {"clone", "clone3", "fork", "vfork"}
 
 FAMILY = {
     **dict.fromkeys(POLL, "poll"),

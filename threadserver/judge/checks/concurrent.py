@@ -13,12 +13,16 @@ from threadserver.kernel.testimony import Model
 
 __all__ = [
     "early_clients",
+    "have_talked",
     "late_clients",
     "one_made_for_each",
     "test_many_at_once",
     "test_silent_client",
     "test_unread_answers",
 ]
+
+LINES = (80, 120)
+"""Lines that a client has said before it is observed late."""
 
 
 @points(
@@ -101,20 +105,37 @@ LATE = 110, 310
 
 
 def early_clients(server: Trial) -> list[Peer]:
-    """Let a few clients come and go, then hold 20 to 28."""
+    """Let a few clients come and go, then hold 20 to 28.
+
+    Before that, hold 2 or 3, and expect the lab's model: a server must not need a crowd to use it.
+    """
     server.come_and_go(server.some(3, 6))
+    if server.model:
+        few = server.hold(server.some(2, 3))
+        server.serving(few).must_be()
+        for peer in few:
+            peer.close()
     return server.hold(server.some(20, 28))
 
 
 def late_clients(server: Trial) -> list[Peer]:
     """Let some hundred clients come and go, then hold 40 to 60, and let them talk.
 
-    This exposes a server that counts its clients and treats later ones differently.
+    This exposes a server that counts clients, or a client's lines, and treats later ones differently.
     """
     server.come_and_go(server.some(*LATE))
     peers = server.hold(server.some(40, 60))
-    server.ask_in_any_order(peers)
+    have_talked(server, peers)
     return peers
+
+
+def have_talked(server: Trial, peers: list[Peer]) -> None:
+    """Let each client say a hundred short lines at once, and get its answers."""
+    for peer in peers:
+        peer.note("says a hundred lines")
+        lines = b"".join(b"%x\n" % server.random.randrange(10**9) for _ in range(server.some(*LINES)))
+        peer.send(lines)
+        peer.expect(lines, "sent a hundred lines at once, and expected every one back")
 
 
 def one_made_for_each(server: Trial, model: str = "", what: str = "") -> None:

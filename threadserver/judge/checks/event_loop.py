@@ -6,6 +6,7 @@
 import time
 from collections.abc import Set as AbstractSet
 
+from threadserver.judge.checks.accepting import must_accept_itself
 from threadserver.judge.checks.conversation import LONG, MORE, text
 from threadserver.judge.checks.rest import must_rest
 from threadserver.judge.checks.stuck import must_serve_when_stuck
@@ -40,6 +41,8 @@ def must_loop(server: Trial, peers: list[Peer], model: str = "", calls: Abstract
     """
     serving = server.serving(peers)
     serving.must_be(*([model] if model else []))
+    if len(serving.workers) == 1:
+        must_accept_itself(server, serving)
     _must_wait(server, peers, calls)
     _must_not_ask_around(server, peers)
     must_serve_when_stuck(server, peers)

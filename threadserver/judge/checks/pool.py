@@ -6,6 +6,7 @@ Each lab's rubric says what the workers are, and how they get their clients.
 from collections.abc import Callable
 
 from threadserver.judge.aside import Aside
+from threadserver.judge.checks.concurrent import have_talked
 from threadserver.judge.checks.conversation import LONG, MAX_LINE, text
 from threadserver.judge.checks.queueing import MOST, as_many_as, crowd, fill, greeted, next_in_line, no_more_than
 from threadserver.judge.checks.stuck import must_serve_when_stuck
@@ -229,6 +230,7 @@ def the_same_late(server: Trial, *models: str) -> None:
     full.leave(server)
     server.come_and_go(server.some(*LATE))
     late = fill(server)
+    have_talked(server, late.served)
     if len(late.served) != len(full.served):
         raise WrongError(
             f"At first {len(full.served)} clients were served at once; after many clients, only {len(late.served)} are",
