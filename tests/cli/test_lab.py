@@ -74,6 +74,19 @@ def test_a_lab_says_what_comes_before_it_and_whether_that_is_done(student, home,
     assert student("lab", "start", "lifecycle").stderr == ""
 
 
+def test_a_folder_leads_to_a_lab_outside_the_kit_only_where_its_user_has_started_it(student, home):
+    shutil.copytree(LABS / "lifecycle", home / "other", ignore=shutil.ignore_patterns("mistakes", "alternatives"))
+    assert student("lab", "start", "./other", "mine").returncode == 0
+    assert "no such check: nothing" in student("lab", "check", "mine", "--only", "nothing").stderr  # the lab was found
+    handed_in = shutil.copytree(home / "mine", home / "handed in")
+    refused = student("lab", "check", "handed in")
+    assert refused.returncode == 2
+    assert "names a lab outside the kit" in refused.stderr
+    (handed_in / ".threadserver.toml").unlink()
+    os.mkfifo(handed_in / ".threadserver.toml")
+    assert "which lab is handed in?" in student("lab", "check", "handed in").stderr
+
+
 @pytest.mark.parametrize("lab", labs(), ids=lambda lab: lab.name)
 def test_a_lab_is_started_once_and_never_over_existing_work(home, lab):
     for language in lab.languages:

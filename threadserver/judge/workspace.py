@@ -6,6 +6,7 @@
 import json
 import os
 import shutil
+import stat
 import tomllib
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
@@ -13,21 +14,39 @@ from pathlib import Path
 from typing import Any
 
 from threadserver.core.errors import KitError, UsageError, reason
-from threadserver.core.labs import LABS, Lab, find
+from threadserver.core.labs import LABS, Lab, find, folders
 
 MARK = ".threadserver.toml"
 """The file in a student's folder that says which lab was started there."""
+MOST = 4096  # bytes of it that are read
+_PROGRESS, _STARTED = "labs.json", "started.json"
+"""What is remembered for this user: the last verdict on each lab, and the labs outside the kit that were started, by
+folder."""
 
 
 def lab_of(folder: Path) -> Lab:
-    """Return the lab that was started in a folder. Raises UsageError when none was."""
+    """Return the lab that was started in a folder. Raises UsageError when none was.
+
+    A rubric is a program, and the mark is part of what a student hands in. So the mark alone leads only to labs of the
+    kit; it leads to another lab where this user has started that lab in this folder.
+    """
     try:
-        name = tomllib.loads((folder / MARK).read_text())["lab"]
+        name = str(tomllib.loads(_short_text(folder / MARK))["lab"])
     except (OSError, KeyError, ValueError):
         raise UsageError(
             f"{folder} does not say which lab it is for: add --lab NAME (a folder that `lab start` made needs none)"
         ) from None
-    return find(str(name))
+    if name not in {one.name for one in folders()} and _known(_STARTED).get(str(folder.resolve())) != name:
+        raise UsageError(f"{folder / MARK} names a lab outside the kit, {name!r}: say --lab PATH if you trust it")
+    return find(name)
+
+
+def _short_text(file: Path) -> str:
+    """Read a small file. Raises OSError for anything else: a pipe would keep us waiting, a device would never end."""
+    with open(os.open(file, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as opened:
+        if not stat.S_ISREG(os.fstat(opened.fileno()).st_mode):
+            raise OSError(f"{file} is no ordinary file")
+        return opened.read(MOST).decode()
 
 
 def start(lab: Lab, target: Path, language: str = "python") -> list[Path]:
@@ -50,7 +69,11 @@ def start(lab: Lab, target: Path, language: str = "python") -> list[Path]:
             shutil.copymode(old, new)
         handout = target / lab.handout.name
         handout.write_text(handout.read_text().replace("](../", "]("))  # PROTOCOL.md now lies beside the handout
-        (target / MARK).write_text(f'lab = "{lab.name if lab.folder.parent == LABS else lab.folder.resolve()}"\n')
+        outside = lab.folder.parent != LABS
+        name = str(lab.folder.resolve()) if outside else lab.name
+        (target / MARK).write_text(f'lab = "{name}"\n')
+    if outside:
+        _save(_STARTED, _known(_STARTED) | {str(target.resolve()): name})
     return [new for _, new in pairs]
 
 
@@ -83,22 +106,12 @@ def remember(lab: Lab, folder: Path, score: float, max_score: float) -> None:
     """Save the last verdict on a folder in which the lab was started, for ``lab list``, if it can be written."""
     if not (folder / MARK).is_file():
         return
-    known = progress()
-    known[lab.name] = {"folder": str(folder.resolve()), "score": score, "max_score": max_score}
-    with suppress(OSError):
-        _progress_file().parent.mkdir(parents=True, exist_ok=True)
-        beside = _progress_file().with_suffix(f".{os.getpid()}")
-        beside.write_text(json.dumps(known))
-        beside.replace(_progress_file())
+    _save(_PROGRESS, progress() | {lab.name: {"folder": str(folder.resolve()), "score": score, "max_score": max_score}})
 
 
 def progress() -> dict[str, dict[str, Any]]:
     """Return the last verdict on each lab that was checked, by the lab's name."""
-    try:
-        found = json.loads(_progress_file().read_text())
-    except (OSError, ValueError):
-        return {}
-    return found if isinstance(found, dict) else {}
+    return _known(_PROGRESS)
 
 
 def unfinished(lab: Lab) -> list[str]:
@@ -114,6 +127,23 @@ def unfinished(lab: Lab) -> list[str]:
     return found
 
 
-def _progress_file() -> Path:
+def _known(name: str) -> dict[str, Any]:
+    try:
+        found = json.loads((_state() / name).read_text())
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _save(name: str, what: dict[str, Any]) -> None:
+    """Write a file of this user's, whole or not at all; where that is not possible, nothing is remembered."""
+    with suppress(OSError):
+        _state().mkdir(parents=True, exist_ok=True)
+        beside = (_state() / name).with_suffix(f".{os.getpid()}")
+        beside.write_text(json.dumps(what))
+        beside.replace(_state() / name)
+
+
+def _state() -> Path:
     state = os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state"
-    return Path(state) / "threadserver" / "labs.json"
+    return Path(state) / "threadserver"
