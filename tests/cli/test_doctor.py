@@ -71,7 +71,8 @@ def test_without_bubblewrap(doctor, tmp_path):
     answer, findings = doctor(env={"PATH": str(tmp_path)})
     assert findings["bubblewrap"]["what"] == "bubblewrap is not installed (apt install bubblewrap)"
     assert findings["make"]["what"] == "not installed: apt install make"
-    assert "strace is not installed" in findings["tracing"]["what"]
+    assert findings["strace"]["what"] == "not installed: apt install strace"
+    assert findings["tracing"]["what"].startswith("works: ")  # the judge traces by itself
     assert answer["containment"] == ("user" if os.geteuid() == 0 else "self-check")
     assert answer["grades"] == (os.geteuid() == 0)
 

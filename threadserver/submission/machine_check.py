@@ -27,7 +27,7 @@ _PROGRAM = "import sys; sys.path.insert(0, {kit!r}); from threadserver.submissio
 _PROBE_LIMIT = 120.0
 _TOOLS = {
     "bwrap": ("bubblewrap", "contains submissions"),
-    "strace": ("strace", "shows which task really sent an answer"),
+    "strace": ("strace", "names the call of a server that never rests; for classify, the task that sends"),
     "make": ("make", "builds submissions with a Makefile"),
     "cc": ("gcc", "compiles submissions in C"),
     "prlimit": ("util-linux", "sets the limits of a submission"),
@@ -190,9 +190,9 @@ def _seeing(probe: Probe) -> Iterator[Finding]:
         else "less evidence: models may stay undetermined; root needs CAP_SYS_PTRACE for it",
     )  # fmt: skip
     yield Finding(
-        "tracing", not probe.tracing, probe.tracing or "strace can be attached to a submission",
-        "the judge sees which task sends each answer: evidence of the model" if not probe.tracing
-        else "less evidence: decoy tasks may leave a model undetermined",
+        "tracing", not probe.tracing, probe.tracing or "works: a submission was traced while it accepted a client",
+        "the sender of each answer is a witness of the model" if not probe.tracing
+        else "one witness less: decoys may leave a model undetermined",
     )  # fmt: skip
     yield Finding(
         "socket tables", probe.netlink, "over netlink" if probe.netlink else "from /proc/net only",

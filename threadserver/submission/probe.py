@@ -5,14 +5,16 @@ prints one JSON object.
 """
 
 import json
+import socket
 import sys
 import time
 from dataclasses import asdict, dataclass
 
 from threadserver.core.errors import KitError
-from threadserver.kernel import tracing
+from threadserver.kernel.call_trace import every_call
 from threadserver.kernel.calls import numbers_are_true
 from threadserver.kernel.namespaces import Network
+from threadserver.kernel.processes import tasks
 from threadserver.kernel.sockets import Tables
 from threadserver.submission import place
 from threadserver.submission.containment import ALL, SELF_CHECK, Containment, strongest, why_not
@@ -28,7 +30,8 @@ listener = socket.create_server((sys.argv[1], int(sys.argv[2])))
 while True:
     listener.accept()
 """
-ATTACH = 5.0  # seconds within which strace should attach
+TRACED = 5.0  # seconds within which a call of the server should have been seen
+PAUSE = 0.002  # seconds between two looks
 
 
 @dataclass
@@ -53,7 +56,7 @@ class Probe:
     refusal: str = ""
     """Why nothing can be judged here; empty when judging is possible."""
     tracing: str = ""
-    """Why strace cannot be attached; empty when it can."""
+    """Why system calls cannot be traced; nothing when they can."""
     problem: str = ""
 
 
@@ -93,9 +96,19 @@ def _look(server: Running, found: Probe) -> None:
     calls = [task.call for task in server.look().tasks.values()]
     found.call = str(calls[0]) if calls else ""
     found.call_seen = any(call.descriptors for call in calls)
-    with tracing.senders(list(server.members()), set(), ATTACH) as trace:
-        pass
-    found.tracing = trace.problem
+    found.tracing = _traced(server)
+
+
+def _traced(server: Running) -> str:
+    """Trace the server while it accepts a client. Return why that was not seen; nothing when it was."""
+    with (
+        every_call(lambda: [(pid, tid) for pid in server.members() for tid in tasks(pid)]) as calls,
+        socket.create_connection((server.address.host, server.address.port)),
+    ):
+        deadline = time.monotonic() + TRACED
+        while not calls.problem and not calls.accepted and time.monotonic() < deadline:
+            time.sleep(PAUSE)
+    return calls.problem or ("" if calls.accepted else "the calls of a traced task are not reported")
 
 
 def main() -> None:
