@@ -88,6 +88,14 @@ class Verdict:
         return sum(check.max_points for check in self.checks if check.outcome is not Outcome.ERROR)
 
     @property
+    def total(self) -> str:
+        """The points in words; of a verdict that broke off there are none, for the checks that are left may fail."""
+        if self.problem or not self.complete:
+            decided = "1 check was" if len(self.checks) == 1 else f"{len(self.checks)} checks were"
+            return f"no score: the judge broke off when {decided} decided"
+        return f"{self.score:g} of {self.max_score:g} points"
+
+    @property
     def broken(self) -> bool:
         """True when the judge could not do its work, so that this verdict must not be kept."""
         return bool(self.problem) or not self.complete or any(one.outcome is Outcome.ERROR for one in self.checks)

@@ -6,6 +6,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from threadserver.core.errors import KitError, reason
 from threadserver.core.labs import Lab
+from threadserver.core.printable import printable
 from threadserver.judge.outcomes import Verdict
 
 _templates = Environment(
@@ -28,5 +29,5 @@ def write(target: Path, lab: Lab, folder: Path, verdict: Verdict) -> None:
 def render(lab: Lab, folder: Path, verdict: Verdict) -> str:
     """Return the page as HTML."""
     return _templates.get_template("verdict.html.j2").render(
-        lab=lab, folder=folder.name or str(folder), verdict=verdict
+        lab=lab, folder=printable(folder.name or str(folder)), verdict=verdict
     )

@@ -82,8 +82,8 @@ def total(console: Console, verdict: Verdict) -> None:
     counts = {outcome: sum(one.outcome is outcome for one in verdict.checks) for outcome in Outcome}
     said = ", ".join(f"{count} {outcome}" for outcome, count in counts.items() if count)
     console.print()
-    console.print(f"[dim]Seed {verdict.seed}: --seed {verdict.seed} makes the judge ask the same questions again.[/]")
-    console.print(Text.assemble((f"{verdict.score:g} of {verdict.max_score:g} points", "bold"), f" ({said})"))
+    console.print(f"[dim]Seed {verdict.seed}: with --seed {verdict.seed} the judge asks the same again.[/]")
+    console.print(Text.assemble((verdict.total, "bold"), f" ({said})" if said else ""))
     if verdict.provisional:
         console.print(Text(verdict.standing.capitalize(), "magenta"), soft_wrap=True)
         console.print("Undetermined checks keep their points until a person has looked at the evidence.")
