@@ -184,7 +184,7 @@ def test_a_thread_is_not_taken_for_a_ring_of_the_kernel_because_of_its_name():
 
 
 def test_a_wait_for_others_between_a_line_and_its_answer_is_seen():
-    naps = "__import__('time').sleep(0.001); connection.send(data)"
+    naps = "__import__('time').sleep(0.05); connection.send(data)"
     for how, waits in ((naps, True), ("connection.send(data)", False)):
         with talking(how) as (server, client), started(WAITS) as other:
             assert other.stdout.readline() == b"waits\n"
