@@ -78,16 +78,19 @@ class _Rounds:
         calls = self.calls
         return _all({number: calls.waiting_when_sent(self.inodes[number], part) for number, part in self.parts.items()})
 
-    def ran(self, part: slice) -> frozenset[TaskId]:
-        """Return the tasks that came out of a call in which tasks wait, with something to do, in these steps.
+    def ran(self, part: slice, workers: AbstractSet[TaskId]) -> frozenset[TaskId]:
+        """Return the tasks that came out of a call with something to do in these steps.
 
-        Those that were made meanwhile are left out: `made`.
+        Those that were made meanwhile are left out: `made`. Of the ``workers`` it must be a call in which tasks wait,
+        for a worker may come out of its send() only when its client has already been answered. Any other task may be
+        so busy, writing a log, say, that it never waits.
         """
-        return frozenset(
-            self.calls.id_of(step.tid)
+        steps = (
+            (self.calls.id_of(step.tid), step.call)
             for step in self.calls.steps[part]
-            if step.call in WAIT and step.result not in {None, -errno.EAGAIN} and step.tid not in self.calls.born
+            if step.result not in {None, -errno.EAGAIN} and step.tid not in self.calls.born
         )
+        return frozenset(task for task, call in steps if call in WAIT or task not in workers)
 
 
 def ask_in_any_order(peers: Sequence[Peer], random: random.Random, rounds: int = 1) -> None:
@@ -152,7 +155,7 @@ def _others(
     random: random.Random,
 ) -> TakingPart:
     """Find out which tasks take part beside those that answer, and whether they did the same while they were traced."""
-    traced = {number: rounds.ran(part) - seen.works[number] for number, part in rounds.parts.items()}
+    traced = {number: rounds.ran(part, seen.workers) - seen.works[number] for number, part in rounds.parts.items()}
     found = others_that_answer(program, _ways(clients, seen, untraced, traced, rounds, random), seen.works, random)
     if found.seen or found.doubt or sum(map(bool, traced.values())) >= RARELY * len(traced):
         return found
@@ -175,11 +178,11 @@ def _ways(
 ) -> list[Way]:
     ran = traced | {one.number: traced[one.number] | one.others(seen.works[one.number]).keys() for one in untraced}
     one_by_one = [[peer] for peer in random.sample(clients, min(TRIED, len(clients)))]
-    long = {number: rounds.ran(part) - seen.works[number] for number, part in rounds.long.items()}
+    long = {number: rounds.ran(part, seen.workers) - seen.works[number] for number, part in rounds.long.items()}
     talkers = [[peer] for peer in clients if peer.number in long]
     ways = [Way(short_line, one_by_one, ran), Way(long_lines, talkers, long)]
     if len(clients) > 1:
-        beside = rounds.ran(rounds.together) - seen.workers
+        beside = rounds.ran(rounds.together, seen.workers) - seen.workers
         few = random.sample(clients, min(TRIED, len(clients)))
         ways.append(Way(short_line, [few], {peer.number: beside for peer in few}))
     return ways
