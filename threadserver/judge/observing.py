@@ -23,9 +23,9 @@ from threadserver.kernel.task import TaskId
 LONG = (200, 1500)
 """Bytes of a line that is not short."""
 UNTRACED = 2
-"""Clients that ask while nobody traces the server."""
+"""Clients that ask while the server is not traced."""
 QUICK = 12
-"""Lines in a row that each of them says, to tell a timer from a task that runs for every line."""
+"""Lines in a row that each of them sends, to tell a timer from a task that runs for every line."""
 NEARLY = 0.8
 """The part of these lines for which such a task has woken up."""
 RARELY = 0.2
@@ -94,7 +94,7 @@ class _Rounds:
 
 
 def ask_in_any_order(peers: Sequence[Peer], random: random.Random, rounds: int = 1) -> None:
-    """Let each client say a line and get its answer, in a random order in each round, while all others stay."""
+    """Let each client send a line and get its answer, in a random order in each round, while all others stay."""
     for _ in range(rounds):
         for peer in random.sample(peers, len(peers)):
             say(peer, short_line(random))
@@ -116,7 +116,7 @@ def observe(program: Program, clients: Sequence[Peer], random: random.Random, mo
     program.settle()
     situation = program.situation()
     if missing := [peer for peer in clients if peer.number not in situation.ends]:
-        raise missing[0].wrong(f"{missing[0].name} is held, and its connection has gone")
+        raise missing[0].wrong(f"{missing[0].name} is connected, but the server has closed its end")
     untraced = [_Quick.of(program, peer, random) for peer in random.sample(clients, min(UNTRACED, len(clients)))]
     rounds = _traced(program, clients, random, situation)
     outer = {inner: task for task, inner in situation.inner.items()}
@@ -154,7 +154,7 @@ def _others(
     rounds: _Rounds,
     random: random.Random,
 ) -> TakingPart:
-    """Find out which tasks take part beside those that answer, and whether they did the same while they were traced."""
+    """Find out which tasks take part in addition to those that answer, and whether they also did while untraced."""
     traced = {number: rounds.ran(part, seen.workers) - seen.works[number] for number, part in rounds.parts.items()}
     found = others_that_answer(program, _ways(clients, seen, untraced, traced, rounds, random), seen.works, random)
     if found.seen or found.doubt or sum(map(bool, traced.values())) >= RARELY * len(traced):
@@ -165,7 +165,7 @@ def _others(
     if not again[0].runs_others(seen.works[again[0].number]):
         return found
     name = seen.situation.name_of(max(again[0].others(seen.works[again[0].number])))
-    return TakingPart(doubt=f"{name} runs for every line as long as nobody traces it, and does not while it is traced")
+    return TakingPart(doubt=f"{name} runs for every line, but not while the judge traces it")
 
 
 def _ways(

@@ -68,7 +68,7 @@ class Serving:
     situation: Situation
     others: TakingPart = NOBODY_ELSE
     done: frozenset[TaskId] = frozenset()
-    """Those of the tasks made for a line that had done their work when it was answered, and ended soon after that."""
+    """The tasks created for a line that were no longer waiting when it was answered, and soon ended."""
     one_memory: bool = False
     """True when processes that answer share their memory."""
     model: str = ""
@@ -144,16 +144,16 @@ class Serving:
     def _doubt(self, *, agreed: bool) -> str:
         """Return why the model is not proved; empty if it is. Counters alone never prove one."""
         if self.untraced:
-            return f"The model could not be proved, for system calls cannot be traced here: {self.untraced}"
-        how = f": {self.blind}" if self.blind else ""
+            return f"The model could not be proved because system calls cannot be traced here: {self.untraced}"
+        blind = f": {self.blind}" if self.blind else ""
         if len(self.works) < len(self.before):
-            return f"Answers came, and no task of your server was seen to send them{how}"
+            return f"Answers came, but no task of your server was seen to send them{blind}"
         if len(self.reads) < len(self.before):
-            return f"Answers came, and no task of your server was seen to read what they answer{how}"
+            return f"Answers came, but no task of your server was seen to read the lines{blind}"
         if self.others.doubt:
             return self.others.doubt
         if sum(bool(tasks & self.done) for tasks in self.made.values()) >= MOST * len(self.before):
-            return "A new thread is made for every line, and has soon ended: it may be what computes the answer"
+            return "A new thread is created for every line and soon ends: perhaps it computes the answer"
         return "" if agreed else "The witnesses do not agree on which task serves the clients"
 
     def _names(self, tasks: frozenset[TaskId]) -> str:
@@ -173,7 +173,7 @@ class Serving:
         if several and not self.untraced:
             names = self._names(self.works[several[0]])
             return Testimony("works", frozenset(), f"client {several[0]} was answered by {names} together (traced)")
-        return _shape("works", self.works, f"were answered ({how})", new, mixed=mixed)
+        return _shape("works", self.works, "were answered", f" ({how})", new, mixed=mixed)
 
     def _waits(self, *, mixed: bool) -> Testimony | None:
         if self.situation.look.hidden or len(self.waits) < len(self.before):

@@ -5,12 +5,12 @@ still. Other tasks are needed for the answer: an engine behind threads that only
 parent to which children pass the bytes. While these are held still, every client waits; when they are released, the
 answers come. So this finds a cause; it does not guess from what runs at the same time.
 
-Clients ask in several ways, for a server may need others in one of them only: one short line after the other, long
-lines and several at once, and several clients at the same time.
+Clients ask in three ways, because a server may need other tasks in only one of them: short lines one by one, a few
+lines at once with a long one among them, and several clients at the same time.
 
-Two things guard a right server. Only a task that sleeps in a call counts as held, for one that runs may hold a lock
-(the interpreter's, say). And nothing is said unless it is so again and again, and unless the task was also seen to run
-for the lines, by the trace or by its counters.
+Two rules protect a correct server. Only a task that sleeps in a call counts as held, because a running task may hold a
+lock (the interpreter's, say). And nothing is claimed unless it happens again and again, and unless the task was also
+seen to run for the lines, by the trace or by its counters.
 """
 
 import random
@@ -31,7 +31,7 @@ from threadserver.kernel.task import TaskId
 TRIED = 3
 """Clients that ask while all others are held, and how often each may be asked again."""
 SERIES = 3
-"""Lines, or groups of lines, that a client says each time, each as soon as the one before is answered."""
+"""Lines, or groups of lines, that a client sends each time, each as soon as the previous one is answered."""
 HOLDS = 12
 """Attempts to hold tasks at a moment at which all of them sleep."""
 AT_REST = 12
@@ -55,7 +55,7 @@ class Way:
     say: Lines
     groups: Sequence[Sequence[Peer]]
     ran: Tasks
-    """The tasks that were seen to run for each of the clients when it asked in this way, beside those that answered."""
+    """The tasks that ran for each client when it asked in this way, without those that answered."""
 
     @property
     def seen(self) -> bool:
@@ -72,9 +72,9 @@ class _Attempt:
     """What happened while clients asked and tasks were held."""
 
     waits: bool = False
-    """A client was not answered until they were let go."""
+    """True when a client was not answered until they were released."""
     slept: bool = False
-    """A task that answered had waited in between, and went on by itself."""
+    """True when the task that answered waited first, and then went on by itself."""
     effort: int = 0
     """Nanoseconds that the tasks that answer have run."""
     owed: list[tuple[Peer, bytes]] = field(default_factory=list)
@@ -86,9 +86,9 @@ class _Asking:
     def __init__(self, program: Program, works: Tasks, random: random.Random) -> None:
         self._program, self._works, self._random = program, works, random
         self.gave_up: list[bool] = []
-        """Whether those that were answered were answered after a wait in vain, at each attempt."""
+        """For each attempt with an answer: whether it came only after a wait in vain."""
         self.restless = False
-        """True when others never slept all at once."""
+        """True when the other tasks never all slept at the same time."""
 
     def others(self, peers: Sequence[Peer]) -> frozenset[TaskId]:
         """Return every task but those that answer these clients."""
@@ -97,7 +97,7 @@ class _Asking:
     def waits(self, way: Way, peers: Sequence[Peer], held: Iterable[TaskId]) -> bool:
         """Tell whether clients wait in vain, again and again, while these tasks are held; True is never guessed.
 
-        Raises WrongError when they are not answered when the tasks have been let go.
+        Raises WrongError if they are not answered after the tasks are released.
         """
         held = frozenset(held)
         for _ in range(TRIED):
@@ -108,7 +108,7 @@ class _Asking:
         return True
 
     def attempt(self, way: Way, peers: Sequence[Peer], held: AbstractSet[TaskId]) -> _Attempt | None:
-        """Let clients ask while these tasks are held; None where they cannot be."""
+        """Let clients ask while these tasks are held. Return None if they cannot be held."""
         for _ in range(HOLDS):
             self._program.settle()
             with every_call(self._program.task_ids, frozenset(tid for _, tid in held)) as calls:
@@ -117,7 +117,7 @@ class _Asking:
                 found = self._ask(way, peers, calls) if calls.holding else None
             if found:
                 for peer, line in found.owed:
-                    peer.expect(line, "sent a line while some of the server's tasks were held still, and let go then")
+                    peer.expect(line, "sent a line while some of the server's tasks were held still, and then released")
                 return found
         self.restless = True
         return None
@@ -201,17 +201,17 @@ def _needed(program: Program, way: Way, suspects: list[TaskId], peer: Peer) -> s
 
 
 def _not_needed(way: Way, asking: _Asking) -> TakingPart:
-    """Doubt that others are not needed where the task that answers has waited in vain for them first."""
+    """Doubt that others are not needed if the task that answers first waits for them in vain."""
     if not way.seen:
         return TakingPart()
     if asking.gave_up and all(asking.gave_up):
         return TakingPart(
-            "other tasks take part in the answers: while they are held still, each answer comes only when the task "
+            "other tasks take part in the answers: while they are held still, each answer comes only after the task "
             "that sends it has waited for them in vain, until a time-out"
         )
     if asking.restless:
         return TakingPart(
-            doubt="Other tasks run for the lines, and never sleep all at once: whether they are needed cannot be tried"
+            doubt="Other tasks run for the lines and never all sleep at once, so they could not be held still"
         )
     if all(_toils(asking, way, peers) for peers in way.groups):
         return TakingPart(
@@ -232,7 +232,7 @@ def _toils(asking: _Asking, way: Way, peers: Sequence[Peer]) -> bool:
 
 
 def _one_of(asking: _Asking, way: Way, peers: Sequence[Peer], suspects: list[TaskId]) -> list[TaskId]:
-    """Narrow the suspects down to one, where one alone is needed."""
+    """Narrow the suspects down to one, if that one alone is needed."""
     for task in suspects if len(suspects) <= MOST_SUSPECTS else ():
         if asking.waits(way, peers, [task]):
             return [task]

@@ -13,8 +13,8 @@ been recorded here. So what is recorded between two lines happened between them:
 What is not seen: io_uring (the kernel reads and sends by itself), and calls of another architecture. That they are used
 is seen, and `blind` says so.
 
-Some of the tasks can be *held*: each sleeps on in its call, and when it is woken, it goes no further. To every other
-task it looks asleep until then, so nobody can tell beforehand that it is held.
+Tasks can be *held*: each sleeps on in its call, and when it is woken, it goes no further. Until then it looks asleep to
+every other task, so none can tell beforehand that it is held.
 """
 
 import errno
@@ -97,7 +97,7 @@ class CallTrace:
     """The step at which each new task was made."""
     owner: dict[int, int] = field(default_factory=dict)
     holding: bool = False
-    """True when every task that was to be held slept in a call. One that runs may hold a lock that others need."""
+    """True when each task that is held slept in a call. A running task may hold a lock that others need."""
 
     def senders(self, inode: int) -> frozenset[TaskId]:
         """Return the tasks that sent something on a connection."""
@@ -312,7 +312,7 @@ def every_call(tasks: Callable[[], Iterable[TaskId]], held: AbstractSet[int] = f
     """Trace all these tasks, and the tasks that they make, for the length of the block.
 
     ``tasks`` is called until it returns none that is new. Those ``held``, by number, do nothing until the block ends.
-    Look at `problem` first, and at `holding`: where nothing may be traced, the block runs all the same.
+    Check `problem` first, and `holding`: if nothing may be traced, the block runs anyway.
     """
     trace = CallTrace()
     if current_thread() is not main_thread():
