@@ -148,7 +148,7 @@ def test_a_verdict_as_json_and_the_progress_that_follows(student, begun):
 
 def test_a_correct_submission_is_exit_code_0_and_a_page(student, home):
     lab = {lab.name: lab for lab in labs()}["thread"]
-    checked = student("lab", "check", lab.folder / "solution", "--lab", "thread", "--output", "verdict.html")
+    checked = student("lab", "check", lab.folder / "solution", "--lab", "thread", "--all", "--output", "verdict.html")
     assert checked.returncode == 0, checked.stdout
     assert "100 of 100 points" in checked.stdout
     assert "\x1b" not in checked.stdout

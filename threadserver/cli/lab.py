@@ -16,14 +16,15 @@ from threadserver.core.errors import UsageError
 from threadserver.core.labs import Lab, find, labs, rubrics_are_hidden
 from threadserver.core.plurals import count
 from threadserver.grading.course import scheme_of
-from threadserver.judge import asking, new_lab, verdict_page, verdict_text, watching
+from threadserver.judge import asking, first_screen, new_lab, verdict_page, verdict_text, watching
 from threadserver.judge.lab_problems import problems
-from threadserver.judge.outcomes import Result, Verdict
+from threadserver.judge.outcomes import Verdict
 from threadserver.judge.selftest import Reported, selftest
 from threadserver.judge.workspace import lab_of, progress, remember, unfinished
 from threadserver.judge.workspace import start as start_lab
 from threadserver.platforms import bundles
 from threadserver.releasing import edition
+from threadserver.submission.containment import SELF_CHECK
 from threadserver.submission.trying import converse_with
 
 
@@ -138,7 +139,8 @@ def run(folder: Path, name: str | None, service: str | None) -> None:
 @click.option(
     "--seed", type=click.IntRange(0), metavar="N", help="Ask the same questions as the verdict with this seed."
 )
-@click.option("-v", "--verbose", is_flag=True, help="Show whole transcripts.")
+@click.option("--all", "--verbose", "-v", "verbose", is_flag=True,
+              help="Show every check, whole transcripts, and all that the kernel showed.")  # fmt: skip
 @click.option("--json", "as_json", is_flag=True, help="Print the verdict as JSON.")
 @option("--output", "-o", "html", formerly=["--html"], metavar="FILE", type=click.Path(path_type=Path),
         help="Also write the verdict as an HTML page.")  # fmt: skip
@@ -151,14 +153,16 @@ def check(
     as_json: bool,
     html: Path | None,
 ) -> None:
-    """Judge the submission in DIR: what it earns, what is wrong, and what to read next.
+    """Judge the submission in DIR: what it earns, what is wrong, and what to do.
+
+    The fault that explains most comes first and in full; every other one has one line.
 
     Exit code 0: every check passed. 1: not every check. 2: bad usage. 3: the judge itself failed.
 
     \b
     threadserver lab check
     threadserver lab check submissions/ada --lab fork --json
-    threadserver lab check --only many_at_once --verbose
+    threadserver lab check --only many_at_once --all
     """
     chosen = _open(find(name) if name else lab_of(folder))
     if html and not os.access(html.parent, os.W_OK):
@@ -181,18 +185,19 @@ def _checked(
     console = printing.console()
     verdict_text.heading(console, chosen, str(folder))
 
-    def done(result: Result) -> None:
-        verdict_text.line(console, result)
+    def begun(containment: str, sentence: str) -> None:
+        if verbose or containment == SELF_CHECK.name:
+            console.print(f"[dim]{sentence}[/]")
 
-    verdict = asking.check(
-        chosen,
-        folder,
-        only=only,
-        seed=seed,
-        begun=lambda _, sentence: console.print(f"[dim]{sentence}[/]"),
-        done=done,
-    )
-    verdict_text.whole(console, verdict, verbose=verbose)
+    if verbose:
+        verdict = asking.check(
+            chosen, folder, only=only, seed=seed, begun=begun, done=lambda result: verdict_text.line(console, result)
+        )
+        verdict_text.whole(console, verdict, verbose=True)
+        return verdict
+    with watching.checking(console) as done:
+        verdict = asking.check(chosen, folder, only=only, seed=seed, begun=begun, done=done)
+    first_screen.show(console, chosen, verdict)
     return verdict
 
 
@@ -200,7 +205,7 @@ def _checked(
 @FOLDER
 @LAB
 def watch(folder: Path, name: str | None) -> None:
-    """Judge the submission in DIR at every save, and show the first check that fails, with its hint. Ctrl-C ends it.
+    """Judge the submission in DIR at every save, and show the fault that explains most. Ctrl-C ends it.
 
     \b
     threadserver lab watch

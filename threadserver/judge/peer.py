@@ -230,7 +230,8 @@ class Peer:
             self.program.settle()  # a dying server closes its connections before it has ended
             if self.program.ended is not None and "your program has ended" not in message:
                 message += f". Your program has ended {self.program.ending}"
-        return self._late() or WrongError(message, self.program.explain(self.number)[1])
+        evidence = "no process is left" if "program has ended" in message else self.program.explain(self.number)[1]
+        return self._late() or WrongError(message, evidence)
 
     def in_vain(self, message: str) -> Exception:
         """Return the error for something that was awaited but did not come, with the bug that it suggests."""

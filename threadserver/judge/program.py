@@ -28,6 +28,10 @@ from threadserver.submission.server_program import Running, how
 
 CHANCES = 10
 """How often to check whether bytes were read before looking at the tasks themselves."""
+OUTPUT = "; its output:\n"
+SAID = "The output of your program:"
+MOST_SAID = 1500
+"""Characters of its output that are shown: the last ones."""
 
 
 @dataclass(slots=True)
@@ -113,7 +117,7 @@ class Program:
         said = self._running.output().strip()
         over = self._running.over_limit
         ended = f"{how(self.ended)}, for it {over}" if over else how(self.ended)
-        return ended + (f"; its output:\n{said[-1500:]}" if said else ", without output")
+        return ended + (f"{OUTPUT}{said[-MOST_SAID:]}" if said else ", without output")
 
     def restart(self, killed: Callable[[], None]) -> None:
         """Kill all its processes, and start it again at once on the same port. ``killed`` is called in between."""
@@ -254,7 +258,12 @@ class Program:
         if self.ended is not None:
             return "", f"no process is left: the server ended {self.ending}"
         situation = self.situation()
-        return suspicion(situation, number), situation.text()
+        return suspicion(situation, number), situation.text() + self._said()
+
+    def _said(self) -> str:
+        """Return the end of its output: a thread may have died of an exception while others go on."""
+        said = self._running.output().strip()
+        return f"\n{SAID}\n{said[-MOST_SAID:]}" if said else ""
 
     def _sockets(self) -> Sequence[Socket]:
         """Return the sockets of the server's port: its listening socket, and its ends of connections."""

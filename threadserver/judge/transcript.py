@@ -59,7 +59,7 @@ class Transcript:
         wanted = (
             f"expected {visible(expected[at : at + 24])!r} here" if at < len(expected) else "nothing more was expected"
         )
-        self._add(Entry(side, "<", (("…" if start else "") + visible(got[start : at + 40])).encode()))
+        self._add(Entry(side, "<", (("…" if start else "") + visible(got[start : at + 40]) + "\n").encode()))
         self._add(Entry("", "^", f"{' ' * len(before)}^ {wanted}, at byte {at + 1}".encode()))
 
     def text(self, last: int | None = None) -> str:
@@ -69,7 +69,7 @@ class Transcript:
             lines.append(f"({self._left_out} earlier entries left out)")
         entries = self._entries if last is None else self._entries[-last:]
         if len(entries) < len(self._entries):
-            lines = [f"({self._left_out + len(self._entries) - len(entries)} earlier entries; --verbose shows them)"]
+            lines = [f"({self._left_out + len(self._entries) - len(entries)} earlier entries; --all shows them)"]
         for group in _grouped(entries):
             lines += _of_many(group)
         return "\n".join(lines)

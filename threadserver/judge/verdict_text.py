@@ -51,16 +51,17 @@ def details(console: Console, result: Result, *, verbose: bool) -> None:
     word, style = SIGNS[result.outcome]
     console.print()
     console.print(Text.assemble((word, style), " ", (result.name, "bold"), f": {result.sentence}"), soft_wrap=True)
-    _part(console, "", result.message)
+    part(console, "", result.message)
     transcript = result.transcript.splitlines()
     if not verbose and len(transcript) > LAST:
-        transcript = [f"({len(transcript) - LAST} earlier lines; --verbose shows them)", *transcript[-LAST:]]
-    _part(console, "On the wire", "\n".join(transcript))
-    _part(console, "Inside the server", result.evidence)
-    _part(console, "Hint", result.hint)
+        transcript = [f"({len(transcript) - LAST} earlier lines; --all shows them)", *transcript[-LAST:]]
+    part(console, "On the wire", "\n".join(transcript))
+    part(console, "Inside the server", result.evidence)
+    part(console, "Hint", result.hint)
 
 
-def _part(console: Console, title: str, text: str) -> None:
+def part(console: Console, title: str, text: str) -> None:
+    """Print a paragraph below its title; nothing where it is empty."""
     if text:
         if title:
             console.print(f"  [dim]{title}[/]")
@@ -77,12 +78,17 @@ def _print(console: Console, plain: Text, folded: Callable[[], RenderableType]) 
         console.print(plain, soft_wrap=True)
 
 
-def total(console: Console, verdict: Verdict) -> None:
-    """Print the score, what it leaves open, and whether the judge could finish."""
+def total(console: Console, verdict: Verdict, *, brief: bool = False) -> None:
+    """Print the score, what it leaves open, and whether the judge could finish. ``brief``: on the first screen."""
     counts = {outcome: sum(one.outcome is outcome for one in verdict.checks) for outcome in Outcome}
     said = ", ".join(f"{count} {outcome}" for outcome, count in counts.items() if count)
-    console.print()
-    console.print(f"[dim]Seed {verdict.seed}: with --seed {verdict.seed} the judge asks the same again.[/]")
+    if brief:
+        console.print(f"[dim]--all shows everything; --seed {verdict.seed} makes the judge ask the same again.[/]")
+    else:
+        console.print()
+        console.print(
+            f"[dim]Seed {verdict.seed}: --seed {verdict.seed} makes the judge ask the same questions again.[/]"
+        )
     console.print(Text.assemble((verdict.total, "bold"), f" ({said})" if said else ""))
     if verdict.provisional:
         console.print(Text(verdict.standing.capitalize(), "magenta"), soft_wrap=True)
