@@ -226,12 +226,11 @@ def _shape(
     if len(processes) not in {1, total}:
         evidence += f" of {len(processes)} processes"
         allows = {Model.POOL, Model.PREFORK} if mixed else set()
-    evidence += how
     if new is not None:
         made = sum(new.values())
         allows &= {Model.THREADS, Model.FORKS} if made == total else {Model.POOL, Model.PREFORK}
         evidence += f", {'all' if made == total else made or 'none'} of them created after their clients came"
-    return Testimony(name, frozenset(allows), evidence)
+    return Testimony(name, frozenset(allows), evidence + how)
 
 
 def _one_each(by_client: Tasks) -> bool:
