@@ -218,7 +218,7 @@ def _shape(
         return Testimony(name, frozenset({Model.LOOP, Model.ITERATIVE}), seen)
     alone = len(all_tasks) >= total and _one_each(by_client)
     if not alone:
-        seen = f"{total} clients {what} by {counted(len(all_tasks), 'task')}{how}, several of them by the same one"
+        seen = f"{total} clients {what} by {counted(len(all_tasks), 'task')}, several of them by the same one{how}"
         return Testimony(name, frozenset({Model.LOOPS}), seen)
     kind = "processes" if len(processes) == total else "threads"
     allows = {Model.FORKS, Model.PREFORK} if kind == "processes" else {Model.THREADS, Model.POOL}

@@ -48,7 +48,7 @@ def must_serve_when_stuck(server: Trial, others: Sequence[Peer] = ()) -> None:
     if own and helpers:
         names = [" and ".join(map(situation.name_of, sorted(tasks))) for tasks in (own, helpers)]
         raise WrongError(
-            f"{names[0]} sends {deaf.name} its small answers; while it did not read an answer of {LONG} bytes, "
+            f"{names[0]} sends {deaf.name} its small answers; when it did not read an answer of {LONG} bytes, "
             f"{names[1]} sent it as well",
             situation.text(),
         )
