@@ -43,7 +43,7 @@ def test_long_wait(aside: Aside) -> None:
     for peer in full.waiting:
         peer.expect_nothing(f"{served.name} is still being served, although it has been silent for some seconds")
     served.close()
-    if full.waiting:  # else the accept queue had no room for anybody
+    if full.waiting:  # otherwise the accept queue had no room for another client
         next_in_line(aside.server, full.waiting, f"{served.name} has left").ask(b"at last")
 
 

@@ -33,7 +33,7 @@ def test_accepts(server: Trial) -> None:
     2,
     "a child that ends is replaced",
     after=("next_in_line", "model"),
-    hint="A child may be killed at any time, by a bug or for want of memory. The parent waits for children that end, and forks another one each time.",
+    hint="A child may be killed at any time, by a bug or because memory runs out. The parent waits for children that end, and forks another one each time.",
 )
 def test_replaced(server: Trial) -> None:
     """Kill two children, one after the other, while each serves a client: a waiting client is served by its successor."""

@@ -1,8 +1,8 @@
 """What failing checks have in common: one cause, and every check that it costs.
 
-A program that ends fails every check that comes after. One close() that is missing fails six. So failing checks are
-put together by what they show: the same exception, the same end of the program, the same ERROR, a connection that
-nobody closes, the same suspicion. What explains most comes first. All of this is read from results, nothing is run.
+A program that ends fails every check that comes after. One missing close() fails six. So failing checks are grouped by
+what they show: the same exception, the same end of the program, the same ERROR, a connection that is never closed, the
+same suspicion. The cause that explains most comes first. All of this is read from results, nothing is run.
 """
 
 import re

@@ -190,7 +190,7 @@ def _ways(
 
 @dataclass(frozen=True, slots=True)
 class _Quick:
-    """How often each task has woken up while a client said lines in a row and nobody traced the server."""
+    """How often each task has woken up while a client sent several lines in a row and the server was not traced."""
 
     number: int
     woken: dict[TaskId, int]

@@ -45,7 +45,7 @@ def _short_text(file: Path) -> str:
     """Read a small file. Raises OSError for anything else: a pipe would keep us waiting, a device would never end."""
     with open(os.open(file, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as opened:
         if not stat.S_ISREG(os.fstat(opened.fileno()).st_mode):
-            raise OSError(f"{file} is no ordinary file")
+            raise OSError(f"{file} is not an ordinary file")
         return opened.read(MOST).decode()
 
 

@@ -282,9 +282,9 @@ def must_serve_those_accepted(serving: Serving, accepted: Accepted, *, process: 
 def must_replace(server: Trial) -> None:
     """Kill two worker processes, one after the other, each while it serves a client: others must take their place.
 
-    A process that nobody of the submission has started is left alone, and so is one that cannot be seen to serve.
+    A process that the submission itself has not started is left alone, and so is one that cannot be seen to serve.
     """
-    server.told.strict = False  # its successor may count from the same number: here that is not the question
+    server.told.strict = False  # its successor may begin with the same number: that does not matter here
     full = fill(server)
     for gone in full.served[:2] if full.waiting else ():
         server.settle()

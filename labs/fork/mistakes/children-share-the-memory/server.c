@@ -63,7 +63,7 @@ static bool confirms(const char *line, size_t length, long number)
 /* Step 10: cut the stream into lines, and answer each as soon as it is complete. */
 static void converse(int connection, long number)
 {
-    char buffer[MAX_LINE]; /* on the stack: what is static is everybody's */
+    char buffer[MAX_LINE]; /* on the stack: static memory is shared by all */
     size_t used = 0;
     ssize_t came;
     bool confirmed = false;
@@ -132,7 +132,7 @@ static int child(void *argument)
     _exit(0);
 }
 
-/* Start a child on a stack of its own, which nobody ever takes back. */
+/* Start a child on a stack of its own, which is never freed. */
 static pid_t start(int listener, int connection, long number)
 {
     char *stack = mmap(NULL, STACK, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
