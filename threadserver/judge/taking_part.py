@@ -34,6 +34,8 @@ SERIES = 3
 """Lines, or groups of lines, that a client sends each time, each as soon as the previous one is answered."""
 HOLDS = 12
 """Attempts to hold tasks at a moment at which all of them sleep."""
+FEWER = 2
+"""The same with a server that is known never to rest: its verdict must not take longer for that."""
 AT_REST = 12
 """Looks in a row at which the tasks that should answer sleep, and no answer has come."""
 CHANCES = 150
@@ -109,7 +111,7 @@ class _Asking:
 
     def attempt(self, way: Way, peers: Sequence[Peer], held: AbstractSet[TaskId]) -> _Attempt | None:
         """Let clients ask while these tasks are held. Return None if they cannot be held."""
-        for _ in range(HOLDS):
+        for _ in range(0 if self.restless else FEWER if self._program.patience.restless else HOLDS):
             self._program.settle()
             with every_call(self._program.task_ids, frozenset(tid for _, tid in held)) as calls:
                 if calls.problem:
@@ -160,9 +162,10 @@ class _Asking:
 
 def others_that_answer(program: Program, ways: Sequence[Way], works: Tasks, random: random.Random) -> TakingPart:
     """Find the tasks without which clients get no answer from the tasks that send it, whichever way they ask."""
-    doubt = TakingPart()
+    doubt, asking = TakingPart(), _Asking(program, works, random)
     for way in ways:
-        found = _others(program, way, _Asking(program, works, random))
+        asking.gave_up.clear()
+        found = _others(program, way, asking)
         if found.seen:
             return found
         doubt = doubt if doubt.doubt else found

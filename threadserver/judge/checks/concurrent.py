@@ -110,7 +110,7 @@ def early_clients(server: Trial) -> list[Peer]:
     Before that, hold 2 or 3, and expect the lab's model: a server must not need a crowd to use it.
     """
     server.come_and_go(server.some(3, 6))
-    if server.model:
+    if server.model and not server.patience.restless:
         few = server.hold(server.some(2, 3))
         server.serving(few).must_be()
         for peer in few:
