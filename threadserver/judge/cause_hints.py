@@ -27,7 +27,7 @@ _NOT_LISTENING = (
 )
 _BY_ERROR = {
     "Address already in use": "Set SO_REUSEADDR on the listening socket before bind(): old connections hold the port "
-    "for a minute. And bind it once only.",
+    "for a minute. And bind it only once.",
     "Interrupted system call": _INTERRUPTED,
     "Bad file descriptor": "The socket is closed already, by this task or by another one that shares it.",
     "Too many open files": "Every connection that is not closed keeps a descriptor: close each when its conversation "
@@ -48,7 +48,7 @@ _BY_SIGNAL = {
     "11": "Build it with -g -fsanitize=address,undefined and run it by hand: it names the line.",
     "6": "Build it with -g -fsanitize=address,undefined and run it by hand: it names the line.",
 }
-_BY_HAND = "`threadserver lab run` starts your program, lets 2 clients talk with it, and shows what it prints."
+_BY_HAND = "`threadserver lab run` starts your program, lets 2 clients talk to it, and shows what it prints."
 _CLOSE = (
     "The client sees the end only when every process that has the connection open has closed it. Close it on every way "
     "out of the conversation (with, finally)."

@@ -52,7 +52,7 @@ class Cause:
     kind: Kind
     lead: Result
     checks: list[Result]
-    """All checks that fail of it, ``lead`` too, in the rubric's order."""
+    """All checks that fail because of it, including ``lead``, in the rubric's order."""
     blocked: list[Result] = field(default_factory=list)
     """Checks that were not tried because of these."""
 
@@ -63,7 +63,7 @@ class Cause:
 
     @property
     def ends_the_program(self) -> bool:
-        """True when the program has ended of it."""
+        """True when it ends the program."""
         return any(ended(one) for one in self.checks)
 
 

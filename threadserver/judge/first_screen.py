@@ -77,9 +77,9 @@ def _inside(result: Result) -> tuple[str, list[str]]:
 
 
 def _in_common(cause: Cause) -> str:
-    """Say how many checks fail of one cause, and which."""
+    """Say how many checks fail because of one cause, and which."""
     checks = count(len(cause.checks), "check")
-    what = f"This ends your program in {checks}" if cause.ends_the_program else f"This fails {checks}"
+    what = f"This ends your program in {checks}" if cause.ends_the_program else f"{checks} fail because of this"
     return f"{what}: {_names(cause.checks)}"
 
 
@@ -92,7 +92,7 @@ def _the_rest(console: Console, found: Sequence[Cause], verdict: Verdict) -> Non
         more = f" and {len(cause.checks) - 1} more" if len(cause.checks) > 1 else ""
         _row(console, cause.lead, f"{cause.lead.name}{more}", where or _without_contract(headline(cause.lead)))
     if len(others) > OTHERS:
-        console.print(f"{'':>12}  … and {count(len(others) - OTHERS, 'fault')} more")
+        console.print(f"{'':>12}  … and {count(len(others) - OTHERS, 'more fault')}")
     for one in verdict.checks:
         if one.outcome in {Outcome.UNDETERMINED, Outcome.ERROR}:
             _row(console, one, one.name, one.message)

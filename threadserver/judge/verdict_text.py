@@ -83,7 +83,7 @@ def total(console: Console, verdict: Verdict, *, brief: bool = False) -> None:
     counts = {outcome: sum(one.outcome is outcome for one in verdict.checks) for outcome in Outcome}
     said = ", ".join(f"{count} {outcome}" for outcome, count in counts.items() if count)
     if brief:
-        console.print(f"[dim]--all shows everything; --seed {verdict.seed} makes the judge ask the same again.[/]")
+        console.print(f"[dim]--all shows everything; --seed {verdict.seed} repeats the same questions.[/]")
     else:
         console.print()
         console.print(
