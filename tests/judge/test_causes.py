@@ -91,6 +91,32 @@ def test_other_limits_and_other_suspicions_are_other_causes():
     ) == [["c", "e"], ["a"], ["b"], ["d"], ["f"], ["g"]]
 
 
+def test_bytes_that_a_loop_leaves_unread_are_one_cause():
+    inside = (
+        "process 2 is blocked in epoll_wait on the listening socket and the connection of client 1\n"
+        "10784 bytes from client 1 unread"
+    )
+    (cause, other) = causes([
+        failed("several_lines", "client 1 sent 100 lines; only 'x' (1990 bytes) came", inside),
+        failed("leaving", "client 5 had 60001 bytes to send; nothing came", inside.replace("client 1", "client 5")),
+        failed("another", "client 2 sent a line; nothing came", inside),
+    ])  # fmt: skip
+    assert ([one.name for one in cause.checks], other.lead.name) == (["several_lines", "leaving"], "another")
+    assert "Edge-triggered" in hint(cause)
+
+
+def test_a_client_that_complains_at_length_or_ends_with_the_wrong_code_is_one_cause():
+    wordy = "Your client {}; it had to say so in 1 line on standard error, but printed 9 lines"
+    code = "Your client {}, so it had to end with exit code 1; it ended with exit code 0"
+    told = [
+        wordy.format("was reset"),
+        code.format("was reset"),
+        wordy.format("was refused"),
+        code.format("found no one"),
+    ]
+    assert groups(*[failed(str(at), one) for at, one in enumerate(told)]) == [["0", "2"], ["1", "3"]]
+
+
 def test_what_explains_most_comes_first_with_the_checks_that_were_not_tried():
     results = [
         failed("numbers", "both were told connection=1"),

@@ -61,6 +61,10 @@ _RESET = (
     "close() with unread input, or SO_LINGER of 0, resets the connection and throws away what has not been delivered "
     "yet. Read to the end first, or shutdown(SHUT_WR) and then read."
 )
+_UNREAD = (
+    "Bytes that have come stay unread while your server waits for events. Edge-triggered epoll tells of them once: "
+    "then read until recv() raises BlockingIOError. Otherwise watch the connection for reading again."
+)
 _ACCEPT = (
     "Go back to accept() after each client, or let another task do it. With select(), make the sets again before each "
     "call, with the listening socket in them."
@@ -94,6 +98,8 @@ def _by_failure(cause: Cause) -> str:
     found = re.search(r"ERROR line longer than (\d+) bytes", message)
     if found and cause.kind is Kind.ERROR and int(found[1]) != _MAX_LINE:
         return f"A line may have {_MAX_LINE} bytes, its LF included. Your server's limit is {found[1]}."
+    if cause.kind is Kind.UNREAD:
+        return _UNREAD
     if cause.kind is Kind.LEFT_OPEN:
         return lead.hint if "The client has closed" not in message and "nothing came" not in message else _CLOSE
     if re.match(r"client \d+ ", message):

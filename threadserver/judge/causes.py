@@ -27,8 +27,16 @@ _LEFT_OPEN = re.compile(
 )
 _LEFT = re.compile(r"still has \d+ (?P<what>threads|processes|zombies)|holds more (?P<more>threads|processes|zombies)")
 _SUSPICION = re.compile(r"(?:nothing came|\bcame|took too long, and [^.]*)\. (?P<said>[A-Z].*)", re.DOTALL)
+_UNREAD = re.compile(
+    r"blocked in (?:epoll_p?wait2?|p?poll|p?select6?) on [^\n]*connections? of [^\n]*(?:\n[^\n]*)*?\n"
+    r"\d+ bytes? from client (?P<number>\d+) unread"
+)
+_COMPLAINT = re.compile(
+    r"in 1 line on standard error, (?:and|but) printed|had to end (?P<code>with exit code \d; it .*)"
+)
 _NOT_ACCEPTED = re.compile(r"expected HELLO; nothing came(?:$|\. Client \d+ waits to be accepted, but no task)")
 _NAMES_THE_HOLDER = re.compile(r"The process that accepts still has|One child has \d+ connections open")
+_COMPLAINED = re.compile(r"^stderr     < (.*)", re.MULTILINE)
 _HARMLESS = {"ConnectionResetError", "BrokenPipeError", "ConnectionAbortedError"}
 """What a thread may die of when its client has gone; the server goes on."""
 
@@ -42,6 +50,8 @@ class Kind(StrEnum):
     LEFT_OPEN = "left open"
     LEFT = "left"
     SUSPICION = "suspicion"
+    UNREAD = "unread"
+    COMPLAINT = "complaint"
     ALONE = "alone"
 
 
@@ -100,14 +110,23 @@ def headline(result: Result) -> str:
 
 def exception(result: Result) -> StudentException | None:
     """Return the exception that a check shows; not one of a thread whose client had gone, as long as others serve."""
-    found = find_exception(f"{result.message}\n{result.evidence}")
+    complained = "\n".join(_COMPLAINED.findall(result.transcript))  # of a client, in a client lab
+    found = find_exception(f"{result.message}\n{result.evidence}\n{complained}")
     if found and not ended(result) and found.kind in _HARMLESS:
         return None
     return found
 
 
+def unread(result: Result) -> bool:
+    """Return whether a task waits until it can read from the client that the message names, whose bytes have come."""
+    found = _UNREAD.search(result.evidence)
+    return found is not None and result.message.startswith(f"client {found['number']} ")
+
+
 def _key(result: Result) -> tuple[Kind, str]:
     text = f"{result.message}\n{result.evidence}"
+    if found := _COMPLAINT.search(result.message):
+        return Kind.COMPLAINT, found["code"] or ""
     if raised := exception(result):
         return Kind.EXCEPTION, f"{raised.kind} {raised.file} {raised.line}"
     if how := ended(result):
@@ -120,6 +139,8 @@ def _key(result: Result) -> tuple[Kind, str]:
         return Kind.LEFT_OPEN, ""
     if found := _LEFT.search(result.message):
         return Kind.LEFT, found["what"] or found["more"]
+    if unread(result):
+        return Kind.UNREAD, ""
     if _NOT_ACCEPTED.search(result.message):
         return Kind.SUSPICION, "not accepted"
     if found := _SUSPICION.search(result.message):

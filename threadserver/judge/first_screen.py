@@ -21,7 +21,7 @@ from threadserver.judge.workspace import progress
 
 WIRE = 4  # lines of the transcript
 INSIDE = 3  # lines of what the kernel shows
-OTHERS = 5  # causes in one line each
+OTHERS = 3  # causes in one line each
 NAMES = 8  # names of checks in a row
 MAKE = "make "  # so the message begins when the submission cannot be built
 _CONTRACT = ". The contract: "
@@ -125,7 +125,7 @@ def _line(console: Console, text: Text) -> None:
 
 def about(result: Result, most: int) -> list[str]:
     """Return the last lines of a transcript that are about the clients that the message names."""
-    lines = result.transcript.splitlines()
+    lines = [one for one in result.transcript.splitlines() if not (exception(result) and one.startswith("stderr "))]
     named = set(re.findall(r"client \d+", headline(result)))
     if named:
         lines = [one for one in lines if one[:10].strip() in {*named, "server", ""}]
