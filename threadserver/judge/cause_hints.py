@@ -65,6 +65,10 @@ _UNREAD = (
     "Bytes that have come stay unread while your server waits for events. Edge-triggered epoll tells of them once: "
     "then read until recv() raises BlockingIOError. Otherwise watch the connection for reading again."
 )
+_COMPLAIN = (
+    "Catch every error in one place, around the whole conversation. sys.exit('text') prints the text on standard error "
+    "and exits with code 1."
+)
 _ACCEPT = (
     "Go back to accept() after each client, or let another task do it. With select(), make the sets again before each "
     "call, with the listening socket in them."
@@ -98,6 +102,8 @@ def _by_failure(cause: Cause) -> str:
     found = re.search(r"ERROR line longer than (\d+) bytes", message)
     if found and cause.kind is Kind.ERROR and int(found[1]) != _MAX_LINE:
         return f"A line may have {_MAX_LINE} bytes, its LF included. Your server's limit is {found[1]}."
+    if cause.kind is Kind.COMPLAINT and len(cause.checks) > 1:
+        return _COMPLAIN
     if cause.kind is Kind.UNREAD:
         return _UNREAD
     if cause.kind is Kind.LEFT_OPEN:

@@ -31,6 +31,9 @@ _UNREAD = re.compile(
     r"blocked in (?:epoll_p?wait2?|p?poll|p?select6?) on [^\n]*connections? of [^\n]*(?:\n[^\n]*)*?\n"
     r"\d+ bytes? from client (?P<number>\d+) unread"
 )
+_IN_VAIN = re.compile(
+    r"nothing came|\bcame\b|did not read them|took too long|accept queue is full|never waits|still has", re.IGNORECASE
+)
 _COMPLAINT = re.compile(
     r"in 1 line on standard error, (?:and|but) printed|had to end (?P<code>with exit code \d; it .*)"
 )
@@ -115,6 +118,11 @@ def exception(result: Result) -> StudentException | None:
     if found and not ended(result) and found.kind in _HARMLESS:
         return None
     return found
+
+
+def waits_in_vain(message: str) -> bool:
+    """Return whether something did not come, or does not end: then it matters where the program is."""
+    return _IN_VAIN.search(message) is not None
 
 
 def unread(result: Result) -> bool:

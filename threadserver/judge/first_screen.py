@@ -16,7 +16,7 @@ from threadserver.judge import verdict_text
 from threadserver.judge.cause_hints import hint
 from threadserver.judge.causes import Cause, causes, ended, exception, headline, said
 from threadserver.judge.outcomes import Outcome, Result, Verdict
-from threadserver.judge.program import SAID
+from threadserver.judge.program import OWN_LINES, SAID
 from threadserver.judge.workspace import progress
 
 WIRE = 4  # lines of the transcript
@@ -67,7 +67,10 @@ def _in_full(console: Console, cause: Cause) -> None:
 
 def _inside(result: Result) -> tuple[str, list[str]]:
     """Return a title and the first lines of the evidence: what the kernel shows, or a compiler's first errors."""
-    lines = result.evidence.partition(f"\n{SAID}")[0].splitlines()
+    seen, _, own = result.evidence.partition(f"{OWN_LINES}\n")
+    if own and not result.message.startswith(MAKE):
+        return OWN_LINES.removesuffix(":"), own.splitlines()[:INSIDE]
+    lines = seen.partition(f"\n{SAID}")[0].splitlines()
     if result.message.startswith(MAKE):
         errors = [at for at, one in enumerate(lines) if "error" in one]
         return "make said", lines[errors[0] if errors else 0 :][: 2 * INSIDE]

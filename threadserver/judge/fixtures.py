@@ -11,6 +11,8 @@ import pytest
 
 from threadserver.judge.aside import Aside
 from threadserver.judge.caller import Caller
+from threadserver.judge.causes import waits_in_vain
+from threadserver.judge.outcomes import WrongError
 from threadserver.judge.plugin import Judging
 from threadserver.judge.program import CHANCES, Possessions
 from threadserver.judge.scripted import ScriptedServer
@@ -144,6 +146,11 @@ class ServerFixtures(Fixtures):
         trial.told.strict = judging.passed("numbers")
         self._begin_aside_early(submission)
         yield trial
+        failure = judging.failure
+        if isinstance(failure, WrongError) and not judging.second_hand and waits_in_vain(str(failure)):
+            failure.evidence = f"{failure.evidence}\n{trial.last_lines()}".strip()
+            self._trial = None
+            return
         self._trial = trial if judging.all_is_well and self._is_as_before(trial) else None
 
     def _start(self, submission: Prepared) -> Trial:

@@ -162,6 +162,11 @@ class Judging:
         return random.Random(f"{self._seed} {what}")  # noqa: S311
 
     @property
+    def failure(self) -> BaseException | None:
+        """What has gone wrong in the current check."""
+        return self._failure
+
+    @property
     def all_is_well(self) -> bool:
         """True while nothing has gone wrong in the current check."""
         return self._failure is None

@@ -29,6 +29,8 @@ from threadserver.submission.server_program import Running, how
 CHANCES = 10
 """How often to check whether bytes were read before looking at the tasks themselves."""
 OUTPUT = "; its output:\n"
+OWN_LINES = "In your program:"
+"""The first line of the evidence that names the student's own lines."""
 SAID = "The output of your program:"
 MOST_SAID = 1500
 """Characters of its output that are shown: the last ones."""
@@ -259,6 +261,11 @@ class Program:
             return "", f"no process is left: the server ended {self.ending}"
         situation = self.situation()
         return suspicion(situation, number), situation.text() + self._said()
+
+    def last_lines(self) -> str:
+        """Abort it, and return the student's own lines at which its threads were; empty if it tells none."""
+        lines = [] if self.ended is not None else self._running.last_lines()
+        return "\n".join([OWN_LINES, *lines]) if lines else ""
 
     def _said(self) -> str:
         """Return the end of its output: a thread may have died of an exception while others go on."""

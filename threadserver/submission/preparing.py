@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from threadserver.core.errors import reason
+from threadserver.submission import whereabouts
 from threadserver.submission.containment import Containment, own_user, python_for, wrap
 from threadserver.submission.copying import copy
 from threadserver.submission.folder import Submission, SubmissionError, check_program, holds, is_file
@@ -31,7 +32,7 @@ class Prepared:
     def command(self) -> list[str]:
         """The command line that starts it, without HOST and PORT."""
         if self.submission.kind == "python":
-            return [str(python_for(self.containment, self.place)), f"{self.submission.role}.py"]
+            return [str(python_for(self.containment, self.place)), *whereabouts.OPTIONS, f"{self.submission.role}.py"]
         return [f"./{self.submission.role}"]
 
 

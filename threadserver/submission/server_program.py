@@ -1,9 +1,10 @@
 """A submission that runs as a server: started in containment; the kernel's tables show when it listens."""
 
+import os
 import signal
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 from threadserver.core.address import Address
 from threadserver.core.errors import KitError
@@ -18,7 +19,9 @@ from threadserver.submission.limits import Limits
 from threadserver.submission.listening import Listening, free_port, listening, serves
 from threadserver.submission.output import Output
 from threadserver.submission.preparing import Prepared
+from threadserver.submission.whereabouts import own_lines
 
+_LAST = 1.0  # seconds in which it may say where it is
 _PAUSE = 0.005  # seconds between two looks
 _PATIENCE = 16  # looks at the sockets alone, for each look at the processes
 _ASLEEP, _SETTLED = 20, 3.0  # looks in a row, and seconds, in which no task ran: it will do nothing more
@@ -55,6 +58,19 @@ class Running(Contained):
     def output(self) -> str:
         """Return what it has printed: the first and the last 16 KiB, made safe to show."""
         return str(self._said)
+
+    def last_lines(self) -> list[str]:
+        """Abort it, and return the lines of its source at which its threads were; none for a program in C."""
+        if self._prepared.submission.kind != "python":
+            return []
+        deadline = time.monotonic() + _LAST
+        for pid in reversed(self.members()):  # children first: all others may end with the first process
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGABRT)
+            while time.monotonic() < deadline and (one := self.members().get(pid)) and one.alive:
+                time.sleep(_PAUSE)
+        self.stop()  # then its output is complete
+        return own_lines(self.output(), self._prepared.place.copy)
 
     def listens_at(self) -> list[Address]:
         """Return every address at which one of its processes listens for TCP connections."""
