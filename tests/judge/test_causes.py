@@ -1,12 +1,13 @@
 """One cause, one report: which failing checks belong together, which comes first, and what the first screen says."""
 
 import io
+from pathlib import Path
 
 import pytest
 from rich.console import Console
 
 from threadserver.core.labs import labs
-from threadserver.judge import first_screen
+from threadserver.judge import first_screen, verdict_page
 from threadserver.judge.cause_hints import hint
 from threadserver.judge.causes import Kind, causes
 from threadserver.judge.outcomes import Outcome, Result, Verdict
@@ -189,6 +190,22 @@ def test_the_first_screen_holds_24_rows_of_80_columns():
     assert "This ends your program in 9 checks: check_0" in " ".join(shown.split())
     assert "passing" not in shown
     assert "20 passed, 10 failed, 9 blocked" in shown
+
+
+def test_the_page_keeps_every_check_and_folds_those_that_were_not_tried():
+    lab = next(one for one in labs() if one.name == "thread")
+    results = [failed("echo", "it got something else"), blocked("pieces", "echo"), blocked("late", "pieces")]
+    page = verdict_page.render(lab, Path("ada"), Verdict("thread", "", results))
+    assert page.count("<details") == 4
+    assert page.count(" open>") == 1
+    assert page.index("it got something else") < page.index("not tried, because of") < page.index("depends on echo")
+
+
+def test_what_a_program_prints_of_its_threads_is_shown_instead_of_the_kernels_words():
+    inside = "process 2 is blocked in futex\nIn your program:\n1 thread at server.py line 9, in take: lock.acquire()"
+    shown = screen(failed("echo", "client 1 sent 'x'; nothing came", inside))
+    assert "line 9, in take: lock.acquire()" in shown
+    assert "futex" not in shown
 
 
 def test_the_wire_is_about_the_clients_that_the_message_names():
