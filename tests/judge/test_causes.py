@@ -92,6 +92,14 @@ def test_other_limits_and_other_suspicions_are_other_causes():
     ) == [["c", "e"], ["a"], ["b"], ["d"], ["f"], ["g"]]
 
 
+def test_zombies_are_one_cause_which_the_check_of_them_shows():
+    (cause,) = causes([
+        failed("left_behind", "Each time 140 clients have come and gone, your server holds more zombies: 1, then 3"),
+        failed("reaped", "11 clients left at the same moment; 8 children are still zombies"),
+    ])  # fmt: skip
+    assert cause.lead.name == "reaped"
+
+
 def test_bytes_that_a_loop_leaves_unread_are_one_cause():
     inside = (
         "process 2 is blocked in epoll_wait on the listening socket and the connection of client 1\n"

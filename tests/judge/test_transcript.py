@@ -27,3 +27,11 @@ def test_a_caret_stands_below_the_first_wrong_byte():
 
 def test_a_number_and_its_noun_agree():
     assert [counted(1, "client"), counted(2, "process"), counted(0, "byte")] == ["1 client", "2 processes", "0 bytes"]
+
+
+def test_a_mark_is_escaped_once_and_its_caret_stands_below_the_wrong_byte():
+    transcript = Transcript()
+    transcript.mark("client 1", b"a" * 80 + b"\nx", b"a" * 80 + b"\ny")
+    shown, caret = transcript.text().splitlines()
+    assert shown == "client 1   < …" + "a" * 24 + r"\nx"
+    assert shown[caret.index("^")] == "x"

@@ -25,7 +25,10 @@ _LEFT_OPEN = re.compile(
     r"|still has \d+ descriptors|holds more descriptors"
     r"|expected the server to close; nothing came\. [^\n]*no task waits"
 )
-_LEFT = re.compile(r"still has \d+ (?P<what>threads|processes|zombies)|holds more (?P<more>threads|processes|zombies)")
+_LEFT = re.compile(
+    r"still has \d+ (?P<what>threads|processes|zombies)|holds more (?P<more>threads|processes|zombies)"
+    r"|still (?P<unreaped>zombies)"
+)
 _SUSPICION = re.compile(r"(?:nothing came|\bcame|took too long, and [^.]*)\. (?P<said>[A-Z].*)", re.DOTALL)
 _UNREAD = re.compile(
     r"blocked in (?:epoll_p?wait2?|p?poll|p?select6?) on [^\n]*connections? of [^\n]*(?:\n[^\n]*)*?\n"
@@ -146,7 +149,7 @@ def _key(result: Result) -> tuple[Kind, str]:
     if _LEFT_OPEN.search(text):
         return Kind.LEFT_OPEN, ""
     if found := _LEFT.search(result.message):
-        return Kind.LEFT, found["what"] or found["more"]
+        return Kind.LEFT, found["what"] or found["more"] or found["unreaped"]
     if unread(result):
         return Kind.UNREAD, ""
     if _NOT_ACCEPTED.search(result.message):
@@ -160,6 +163,8 @@ def _lead(kind: Kind, group: list[Result]) -> Result:
     """Choose the check that shows the cause best: the first, unless another one says more."""
     if kind is Kind.LEFT_OPEN:
         return next((one for one in group if _NAMES_THE_HOLDER.search(one.message)), group[0])
+    if kind is Kind.LEFT:
+        return next((one for one in group if "still zombies" in one.message), group[0])
     if kind is Kind.SUSPICION:
         return next((one for one in group if _SUSPICION.search(one.message)), group[0])
     return group[0]

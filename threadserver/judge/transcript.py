@@ -54,12 +54,12 @@ class Transcript:
         at = next(
             (i for i, (a, b) in enumerate(zip(got, expected, strict=False)) if a != b), min(len(got), len(expected))
         )
-        start = max(0, at - WIDEST // 2)
+        start = max(0, at - WIDEST // 4)
         before = ("…" if start else "") + visible(got[start:at])
         wanted = (
-            f"expected {visible(expected[at : at + 24])!r} here" if at < len(expected) else "nothing more was expected"
+            f"expected '{visible(expected[at : at + 24])}' here" if at < len(expected) else "nothing more was expected"
         )
-        self._add(Entry(side, "<", (("…" if start else "") + visible(got[start : at + 40]) + "\n").encode()))
+        self._add(Entry(side, "=", (("…" if start else "") + visible(got[start : at + 40])).encode()))
         self._add(Entry("", "^", f"{' ' * len(before)}^ {wanted}, at byte {at + 1}".encode()))
 
     def text(self, last: int | None = None) -> str:
@@ -104,6 +104,8 @@ def _of_many(group: list[Entry]) -> list[str]:
 
 
 def _shown(entry: Entry) -> list[str]:
+    if entry.sign == "=":  # escaped already
+        return [f"{entry.side:10} < {entry.data.decode()}"]
     if entry.sign in {" ", "^"}:
         return [f"{entry.side:10} {' ' if entry.sign == '^' else ''} {entry.data.decode()}"]
     pieces = entry.data.split(b"\n")
