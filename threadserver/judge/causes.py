@@ -35,7 +35,7 @@ _UNREAD = re.compile(
     r"\d+ bytes? from client (?P<number>\d+) unread"
 )
 _IN_VAIN = re.compile(
-    r"nothing came|\bcame\b|did not read them|took too long|accept queue is full|never waits", re.IGNORECASE
+    r"\bcame(?=[.,;]|$)|did not read them|took too long|accept queue is full|never waits", re.IGNORECASE
 )
 _COMPLAINT = re.compile(
     r"in 1 line on standard error, (?:and|but) printed|had to end (?P<code>with exit code \d; it .*)"
