@@ -84,7 +84,7 @@ def test_a_folder_leads_to_a_lab_outside_the_kit_only_where_its_user_has_started
     assert "names a lab outside the kit" in refused.stderr
     (handed_in / ".threadserver.toml").unlink()
     os.mkfifo(handed_in / ".threadserver.toml")
-    assert "which lab is handed in?" in student("lab", "check", "handed in").stderr
+    assert "does not say which lab it is for" in student("lab", "check", "handed in").stderr
 
 
 @pytest.mark.parametrize("lab", labs(), ids=lambda lab: lab.name)

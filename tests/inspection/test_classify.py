@@ -88,7 +88,7 @@ def test_a_stopped_server_is_not_guessed():
             verdict = ask(server)
         finally:
             os.kill(server.pid, signal.SIGCONT)
-    assert (verdict.model, "accepts no connection" in verdict.sentence) == ("undetermined", True)
+    assert (verdict.model, "not accepting connections" in verdict.sentence) == ("undetermined", True)
 
 
 @pytest.mark.parametrize(("kind", "others", "expected"), [

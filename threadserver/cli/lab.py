@@ -139,8 +139,8 @@ def run(folder: Path, name: str | None, service: str | None) -> None:
 @click.option(
     "--seed", type=click.IntRange(0), metavar="N", help="Ask the same questions as the verdict with this seed."
 )
-@click.option("--all", "--verbose", "-v", "verbose", is_flag=True,
-              help="Show every check, whole transcripts, and all that the kernel showed.")  # fmt: skip
+@option("--all", "verbose", formerly=["--verbose", "-v"], is_flag=True,
+        help="Show every check, whole transcripts, and all that the kernel showed.")  # fmt: skip
 @click.option("--json", "as_json", is_flag=True, help="Print the verdict as JSON.")
 @option("--output", "-o", "html", formerly=["--html"], metavar="FILE", type=click.Path(path_type=Path),
         help="Also write the verdict as an HTML page.")  # fmt: skip
