@@ -39,15 +39,6 @@ def eventually(condition, what):
     return result
 
 
-@pytest.fixture(scope="module", autouse=True)
-def measured_children(request):
-    """Only where commands and checks run as processes are these measured: it costs each 0.2 s of processor time."""
-    with pytest.MonkeyPatch.context() as patch:
-        if request.path.parent.name not in {"cli", "judge"}:
-            patch.delenv("COVERAGE_PROCESS_CONFIG", raising=False)
-        yield
-
-
 def unmeasured():
     """Return an environment without coverage: Ctrl-C inside coverage leaves its lock held, and the program hangs."""
     return {name: value for name, value in os.environ.items() if not name.startswith("COVERAGE_PROCESS")}

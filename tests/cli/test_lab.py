@@ -212,6 +212,7 @@ def test_lab_run_shows_where_a_server_stops(student, home):
     assert "No module named 'nothing_of_that_name'" in ran.stdout
 
 
+@pytest.mark.long
 def test_a_new_lab_passes_its_own_selftest_and_its_starter_fails(student, home):
     made = student("lab", "new", "semaphore")
     assert made.returncode == 0, made.stderr

@@ -112,6 +112,7 @@ def workers():
     return sum("converse" in thread.name for thread in threading.enumerate())
 
 
+@pytest.mark.long
 def test_rude_clients_leave_no_memory_behind(serve):
     def used():
         with open(f"/proc/{server.pid}/smaps_rollup") as lines:

@@ -146,6 +146,7 @@ def test_a_server_that_is_full():
     assert (verdict.model, "it may be full" in verdict.sentence) == ("undetermined", True)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("kind", "clients", "model"), [("threads", 2000, "thread-per-connection"), ("loop_epoll", 5000, "event-loop")]
 )

@@ -194,7 +194,8 @@ time.sleep(60)
 """
     )
     with run(folder({"server.py": code})) as server:
-        pid, tid = eventually(lambda: [int(word) for word in server.output().split()], "it says its numbers")
+        eventually(lambda: server.output().endswith("\n"), "it says its numbers")
+        pid, tid = map(int, server.output().split())
         ours = server.outer(pid, tid)
         assert ours[0] == server.pid
         assert ours in server.look().tasks

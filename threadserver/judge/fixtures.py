@@ -30,9 +30,11 @@ FIRST_PORT = 7000
 """In the judge's own network every submission can use the same ports. Each check uses a different one, so that
 connections in TIME_WAIT from one check are not in the way of the next."""
 
-
 EVERYWHERE = "0.0.0.0"
 """As HOST: every address of the machine, so that the address of a connection is not that of the listening socket."""
+
+MANY_LINES = ("several_lines", "long_lines")
+"""The checks that say whether a server answers several lines at once."""
 
 LEFT = "when the process that was started is ended by SIGTERM,"
 """A remark, and no failure: the protocol does not say how a server is ended."""
@@ -98,7 +100,9 @@ class ServerFixtures(Fixtures):
     @pytest.fixture
     def aside(self, submission: Prepared, servers: None) -> Aside:  # noqa: ARG002
         """Return a server that was started early, and whose clients have been silent since then."""
-        return self._begin_aside(submission)
+        aside = self._begin_aside(submission)
+        aside.server.many_lines = not self._judging.failed(*MANY_LINES)
+        return aside
 
     def _begin_aside(self, submission: Prepared) -> Aside:
         if self._aside is None:
@@ -144,6 +148,7 @@ class ServerFixtures(Fixtures):
             trial = self._start(submission)
         trial.transcript, trial.random = judging.transcript, judging.random
         trial.told.strict = judging.passed("numbers")
+        trial.many_lines = not judging.failed(*MANY_LINES)
         self._begin_aside_early(submission)
         yield trial
         failure = judging.failure

@@ -108,17 +108,20 @@ def say(peer: Peer, lines: bytes) -> int:
     return len(lines)
 
 
-def observe(program: Program, clients: Sequence[Peer], random: random.Random, model: str = "") -> Serving:
+def observe(
+    program: Program, clients: Sequence[Peer], random: random.Random, model: str = "", many_lines: bool = True
+) -> Serving:
     """Look which task waits for each of these clients; then ask each, in a random order, and see which task answers.
 
-    The clients are held and confirmed. ``model`` is the lab's. Raises WrongError when a client gets no answer.
+    The clients are held and confirmed. ``model`` is the lab's; with ``many_lines`` a few clients also say several lines
+    at once. Raises WrongError when a client gets no answer.
     """
     program.settle()
     situation = program.situation()
     if missing := [peer for peer in clients if peer.number not in situation.ends]:
         raise missing[0].wrong(f"{missing[0].name} is connected, but the server has closed its end")
     untraced = [_Quick.of(program, peer, random) for peer in random.sample(clients, min(UNTRACED, len(clients)))]
-    rounds = _traced(program, clients, random, situation)
+    rounds = _traced(program, clients, random, situation, TRIED if many_lines else 0)
     outer = {inner: task for task, inner in situation.inner.items()}
     waits = {peer.number: frozenset(task.id for task in situation.reading_from(peer.number)) for peer in clients}
     seen = Serving(
@@ -180,7 +183,9 @@ def _ways(
     one_by_one = [[peer] for peer in random.sample(clients, min(TRIED, len(clients)))]
     long = {number: rounds.ran(part, seen.workers) - seen.works[number] for number, part in rounds.long.items()}
     talkers = [[peer] for peer in clients if peer.number in long]
-    ways = [Way(short_line, one_by_one, ran), Way(long_lines, talkers, long)]
+    ways = [Way(short_line, one_by_one, ran)]
+    if talkers:
+        ways.append(Way(long_lines, talkers, long))
     if len(clients) > 1:
         beside = rounds.ran(rounds.together, seen.workers) - seen.workers
         few = random.sample(clients, min(TRIED, len(clients)))
@@ -266,8 +271,10 @@ def _moved_by(program: Program, clients: Sequence[Peer], random: random.Random, 
     return moved
 
 
-def _traced(program: Program, clients: Sequence[Peer], random: random.Random, situation: Situation) -> _Rounds:
-    """Let each client say a line, then a few say long ones, and in the end all at once."""
+def _traced(
+    program: Program, clients: Sequence[Peer], random: random.Random, situation: Situation, talkers: int
+) -> _Rounds:
+    """Let each client say a line, then this many say several, and in the end all one at the same time."""
     inodes = {number: end.inode for number, end in situation.ends.items()}
     with every_call(program.task_ids) as calls:
         rounds = _Rounds(calls, inodes)
@@ -277,7 +284,7 @@ def _traced(program: Program, clients: Sequence[Peer], random: random.Random, si
             begun = len(calls.steps)
             rounds.asked[peer.number] = say(peer, short_line(random))
             rounds.parts[peer.number] = slice(begun, len(calls.steps))
-        for peer in random.sample(clients, min(TRIED, len(clients))):
+        for peer in random.sample(clients, min(talkers, len(clients))):
             begun = len(calls.steps)
             rounds.asked[peer.number] += say(peer, long_lines(random))
             rounds.long[peer.number] = slice(begun, len(calls.steps))

@@ -189,6 +189,11 @@ class Judging:
         result = self.results.get(name)
         return result is not None and result.outcome in {Outcome.PASSED, Outcome.UNDETERMINED}
 
+    def failed(self, *names: str) -> bool:
+        """Return whether something was found wrong in any of these checks."""
+        results = (self.results.get(name) for name in names)
+        return any(result is not None and result.outcome is Outcome.FAILED for result in results)
+
     def _judge(self, check: Check) -> Result:
         """Return the result that the end of a check means."""
         failure = self._failure

@@ -31,6 +31,8 @@ class Trial(Program):
         self.model = model
         self.random = random.Random()  # noqa: S311
         """The source of numbers and orders that no submission can know in advance; a verdict seeds it."""
+        self.many_lines = True
+        """False once it is known that several lines at once are not answered: the model loses no points for that."""
         self.everywhere: Start | None = None
         """Starts the same program once more, to listen at every address of the machine."""
 
@@ -101,7 +103,7 @@ class Trial(Program):
 
     def serving(self, peers: list[Peer]) -> Serving:
         """Find out which task serves each of these clients, which are held and confirmed."""
-        return observing.observe(self, peers, self.random, self.model)
+        return observing.observe(self, peers, self.random, self.model, self.many_lines)
 
     def served_in_turn(self, count: int) -> Serving:
         """Find out which task serves each of ``count`` clients that come one after another."""

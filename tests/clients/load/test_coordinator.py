@@ -549,6 +549,7 @@ def test_errors_of_slow_clients_are_counted_too():
     assert set(slow_clients.errors) == {error_kinds.WRONG}
 
 
+@pytest.mark.long
 def test_a_thousand_connections():
     with serving(thread.serve, backlog=1024) as server:
         result = run(Plan(server.address, connections=1000, seconds=0.3, timeout=30))

@@ -130,8 +130,8 @@ def late_clients(server: Trial) -> list[Peer]:
 
 
 def have_talked(server: Trial, peers: list[Peer]) -> None:
-    """Let each client say a hundred short lines at once, and get its answers."""
-    for peer in peers:
+    """Let each client say a hundred short lines at once, and get its answers, if the server is able to."""
+    for peer in peers if server.many_lines else ():
         peer.note("says a hundred lines")
         lines = b"".join(b"%x\n" % server.random.randrange(10**9) for _ in range(server.some(*LINES)))
         peer.send(lines)
