@@ -50,7 +50,7 @@ def _told(lab: Lab, grade: Grade, verdict: Verdict | None, scheme: Scheme) -> Ve
     if grade.points is not None:
         why = f" ({grade.note})" if grade.note and grade.state == "graded" else ""
         notes.append(f"your grade is {grade.points:g} of {grade.max_points:g} points{why}")
-    elif grade.points is None:
+    else:
         why = "the judge itself failed" if grade.state == "error" else grade.note
         notes.append(f"there is no grade yet: {why}")
     notes.append(f"hand-in {grade.number}, judged by threadserver {grade.kit}")

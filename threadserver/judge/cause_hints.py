@@ -82,7 +82,7 @@ def hint(cause: Cause) -> str:
 
 def _by_end(cause: Cause) -> str:
     lead, raised, how = cause.lead, exception(cause.lead), ended(cause.lead)
-    words = f"{raised.text if raised else said(lead)}"
+    words = raised.text if raised else said(lead)
     if "Invalid argument" in words and "accept(" in (raised.source if raised else words):
         return _NOT_LISTENING
     for text, told in _BY_ERROR.items():

@@ -21,7 +21,7 @@ _ENDED = re.compile(
 _SAID = re.compile(rf"{OUTPUT}(?P<said>.*)", re.DOTALL)
 _ANSWERED_ERROR = re.compile(r"(?:it got|the server sent|came|and expected a close; it got) '?(?P<error>ERROR [^'\n]*)")
 _LEFT_OPEN = re.compile(
-    r"still has the connection|has \d+ connections open|have this connection open|still has the connection open"
+    r"still has the connection|has \d+ connections open|have this connection open"
     r"|still has \d+ descriptors|holds more descriptors"
     r"|expected the server to close; nothing came\. [^\n]*no task waits"
 )
