@@ -41,7 +41,7 @@ from threadserver.grading.lateness import LatePolicy
 from threadserver.grading.likeness import alike
 from threadserver.grading.standing import Change, Judged, grade_of, regrade
 from threadserver.judge.outcomes import Verdict
-from threadserver.submission.temporary import remove
+from threadserver.submission.temporary import remove, replace_file
 
 _UNPACKED = ".export-"
 
@@ -201,12 +201,7 @@ def write(file: Path, text: str) -> Path:
         file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         for left in file.parent.glob(f".{file.name}-*"):  # by a run that was killed
             left.unlink()
-        with tempfile.NamedTemporaryFile(
-            "w", dir=file.parent, prefix=f".{file.name}-", encoding="utf-8", newline="", delete=False,
-            errors="surrogateescape",
-        ) as beside:  # fmt: skip
-            beside.write(text)
-        Path(beside.name).replace(file)
+        replace_file(file, text.encode("utf-8", "surrogateescape"))
     except OSError as error:
         raise KitError(f"cannot write {file}: {reason(error)}") from error
     return file

@@ -1,6 +1,5 @@
 """What a writer for a platform is given: a verdict in the making, and how the course counts it."""
 
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -8,6 +7,7 @@ from typing import Protocol
 from threadserver.core.labs import Lab
 from threadserver.grading.course import Scheme
 from threadserver.judge.outcomes import Outcome, Result, Verdict
+from threadserver.submission.temporary import replace_file
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,12 +37,9 @@ class Writer(Protocol):
 
 
 def write_whole(target: Path, data: bytes) -> None:
-    """Write a file whole, or not at all; a link in its place is replaced, and not followed."""
+    """Write a file that the platform may read, whole or not at all."""
     target.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.NamedTemporaryFile(dir=target.parent, delete=False) as beside:
-        beside.write(data)
-    Path(beside.name).chmod(0o644)
-    Path(beside.name).replace(target)
+    replace_file(target, data, mode=0o644)
 
 
 def described(check: Result) -> str:

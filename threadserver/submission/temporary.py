@@ -149,3 +149,11 @@ def _held(folder: Path) -> Iterator[bool]:
         yield False
     finally:
         os.close(descriptor)
+
+
+def replace_file(target: Path, data: bytes, mode: int = 0o600) -> None:
+    """Write a file whole, or not at all; a link in its place is replaced, and not followed. Raises OSError."""
+    with tempfile.NamedTemporaryFile(dir=target.parent, prefix=f".{target.name}-", delete=False) as beside:
+        beside.write(data)
+    Path(beside.name).chmod(mode)
+    Path(beside.name).replace(target)
